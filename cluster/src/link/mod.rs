@@ -1,0 +1,82 @@
+//! The one QUIC connection per pair of nodes: mutual TLS, version range, control stream, datagrams
+//! with flow ids. Never looks inside a packet.
+
+use std::{net::SocketAddr, sync::Arc};
+
+use bytes::Bytes;
+use starling_proto::{NodeId, flow::FlowId, link::LinkMessage};
+
+/// Takes the packets of a flow. Called on the endpoint's tasks: must neither block nor fail; a full
+/// queue drops and counts.
+pub trait PacketSink: Send + Sync + 'static {
+    /// One RTP or RTCP packet.
+    fn deliver(&self, packet: Bytes);
+}
+
+/// What to drop first when a link is full.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum PacketClass {
+    /// First.
+    Video,
+    /// Last.
+    Audio,
+    /// Never before audio: RTCP.
+    Control,
+}
+
+/// What links tell their owner.
+#[derive(Clone, Debug)]
+pub enum LinkEvent {
+    /// Both Hellos are exchanged.
+    Up(Arc<dyn Link>),
+    /// A message came.
+    Message {
+        /// From whom.
+        node: NodeId,
+        /// Which life of it.
+        epoch: u64,
+        /// What.
+        message: Box<LinkMessage>,
+    },
+    /// It ended, or was silent for a second. It is dialled again while the node is wanted.
+    Down {
+        /// To whom.
+        node: NodeId,
+        /// Which life of it.
+        epoch: u64,
+        /// For the log.
+        reason: String,
+    },
+}
+
+/// A link that is up.
+pub trait Link: Send + Sync + std::fmt::Debug + 'static {
+    /// The other node.
+    fn node(&self) -> &NodeId;
+    /// Which life of it.
+    fn epoch(&self) -> u64;
+    /// Bit 0 of the flows this side opens: 0 if our id is the smaller one.
+    fn flow_parity(&self) -> u64;
+    /// Queues a control message; reliable and in order while the link is up. False if the link is
+    /// down or 4,096 messages wait (the link is then closed: its state is not to be trusted).
+    fn send(&self, message: LinkMessage) -> bool;
+    /// Where packets of a flow go from now on.
+    fn open_flow(&self, flow: FlowId, sink: Arc<dyn PacketSink>);
+    /// They are dropped from now on.
+    fn close_flow(&self, flow: FlowId);
+    /// Queues one packet; callable from any thread, never blocks. False if it was shed.
+    fn send_packet(&self, flow: FlowId, class: PacketClass, packet: &[u8]) -> bool;
+    /// Smoothed round trip.
+    fn rtt(&self) -> std::time::Duration;
+}
+
+/// The nodes to have links with: all that the registry lists and are not this one.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Target {
+    /// Which node.
+    pub node: NodeId,
+    /// Which life of it.
+    pub epoch: u64,
+    /// Where.
+    pub addr: SocketAddr,
+}

@@ -1,0 +1,116 @@
+//! What a plane tells: facts for the control plane, and packets for the wire.
+
+use std::{net::SocketAddr, ops::Range};
+
+use serde_json::Value;
+use starling_proto::rtp::ConsumerLayers;
+
+use crate::command::{ConsumerKey, PipeKey, ProducerKey, SocketId, TransportKey};
+
+/// A fact for the control plane. Bounded by the plane: at most one of a kind per object and tick.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Event {
+    /// ICE is somewhere else.
+    IceState {
+        /// Whose.
+        transport: TransportKey,
+        /// Now.
+        state: IceState,
+        /// The selected tuple's remote address.
+        remote: Option<SocketAddr>,
+    },
+    /// A DTLS datagram from a tuple that passed an authenticated check.
+    Dtls {
+        /// For whom.
+        transport: TransportKey,
+        /// One datagram.
+        datagram: Vec<u8>,
+    },
+    /// A plain transport learnt an address (comedia).
+    PlainTuple {
+        /// Whose.
+        transport: TransportKey,
+        /// RTP.
+        rtp: Option<SocketAddr>,
+        /// RTCP.
+        rtcp: Option<SocketAddr>,
+    },
+    /// Scores of a producer's streams changed; one per encoding, 0 to 10.
+    ProducerScore {
+        /// Whose.
+        producer: ProducerKey,
+        /// In order of encoding.
+        scores: Vec<u8>,
+    },
+    /// Score of a consumer changed.
+    ConsumerScore {
+        /// Whose.
+        consumer: ConsumerKey,
+        /// Its own, 0 to 10.
+        score: u8,
+        /// Its producer's current stream's.
+        producer_score: u8,
+        /// All of its producer's streams'.
+        producer_scores: Vec<u8>,
+    },
+    /// A consumer forwards other layers.
+    ConsumerLayers {
+        /// Whose.
+        consumer: ConsumerKey,
+        /// None: nothing.
+        layers: Option<ConsumerLayers>,
+    },
+    /// The encodings of a pipe's producer that some consumer here can use now: added at once, dropped
+    /// after a while. 0: nobody.
+    LayersWanted {
+        /// Whose.
+        producer: ProducerKey,
+        /// Bit n: encoding n.
+        layers: u32,
+    },
+    /// Answer to `CollectStats`, in mediasoup's field names; `Null` if it is gone.
+    Stats {
+        /// Of the command.
+        token: u64,
+        /// Array.
+        stats: Value,
+    },
+}
+
+/// mediasoup's ICE states.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum IceState {
+    /// No valid check yet.
+    New,
+    /// A valid pair, not nominated.
+    Connected,
+    /// Nominated.
+    Completed,
+    /// Consent ended.
+    Disconnected,
+}
+
+/// Datagrams for one receiver that the kernel may take in one call: all are `segment` long, but the
+/// last may be shorter (UDP GSO). Never more than 64.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Run {
+    /// From which socket.
+    pub socket: SocketId,
+    /// To whom.
+    pub to: SocketAddr,
+    /// In the flight's bytes, contiguous.
+    pub bytes: Range<usize>,
+    /// Length of each datagram but the last.
+    pub segment: usize,
+}
+
+/// What a driver sends in one batch.
+#[derive(Debug)]
+pub struct Flight<'a> {
+    /// The datagrams.
+    pub bytes: &'a [u8],
+    /// Over UDP.
+    pub runs: &'a [Run],
+    /// Over pipes: packets in `bytes`.
+    pub piped: &'a [(PipeKey, Range<usize>)],
+}

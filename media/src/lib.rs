@@ -1,0 +1,12 @@
+//! One core's packets: ICE-lite, SRTP, RTP and RTCP, layers, repair. Sans-IO: datagrams, commands
+//! and `now` in; datagrams, events and the next deadline out.
+//!
+//! Knows no socket, thread, clock, actor or cluster. [`plane::Plane`] is the door; everything else is
+//! a machine it is made of. A pipe to another core or another node is one more source or sink.
+
+pub mod command;
+pub mod event;
+pub mod negotiation;
+
+pub use command::{Command, ConsumerKey, PipeKey, ProducerKey, SocketId, TransportKey};
+pub use event::{Event, Flight, Run};

@@ -1,0 +1,1 @@
+//! The program: config, REST, signalling, CLI, console, metrics.

@@ -1,0 +1,23 @@
+//! Values that cross a wire, and their bytes.
+//!
+//! Every type here is plain data: it knows no time, does no I/O, and neither tokio nor ractor is
+//! among its dependencies. What reads it: `media` and `cluster` (never each other), `actors`,
+//! `node`, and whoever writes a client.
+#![forbid(unsafe_code)]
+
+pub mod codec;
+pub mod error;
+pub mod flow;
+pub mod id;
+pub mod json;
+pub mod link;
+pub mod registry;
+pub mod rest;
+pub mod roster;
+pub mod rtp;
+pub mod signal;
+pub mod transport;
+
+pub use error::{Code, Refusal};
+pub use id::{ConsumerId, Id, IdError, NodeId, PeerId, ProducerId, RoomId, TransportId};
+pub use rtp::{MediaKind, RtpCapabilities, RtpParameters};

@@ -1,0 +1,98 @@
+//! What two nodes say to each other on a link's control stream. Each message states a fact or a wish;
+//! repeating one is harmless. Never carries media (`flow`).
+
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    NodeId, ProducerId, RoomId,
+    flow::FlowId,
+    registry::{NodeLoad, NodeState},
+    roster::{Change, Snapshot},
+};
+
+/// Oldest link protocol this release speaks.
+pub const VERSION_MIN: u16 = 1;
+/// Newest link protocol this release speaks. Two nodes use the newest both know, so that releases n
+/// and n+1 share a room.
+pub const VERSION_MAX: u16 = 1;
+
+/// First message each way. A link is up after the other's Hello, not after the QUIC handshake.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Hello {
+    /// Who speaks; must be the certificate's SAN.
+    pub node: NodeId,
+    /// Which life of that node: as in its registry record.
+    pub epoch: u64,
+    /// Oldest version it speaks.
+    pub version_min: u16,
+    /// Newest version it speaks.
+    pub version_max: u16,
+}
+
+/// Everything after [`Hello`].
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub enum LinkMessage {
+    /// How busy the sender is, every 500 ms.
+    Load {
+        /// Figures.
+        load: NodeLoad,
+        /// Up or draining.
+        state: NodeState,
+    },
+    /// The sender has peers of these rooms: all of them, when a link comes up.
+    Rooms(Vec<RoomId>),
+    /// The sender has its first peer of a room.
+    RoomOpened(RoomId),
+    /// The sender's last peer of a room has left.
+    RoomClosed(RoomId),
+    /// The sender's peers of a room.
+    Snapshot {
+        /// Which.
+        room: RoomId,
+        /// All.
+        snapshot: Snapshot,
+    },
+    /// The sender's peers of a room changed.
+    Delta {
+        /// Which.
+        room: RoomId,
+        /// Number of this change; one above the last.
+        seq: u64,
+        /// What.
+        change: Change,
+    },
+    /// A delta is missing: send a snapshot.
+    SnapshotWanted(RoomId),
+    /// Send this producer's packets on this flow.
+    PipeOpen {
+        /// Chosen by the sender of this message.
+        flow: FlowId,
+        /// Where.
+        room: RoomId,
+        /// What.
+        producer: ProducerId,
+        /// Bit n: encoding n is wanted.
+        layers: u32,
+    },
+    /// The sender has no such producer (any more).
+    PipeRefused {
+        /// Which.
+        flow: FlowId,
+    },
+    /// Other encodings are wanted from now on.
+    PipeLayers {
+        /// Which.
+        flow: FlowId,
+        /// As in `PipeOpen`.
+        layers: u32,
+    },
+    /// No packets are wanted, or there are no more.
+    PipeClose {
+        /// Which.
+        flow: FlowId,
+    },
+    /// A room was deleted by an operator.
+    RoomDeleted(RoomId),
+    /// The sender is about to leave: use other nodes.
+    Draining(NodeId),
+}

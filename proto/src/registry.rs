@@ -1,0 +1,105 @@
+//! Records of the registry: readable JSON under `nodes/`, `rooms/` and `rooms/…/on/`. Values are
+//! untrusted input to whoever reads them. Never holds a peer, a producer or a secret.
+
+use std::net::SocketAddr;
+
+use serde::{Deserialize, Serialize};
+
+use crate::NodeId;
+
+/// Largest value read from the registry, in bytes. A node record is about 500.
+pub const MAX_RECORD: usize = 64 * 1024;
+
+/// `nodes/<id>`, under the node's lease.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
+#[serde(rename_all = "camelCase")]
+pub struct NodeRecord {
+    /// Its id, also the last part of the key.
+    pub id: NodeId,
+    /// Which life of that id: microseconds since 1970 at its start.
+    pub epoch: u64,
+    /// Where it is, as operators name it; empty if they do not.
+    pub region: String,
+    /// Where other nodes reach its QUIC endpoint.
+    #[cfg_attr(feature = "schema", schema(value_type = String))]
+    pub link_addr: SocketAddr,
+    /// Where clients reach its HTTP and WebSocket server, `http://host:port` or `https://…`.
+    pub api_url: String,
+    /// Release.
+    pub version: String,
+    /// Oldest and newest link protocol it speaks.
+    pub protocol: (u16, u16),
+    /// May it take new peers?
+    pub state: NodeState,
+    /// How busy it is, rewritten every 5 s.
+    pub load: NodeLoad,
+}
+
+/// Whether a node takes new peers.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
+#[serde(rename_all = "lowercase")]
+pub enum NodeState {
+    /// Yes.
+    #[default]
+    Up,
+    /// No: it is about to leave.
+    Draining,
+}
+
+/// How busy a node is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
+#[serde(rename_all = "camelCase")]
+pub struct NodeLoad {
+    /// Busiest worker's share of its core, 0.0 to 1.0: what placement goes by.
+    pub stress: f32,
+    /// Peers here.
+    pub peers: u32,
+    /// Rooms with peers here.
+    pub rooms: u32,
+    /// Consumers here.
+    pub consumers: u32,
+    /// Most peers it accepts; 0 means no limit.
+    pub max_peers: u32,
+}
+
+/// `rooms/<name>`, without a lease; changed only by compare-and-swap.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
+#[serde(rename_all = "camelCase")]
+pub struct RoomRecord {
+    /// Which room of that name: microseconds since 1970 at its creation. A deleted and recreated room
+    /// has another.
+    pub incarnation: u64,
+    /// Who may be where.
+    #[serde(default)]
+    pub policy: RoomPolicy,
+    /// Made by an operator: stays when the last peer leaves.
+    #[serde(default)]
+    pub persistent: bool,
+}
+
+/// Where a room's peers may be placed.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
+#[serde(rename_all = "camelCase", default)]
+pub struct RoomPolicy {
+    /// Only on these nodes, while any of them is up; empty means anywhere.
+    pub pinned_nodes: Vec<NodeId>,
+    /// Only in these regions, while any node of them is up; empty means anywhere.
+    pub regions: Vec<String>,
+    /// Most peers; 0 means no limit.
+    pub max_peers: u32,
+}
+
+/// `rooms/<name>/on/<node>`, under the node's lease: the node has peers of the room.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct PresenceRecord {
+    /// Which life of the node.
+    pub epoch: u64,
+    /// Which room of that name.
+    pub incarnation: u64,
+}

@@ -1,0 +1,260 @@
+//! Bodies of the REST API `/v1`. Never does: HTTP.
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use crate::{
+    ConsumerId, MediaKind, NodeId, PeerId, ProducerId, RoomId, RtpCapabilities, RtpParameters,
+    TransportId,
+    registry::{NodeLoad, NodeState, RoomPolicy},
+    rtp::RtpType,
+    transport::{PlainAddress, SrtpParameters},
+};
+
+/// A node as the answering node knows it.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
+#[serde(rename_all = "camelCase")]
+pub struct NodeInfo {
+    /// Its id.
+    pub id: NodeId,
+    /// Which life of that id.
+    pub epoch: u64,
+    /// Region.
+    pub region: String,
+    /// Where clients reach it.
+    pub api_url: String,
+    /// Release.
+    pub version: String,
+    /// Up or draining.
+    pub state: NodeState,
+    /// How busy.
+    pub load: NodeLoad,
+    /// The answering node itself.
+    pub here: bool,
+    /// The answering node has a link to it.
+    pub linked: bool,
+    /// Round trip of that link.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rtt_ms: Option<f64>,
+}
+
+/// A room.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
+#[serde(rename_all = "camelCase")]
+pub struct RoomInfo {
+    /// Its name.
+    pub id: RoomId,
+    /// Which room of that name.
+    pub incarnation: u64,
+    /// Where its peers may be.
+    pub policy: RoomPolicy,
+    /// Stays when empty.
+    pub persistent: bool,
+    /// Nodes with peers of it.
+    pub nodes: Vec<NodeId>,
+    /// Peers the answering node knows, on all nodes; absent where it has none of its own.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub peers: Option<u32>,
+}
+
+/// Body of `POST /v1/rooms`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
+#[serde(rename_all = "camelCase")]
+pub struct CreateRoom {
+    /// Its name.
+    pub id: RoomId,
+    /// Where its peers may be.
+    #[serde(default)]
+    pub policy: RoomPolicy,
+}
+
+/// Where a join to a room goes.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
+#[serde(rename_all = "camelCase")]
+pub struct Placement {
+    /// The room.
+    pub room: RoomId,
+    /// The node to join.
+    pub node: NodeId,
+    /// Its WebSocket URL, without query.
+    pub url: String,
+    /// It is the node that answered.
+    pub here: bool,
+    /// Other nodes, best first.
+    pub standby: Vec<NodeId>,
+}
+
+/// A peer.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
+#[serde(rename_all = "camelCase")]
+pub struct PeerInfo {
+    /// Its id.
+    pub id: PeerId,
+    /// For people.
+    pub display_name: String,
+    /// Where it is.
+    pub node: NodeId,
+    /// As the client described itself.
+    pub device: Value,
+    /// Its node is gone and it has not come back yet.
+    pub lost: bool,
+    /// What it sends.
+    pub producers: Vec<ProducerInfo>,
+}
+
+/// A producer.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
+#[serde(rename_all = "camelCase")]
+pub struct ProducerInfo {
+    /// Its id.
+    pub id: ProducerId,
+    /// Audio or video.
+    pub kind: MediaKind,
+    /// Simple, simulcast or svc.
+    #[serde(rename = "type")]
+    pub rtp_type: RtpType,
+    /// Which of the peer's sources.
+    pub source: String,
+    /// Paused.
+    pub paused: bool,
+    /// Codec of its first encoding.
+    pub mime_type: String,
+}
+
+/// Body of `POST /v1/rooms/{room}/peers`: a peer without signalling, for programs such as ffmpeg.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
+#[serde(rename_all = "camelCase")]
+pub struct CreatePeer {
+    /// Its id.
+    pub id: PeerId,
+    /// For people.
+    #[serde(default)]
+    pub display_name: String,
+}
+
+/// Body of `POST …/peers/{peer}/transports`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
+#[serde(rename_all = "camelCase", default)]
+pub struct CreatePlainTransport {
+    /// RTP and RTCP share a port.
+    pub rtcp_mux: bool,
+    /// Learn the other side's address from its first packet.
+    pub comedia: bool,
+    /// Encrypt; the key comes with `connect` and ours with the answer.
+    pub enable_srtp: bool,
+    /// With `enable_srtp`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub srtp_crypto_suite: Option<crate::transport::SrtpProfile>,
+}
+
+impl Default for CreatePlainTransport {
+    fn default() -> Self {
+        Self { rtcp_mux: true, comedia: false, enable_srtp: false, srtp_crypto_suite: None }
+    }
+}
+
+/// Answer to it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
+#[serde(rename_all = "camelCase")]
+pub struct PlainTransportInfo {
+    /// Its id.
+    pub transport_id: TransportId,
+    /// Where to send.
+    #[serde(flatten)]
+    pub address: PlainAddress,
+    /// Our key, with SRTP.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub srtp_parameters: Option<SrtpParameters>,
+}
+
+/// Body of `POST …/transports/{transport}/connect`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
+#[serde(rename_all = "camelCase")]
+pub struct ConnectPlainTransport {
+    /// Where to send; absent with comedia.
+    #[serde(flatten, default, skip_serializing_if = "Option::is_none")]
+    pub address: Option<PlainAddress>,
+    /// Their key, with SRTP.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub srtp_parameters: Option<SrtpParameters>,
+}
+
+/// Body of `POST …/transports/{transport}/producers`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
+#[serde(rename_all = "camelCase")]
+pub struct CreateProducer {
+    /// Audio or video.
+    pub kind: MediaKind,
+    /// What will be sent.
+    pub rtp_parameters: RtpParameters,
+    /// `source` in it names the source.
+    #[serde(default)]
+    pub app_data: Value,
+}
+
+/// Answer to it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
+#[serde(rename_all = "camelCase")]
+pub struct ProducerCreated {
+    /// Its id.
+    pub producer_id: ProducerId,
+}
+
+/// Body of `POST …/transports/{transport}/consumers`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
+#[serde(rename_all = "camelCase")]
+pub struct CreateConsumer {
+    /// Of what.
+    pub producer_id: ProducerId,
+    /// Default: what the router can send of the producer's codec.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rtp_capabilities: Option<RtpCapabilities>,
+    /// Starts paused, until `resume`.
+    #[serde(default)]
+    pub paused: bool,
+}
+
+/// Answer to it.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
+#[serde(rename_all = "camelCase")]
+pub struct ConsumerCreated {
+    /// Its id.
+    pub consumer_id: ConsumerId,
+    /// Audio or video.
+    pub kind: MediaKind,
+    /// What will be sent.
+    pub rtp_parameters: RtpParameters,
+    /// The same as an SDP file for `ffmpeg -i`.
+    pub sdp: String,
+}
+
+/// Body of every refusal: RFC 9457 problem details with a code and a hint.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
+pub struct Problem {
+    /// `about:blank#<code>`.
+    #[serde(rename = "type")]
+    pub kind: String,
+    /// The sentence.
+    pub title: String,
+    /// HTTP status.
+    pub status: u16,
+    /// Stable code.
+    pub code: crate::Code,
+    /// What to do about it.
+    pub hint: String,
+}

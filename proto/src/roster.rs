@@ -1,0 +1,96 @@
+//! Who is in a room on one node, as that node tells the room's other nodes. Never holds what a
+//! client does not need to see or a node does not need to pull.
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use crate::{MediaKind, PeerId, ProducerId, RtpParameters, json::Json, rtp::RtpType};
+
+/// A peer of the telling node.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct PeerEntry {
+    /// Its id.
+    pub id: PeerId,
+    /// Which session of that id this is: microseconds since 1970 when it joined, and always above the
+    /// one it resumes. Where two nodes name the same peer, the higher one is true.
+    pub incarnation: u64,
+    /// For people.
+    pub display_name: String,
+    /// As the client described itself.
+    pub device: Json<Value>,
+    /// What it sends.
+    pub producers: Vec<ProducerEntry>,
+}
+
+/// A producer of a peer.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct ProducerEntry {
+    /// Its id, the same on every node.
+    pub id: ProducerId,
+    /// Audio or video.
+    pub kind: MediaKind,
+    /// Simple, simulcast or svc.
+    pub rtp_type: RtpType,
+    /// Which of the peer's sources it is (`appData.source`): with the peer's id, what a publisher that
+    /// comes back is recognised by.
+    pub source: String,
+    /// Paused by its peer.
+    pub paused: bool,
+    /// Consumable parameters: the router's payload types, extension ids and SSRCs.
+    pub consumable: Json<RtpParameters>,
+    /// The client's.
+    pub app_data: Json<Value>,
+}
+
+/// All peers of a node in a room after `seq` changes.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Snapshot {
+    /// How many changes this includes.
+    pub seq: u64,
+    /// In order of id.
+    pub peers: Vec<PeerEntry>,
+}
+
+/// One change of a node's peers in a room. Applying it twice is harmless.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub enum Change {
+    /// A peer joined, or is now this.
+    PeerJoined(PeerEntry),
+    /// A session of a peer ended.
+    PeerLeft {
+        /// Whose.
+        peer: PeerId,
+        /// Which.
+        incarnation: u64,
+    },
+    /// A peer has another name.
+    Renamed {
+        /// Whose.
+        peer: PeerId,
+        /// New.
+        display_name: String,
+    },
+    /// A peer produces.
+    ProducerAdded {
+        /// Whose.
+        peer: PeerId,
+        /// What.
+        producer: ProducerEntry,
+    },
+    /// A producer ended.
+    ProducerClosed {
+        /// Whose.
+        peer: PeerId,
+        /// Which.
+        producer: ProducerId,
+    },
+    /// A producer paused or resumed.
+    ProducerPaused {
+        /// Whose.
+        peer: PeerId,
+        /// Which.
+        producer: ProducerId,
+        /// Now.
+        paused: bool,
+    },
+}

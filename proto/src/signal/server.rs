@@ -1,0 +1,178 @@
+//! What a node asks and tells its clients.
+
+use serde::Serialize;
+use serde_json::Value;
+
+use crate::{
+    ConsumerId, MediaKind, NodeId, PeerId, ProducerId, RtpParameters, TransportId,
+    rtp::{ConsumerLayers, RtpType},
+};
+
+/// A request of the node: the client must answer before media flows.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[serde(tag = "method", content = "data", rename_all = "camelCase")]
+pub enum ServerRequest {
+    /// A producer can be consumed; consumption starts paused and resumes with the answer.
+    NewConsumer(Box<NewConsumer>),
+}
+
+/// Data of `newConsumer`.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct NewConsumer {
+    /// Whose producer.
+    pub peer_id: PeerId,
+    /// On which of the client's transports.
+    pub transport_id: TransportId,
+    /// Its id.
+    pub consumer_id: ConsumerId,
+    /// Of what.
+    pub producer_id: ProducerId,
+    /// Audio or video.
+    pub kind: MediaKind,
+    /// What will be sent.
+    pub rtp_parameters: RtpParameters,
+    /// Simple, simulcast or svc.
+    #[serde(rename = "type")]
+    pub rtp_type: RtpType,
+    /// Paused by its peer.
+    pub producer_paused: bool,
+    /// Scores 0 to 10.
+    pub consumer_score: Value,
+    /// The producer's, with `peerId` added.
+    pub app_data: Value,
+}
+
+/// A notification of the node.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[serde(
+    tag = "method",
+    content = "data",
+    rename_all = "camelCase",
+    rename_all_fields = "camelCase"
+)]
+pub enum ServerNotification {
+    /// A peer joined.
+    NewPeer {
+        /// Who.
+        peer: PeerSummary,
+    },
+    /// A peer left.
+    PeerClosed {
+        /// Who.
+        peer_id: PeerId,
+    },
+    /// Ours: a peer is on another node now, after its node died or was drained.
+    PeerMoved {
+        /// Who.
+        peer_id: PeerId,
+        /// Where.
+        node_id: NodeId,
+    },
+    /// A peer has another name.
+    PeerDisplayNameChanged {
+        /// Who.
+        peer_id: PeerId,
+        /// New.
+        display_name: String,
+        /// Old.
+        old_display_name: String,
+    },
+    /// A consumer ended.
+    ConsumerClosed {
+        /// Which.
+        consumer_id: ConsumerId,
+    },
+    /// Its producer paused.
+    ConsumerPaused {
+        /// Which.
+        consumer_id: ConsumerId,
+    },
+    /// Its producer resumed.
+    ConsumerResumed {
+        /// Which.
+        consumer_id: ConsumerId,
+    },
+    /// Its streams are better or worse.
+    ConsumerScore {
+        /// Which.
+        consumer_id: ConsumerId,
+        /// `{score, producerScore, producerScores}`.
+        score: Value,
+    },
+    /// It forwards other layers.
+    ConsumerLayersChanged {
+        /// Which.
+        consumer_id: ConsumerId,
+        /// Absent: none.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        layers: Option<ConsumerLayers>,
+    },
+    /// A producer's streams are better or worse.
+    ProducerScore {
+        /// Which.
+        producer_id: ProducerId,
+        /// `[{encodingIdx, ssrc, rid?, score}]`.
+        score: Value,
+    },
+    /// Ours: the standby nodes or the ticket changed.
+    StandbyChanged(ResumeOffer),
+    /// Ours: leave this node for another, which is ready.
+    MoveTo {
+        /// Where to, best first.
+        nodes: Vec<NodeHint>,
+        /// Sentence for people.
+        reason: String,
+    },
+}
+
+/// A peer as others see it.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct PeerSummary {
+    /// Who.
+    pub peer_id: PeerId,
+    /// For people.
+    pub display_name: String,
+    /// As the client described itself.
+    pub device: Value,
+    /// Ours: on which node.
+    pub node_id: NodeId,
+}
+
+/// Answer to `join`.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct JoinAnswer {
+    /// Who else is there.
+    pub peers: Vec<PeerSummary>,
+    /// Ours: where the client is.
+    pub node: NodeHint,
+    /// Ours: where to go, and with what, if this node dies.
+    #[serde(flatten)]
+    pub resume: ResumeOffer,
+}
+
+/// How to go on if the node dies.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ResumeOffer {
+    /// Nodes to go to, best first.
+    pub standby: Vec<NodeHint>,
+    /// To be given as `resume` in the WebSocket URL there.
+    pub resume_ticket: String,
+    /// How long the room keeps the peer's place, in milliseconds.
+    pub resume_within_ms: u32,
+}
+
+/// A node a client may connect to.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct NodeHint {
+    /// Its id.
+    pub node_id: NodeId,
+    /// `ws://…/` or `wss://…/`, to which the query is added.
+    pub url: String,
+    /// As its operator named it.
+    pub region: String,
+}

@@ -1,0 +1,1 @@
+//! Shared by the tests that need whole nodes: clusters, clients, load, measurements.
