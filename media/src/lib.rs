@@ -7,6 +7,8 @@
 pub mod command;
 pub mod event;
 pub mod negotiation;
+pub mod plane;
 
 pub use command::{Command, ConsumerKey, PipeKey, ProducerKey, SocketId, TransportKey};
 pub use event::{Event, Flight, Run};
+pub use plane::{Plane, PlaneConfig, PlaneCounters};

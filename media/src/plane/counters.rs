@@ -1,0 +1,64 @@
+//! What a plane counts. Numbers only grow; gauges say so.
+
+/// Counters of a plane.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct PlaneCounters {
+    /// Transports now (gauge).
+    pub transports: u64,
+    /// Producers now (gauge).
+    pub producers: u64,
+    /// Consumers now (gauge).
+    pub consumers: u64,
+    /// Datagrams taken.
+    pub datagrams_received: u64,
+    /// Bytes of them.
+    pub bytes_received: u64,
+    /// Datagrams handed out.
+    pub datagrams_sent: u64,
+    /// Bytes of them.
+    pub bytes_sent: u64,
+    /// RTP packets of producers taken, retransmissions included.
+    pub rtp_received: u64,
+    /// RTP packets forwarded to consumers, retransmissions included.
+    pub rtp_forwarded: u64,
+    /// Retransmissions sent.
+    pub rtp_retransmitted: u64,
+    /// Packets repaired by retransmission from a producer.
+    pub rtp_repaired: u64,
+    /// Packets taken from pipes.
+    pub piped_received: u64,
+    /// Packets handed to pipes.
+    pub piped_sent: u64,
+    /// Runs handed out: one system call's worth of datagrams each.
+    pub runs_sent: u64,
+    /// NACKed sequence numbers sent to producers.
+    pub nacks_sent: u64,
+    /// NACKed sequence numbers received from consumers.
+    pub nacks_received: u64,
+    /// Key-frame requests sent.
+    pub key_frame_requests_sent: u64,
+    /// Key-frame requests received.
+    pub key_frame_requests_received: u64,
+    /// Commands that named something gone.
+    pub commands_ignored: u64,
+    /// Datagrams from a source that no transport admitted.
+    pub dropped_unknown_source: u64,
+    /// STUN messages that failed authentication or named no transport.
+    pub dropped_stun: u64,
+    /// Datagrams of no known protocol, and malformed RTP.
+    pub dropped_malformed: u64,
+    /// Packets that failed SRTP authentication, or were replayed.
+    pub dropped_srtp: u64,
+    /// Packets before SRTP keys.
+    pub dropped_unkeyed: u64,
+    /// RTP that belongs to no producer.
+    pub dropped_unknown_stream: u64,
+    /// Duplicate, too old or out-of-window RTP.
+    pub dropped_stale: u64,
+    /// Malformed RTCP.
+    pub dropped_rtcp: u64,
+    /// Events dropped because nobody polled.
+    pub dropped_events: u64,
+    /// Packets not forwarded because a send queue was full.
+    pub dropped_queue_full: u64,
+}
