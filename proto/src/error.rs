@@ -49,6 +49,8 @@ codes! {
     ConsumerNotFound = "consumer_not_found", 404;
     /// No such method or path.
     MethodNotFound = "method_not_found", 404;
+    /// The path exists, but not with this HTTP method.
+    MethodNotAllowed = "method_not_allowed", 405;
     /// The request does not fit the state, as a second `connect`.
     WrongState = "wrong_state", 409;
     /// A peer with this id is in the room.
@@ -65,6 +67,8 @@ codes! {
     LimitReached = "limit_reached", 429;
     /// Something of ours failed.
     Internal = "internal", 500;
+    /// The node did not finish the request in time.
+    Timeout = "timeout", 503;
     /// The registry does not answer and the room is not known here.
     RegistryUnavailable = "registry_unavailable", 503;
     /// This node takes no new peers.

@@ -242,6 +242,71 @@ pub struct ConsumerCreated {
     pub sdp: String,
 }
 
+/// Body of `POST /v1/nodes/{id}/drain`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
+#[serde(rename_all = "camelCase", default)]
+pub struct DrainNode {
+    /// Peers that are still there after so many milliseconds are cut; absent: as configured.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub deadline_ms: Option<u64>,
+    /// Answer when the node is empty or the deadline has passed, not at once.
+    pub wait: bool,
+}
+
+/// Body of `POST /v1/tokens`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
+#[serde(rename_all = "camelCase")]
+pub struct CreateToken {
+    /// For which room.
+    pub room: RoomId,
+    /// For which peer.
+    pub peer: PeerId,
+    /// May produce.
+    #[serde(default = "granted")]
+    pub publish: bool,
+    /// May consume.
+    #[serde(default = "granted")]
+    pub subscribe: bool,
+    /// Good for so many seconds.
+    #[serde(default = "CreateToken::default_ttl")]
+    pub ttl_seconds: u64,
+}
+
+impl CreateToken {
+    /// An hour: longer than people take to open a page, shorter than a leaked link is worth.
+    pub const fn default_ttl() -> u64 {
+        3600
+    }
+}
+
+const fn granted() -> bool {
+    true
+}
+
+/// Answer to it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
+#[serde(rename_all = "camelCase")]
+pub struct TokenCreated {
+    /// To be given as `token` in the WebSocket URL, or as bearer token for the room's placement.
+    pub token: String,
+    /// Seconds since 1970.
+    pub expires_at: u64,
+}
+
+/// Answer of `/readyz`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
+#[serde(rename_all = "camelCase")]
+pub struct Health {
+    /// May the node get new peers?
+    pub ready: bool,
+    /// What does not work, in sentences.
+    pub degraded: Vec<String>,
+}
+
 /// Body of every refusal: RFC 9457 problem details with a code and a hint.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
@@ -257,4 +322,18 @@ pub struct Problem {
     pub code: crate::Code,
     /// What to do about it.
     pub hint: String,
+}
+
+impl From<crate::Refusal> for Problem {
+    fn from(refusal: crate::Refusal) -> Self {
+        let crate::Refusal { code, message, hint } = refusal;
+        let kind = format!("about:blank#{code}");
+        Self { kind, title: message, status: code.status(), code, hint }
+    }
+}
+
+impl From<Problem> for crate::Refusal {
+    fn from(problem: Problem) -> Self {
+        Self { code: problem.code, message: problem.title, hint: problem.hint }
+    }
 }
