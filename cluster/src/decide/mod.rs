@@ -1,1 +1,7 @@
 //! Pure decisions: placement, standby, rosters, pipes.
+
+pub mod placement;
+mod policy;
+pub mod reservations;
+pub mod roster;
+pub mod standby;

@@ -1,0 +1,1 @@
+//! Facts of the merged view, with literal times.
