@@ -1,0 +1,118 @@
+//! Tests of `check`.
+
+use super::*;
+use crate::config::Flags;
+
+const SECRET: &str = "pQ3v9sZk1LmX7tRb2NcY8wHd4JfG6aUe";
+
+fn host() -> Host {
+    Host {
+        name: "host-1".into(),
+        cores: 4,
+        address: Some([192, 0, 2, 7].into()),
+        random_secret: "R4nd0mR4nd0mR4nd0mR4nd0mR4nd0mR4nd0m".into(),
+    }
+}
+
+fn checked(file: &str) -> Result<Config, Vec<String>> {
+    let mut mistakes = Vec::new();
+    let raw = Raw::merge(&Flags::default(), |_| None, Some(("s.toml", file)), &mut mistakes);
+    assert_eq!(mistakes, []);
+    let read = |path: &str| match path {
+        "/secret" => Ok(format!("{SECRET}\n")),
+        _ => Err(std::io::ErrorKind::NotFound.into()),
+    };
+    check(&raw, &host(), read).map_err(|told| told.iter().map(ToString::to_string).collect())
+}
+
+fn with_secrets(file: &str) -> Result<Config, Vec<String>> {
+    checked(&format!("token_secret = '{SECRET}'\nadmin_token_file = '/secret'\n{file}"))
+}
+
+#[test]
+fn two_secrets_are_all_a_single_node_needs() {
+    let config = with_secrets("").unwrap();
+    assert_eq!(config.id.as_str(), "host-1");
+    assert_eq!(config.admin_token.expose(), SECRET);
+    assert_eq!(config.registry, Registry::Memory);
+    assert_eq!(config.rtc.announced, ["192.0.2.7"]);
+    assert_eq!(config.rtc.workers, 4);
+    assert_eq!(config.link.announced, Some(([192, 0, 2, 7], 7443).into()));
+    assert_eq!(config.http.api_url, "http://192.0.2.7:4443");
+    assert_eq!(config.cluster_secret.expose(), host().random_secret);
+}
+
+#[test]
+fn missing_and_weak_secrets_are_refused_together() {
+    let told = checked("token_secret = 'short'").unwrap_err();
+    assert_eq!(
+        told,
+        [
+            "token_secret (s.toml): it has 5 bytes and needs 32; make one with `openssl rand \
+             -base64 32`",
+            "admin_token (not given): the REST API needs a token; set STARLING_ADMIN_TOKEN or \
+             admin_token_file; make one with `openssl rand -base64 32`",
+        ]
+    );
+}
+
+#[test]
+fn a_cluster_needs_certificates_and_a_shared_secret() {
+    let told = with_secrets("etcd = ['http://etcd:2379']").unwrap_err();
+    assert_eq!(told.len(), 2, "{told:?}");
+    assert!(told[0].starts_with("link_ca (not given): links between nodes need certificates"));
+    assert!(told[1].starts_with("cluster_secret (not given): nodes share a secret"));
+    let file = format!(
+        "etcd = ['http://etcd:2379']\ncluster_secret = '{SECRET}'\n\
+         link_ca = 'a'\nlink_cert = 'b'\nlink_key = 'c'"
+    );
+    assert!(matches!(with_secrets(&file).unwrap().registry, Registry::Etcd(_)));
+}
+
+#[test]
+fn every_mistake_is_told_with_its_key() {
+    let told = with_secrets(
+        "id = 'a/b'\nlisten = 'here'\nrtc_port = 70000\nworkers = 0\ndrain_deadline = '5'\n\
+         link_cert = 'x'\ntls_key = 'y'\nlog_format = 'xml'\nannounce = 'a b'\n\
+         cors_origins = 'example.org'\napi_url = 'ftp://x'\nregion = 'e u'",
+    )
+    .unwrap_err();
+    for key in [
+        "id",
+        "listen",
+        "rtc_port",
+        "workers",
+        "drain_deadline",
+        "link_ca",
+        "link_key",
+        "tls_cert",
+        "log_format",
+        "announce",
+        "cors_origins",
+        "api_url",
+        "region",
+    ] {
+        assert!(told.iter().any(|line| line.starts_with(&format!("{key} ("))), "{key}: {told:?}");
+    }
+}
+
+#[test]
+fn the_last_worker_needs_a_port_too() {
+    assert!(with_secrets("rtc_port = 65532").is_ok());
+    assert!(with_secrets("rtc_port = 65533").is_err());
+}
+
+#[test]
+fn an_unreadable_secret_file_is_one_mistake() {
+    let file = format!("token_secret = '{SECRET}'\nadmin_token_file = '/nowhere'");
+    let told = checked(&file).unwrap_err();
+    assert_eq!(told.len(), 1, "{told:?}");
+    assert!(told[0].starts_with("admin_token_file (s.toml): /nowhere cannot be read"));
+}
+
+#[test]
+fn ipv6_addresses_stand_in_brackets_in_urls() {
+    let config = with_secrets("announce = '2001:db8::1'").unwrap();
+    assert_eq!(config.http.api_url, "http://[2001:db8::1]:4443");
+    assert_eq!(config.link.announced, Some("[2001:db8::1]:7443".parse().unwrap()));
+}

@@ -1,0 +1,255 @@
+//! Every setting there is: its name, default and meaning, once. Flags, environment, file and
+//! `docs/configuration.md` are made from this table. Never does: read a value.
+
+/// One setting.
+#[derive(Clone, Copy, Debug)]
+pub struct Key {
+    /// As in the file; the flag has dashes for underscores, the variable is `STARLING_` and capitals.
+    pub name: &'static str,
+    /// What a value looks like.
+    pub value: &'static str,
+    /// What holds where nothing is given, for people.
+    pub default: &'static str,
+    /// What it does, and why the default is what it is.
+    pub help: &'static str,
+    /// Whether it may stand on the command line, where every user of the machine can read it.
+    pub flag: bool,
+}
+
+impl Key {
+    /// The environment variable.
+    pub fn env(&self) -> String {
+        format!("STARLING_{}", self.name.to_ascii_uppercase())
+    }
+
+    /// The flag, without dashes in front.
+    pub fn flag_name(&self) -> String {
+        self.name.replace('_', "-")
+    }
+}
+
+const fn key(
+    name: &'static str,
+    value: &'static str,
+    default: &'static str,
+    help: &'static str,
+) -> Key {
+    Key { name, value, default, help, flag: true }
+}
+
+const fn secret(name: &'static str, default: &'static str, help: &'static str) -> Key {
+    Key { name, value: "TEXT", default, help, flag: false }
+}
+
+/// All of them, in the order of the documentation.
+pub const KEYS: &[Key] = &[
+    key(
+        "id",
+        "NAME",
+        "the host's name",
+        "The node's id: unique in the cluster, and the name in its link certificate.",
+    ),
+    key(
+        "region",
+        "NAME",
+        "none",
+        "Where the node is. Placement keeps a room's peers near each other, and streams cross a region boundary once.",
+    ),
+    key(
+        "max_peers",
+        "NUMBER",
+        "0",
+        "Most peers the node accepts; 0 means no limit but the machine's.",
+    ),
+    key(
+        "drain_deadline",
+        "DURATION",
+        "150s",
+        "How long a drain (SIGTERM, `nodes drain`) waits for peers to move before it cuts the rest. 150 s leaves 30 s of a Kubernetes grace period of 180 s.",
+    ),
+    key(
+        "listen",
+        "ADDR,...",
+        "0.0.0.0:4443",
+        "Where page, signalling, probes and (without admin_listen) the REST API are served.",
+    ),
+    key(
+        "admin_listen",
+        "ADDR",
+        "none",
+        "If given, the REST API and the metrics are served there and no longer on listen.",
+    ),
+    key(
+        "api_url",
+        "URL",
+        "http(s)://<first announced address>:<port of listen>",
+        "Where clients and other nodes reach listen. Behind a proxy or a per-node host name: that one.",
+    ),
+    key(
+        "tls_cert",
+        "FILE",
+        "none",
+        "PEM chain for listen. Browsers give camera and microphone only to https pages and localhost.",
+    ),
+    key("tls_key", "FILE", "none", "PEM key of tls_cert."),
+    key(
+        "cors_origins",
+        "ORIGIN,...",
+        "none",
+        "Origins of pages that may call the REST API from a browser; * for all.",
+    ),
+    key(
+        "trust_forwarded_for",
+        "BOOL",
+        "false",
+        "Take a client's address from X-Forwarded-For. Only behind a proxy that sets it: anyone else could lie.",
+    ),
+    key(
+        "sessions_per_second",
+        "NUMBER",
+        "20",
+        "New signalling sessions per second and client address, with a burst of ten times as many; 0 means no limit. 20 lets an office of 200 behind one address come in within a second.",
+    ),
+    key(
+        "rtc_listen",
+        "IP,...",
+        "0.0.0.0",
+        "Addresses on which media is received (UDP and ICE-TCP).",
+    ),
+    key(
+        "rtc_port",
+        "PORT",
+        "7000",
+        "Media port of the first worker; the next workers have the next ports.",
+    ),
+    key(
+        "announce",
+        "HOST,...",
+        "rtc_listen, or the address of the default route",
+        "Addresses written into ICE candidates: those under which clients reach rtc_listen.",
+    ),
+    key(
+        "workers",
+        "NUMBER",
+        "one per core",
+        "Media workers: each is one thread and one port. More than cores does not help.",
+    ),
+    key("link_listen", "ADDR", "0.0.0.0:7443", "Where other nodes reach this one (QUIC over UDP)."),
+    key(
+        "link_announce",
+        "ADDR",
+        "<first announced IP address>:<port of link_listen>",
+        "The address other nodes are told.",
+    ),
+    key(
+        "link_ca",
+        "FILE",
+        "none",
+        "PEM certificate of the cluster's authority (`starling certs issue`). Needed with etcd.",
+    ),
+    key(
+        "link_cert",
+        "FILE",
+        "none",
+        "PEM certificate of this node, with its id as DNS name. Needed with etcd.",
+    ),
+    key("link_key", "FILE", "none", "PEM key of link_cert. Needed with etcd."),
+    key(
+        "etcd",
+        "URL,...",
+        "none",
+        "etcd's endpoints. Without it the node is alone and keeps its rooms in memory.",
+    ),
+    key(
+        "etcd_prefix",
+        "TEXT",
+        "starling/",
+        "What the keys in etcd begin with, so that clusters can share it.",
+    ),
+    key("etcd_user", "NAME", "none", "User name at etcd."),
+    secret("etcd_password", "none", "Its password."),
+    key("etcd_password_file", "FILE", "none", "File with etcd_password."),
+    key("etcd_ca", "FILE", "the system's", "PEM certificate of the authority of an https etcd."),
+    key("etcd_cert", "FILE", "none", "PEM client certificate for etcd."),
+    key("etcd_key", "FILE", "none", "PEM key of etcd_cert."),
+    secret(
+        "cluster_secret",
+        "random without etcd",
+        "At least 32 bytes, the same on all nodes: signs resume tickets and requests between nodes. Needed with etcd.",
+    ),
+    key("cluster_secret_file", "FILE", "none", "File with cluster_secret."),
+    secret(
+        "token_secret",
+        "none: must be given",
+        "At least 32 bytes, shared with whoever issues room tokens (JWT, HS256).",
+    ),
+    key("token_secret_file", "FILE", "none", "File with token_secret."),
+    secret(
+        "admin_token",
+        "none: must be given",
+        "At least 32 bytes: the bearer token of the REST API.",
+    ),
+    key("admin_token_file", "FILE", "none", "File with admin_token."),
+    key("log", "FILTER", "info", "What is logged, as `warn` or `info,starling_actors=debug`."),
+    key("log_format", "FORMAT", "text", "text or json."),
+];
+
+/// The key of that name.
+pub fn find(name: &str) -> Option<&'static Key> {
+    KEYS.iter().find(|key| key.name == name)
+}
+
+/// The key that somebody who wrote `name` probably meant.
+pub fn closest(name: &str) -> Option<&'static str> {
+    let near = KEYS.iter().map(|key| (distance(name, key.name), key.name)).min()?;
+    (near.0 <= 3).then_some(near.1)
+}
+
+/// Levenshtein's.
+fn distance(a: &str, b: &str) -> usize {
+    let mut row: Vec<usize> = (0..=b.len()).collect();
+    for (i, from) in a.bytes().enumerate() {
+        let mut diagonal = row[0];
+        row[0] = i + 1;
+        for (j, to) in b.bytes().enumerate() {
+            let change = diagonal + usize::from(from != to);
+            diagonal = row[j + 1];
+            row[j + 1] = change.min(row[j] + 1).min(diagonal + 1);
+        }
+    }
+    row[b.len()]
+}
+
+/// The table of `docs/configuration.md`.
+pub fn markdown() -> String {
+    let mut text =
+        String::from("| key | value | default | what it does |\n| --- | --- | --- | --- |\n");
+    for key in KEYS {
+        let Key { name, value, default, help, .. } = key;
+        let from = if key.flag { "" } else { " Not as a flag." };
+        text +=
+            &format!("| `{name}` | {value} | {default} | {help}{from} |\n").replace('<', "&lt;");
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_mistyped_key_is_guessed_and_nonsense_is_not() {
+        assert_eq!(closest("rtc_prot"), Some("rtc_port"));
+        assert_eq!(closest("adminlisten"), Some("admin_listen"));
+        assert_eq!(closest("completely_other"), None);
+    }
+
+    #[test]
+    fn the_documentation_has_the_table() {
+        let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/configuration.md");
+        let page = std::fs::read_to_string(path).unwrap();
+        if !page.contains(&markdown()) {
+            panic!("docs/configuration.md is out of date; its table must be:\n\n{}", markdown());
+        }
+    }
+}

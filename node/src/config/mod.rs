@@ -1,0 +1,144 @@
+//! Settings of a node: texts from flags, environment and file (`raw`), checked into one struct
+//! (`check`). Never does: use a setting.
+
+mod check;
+pub mod keys;
+mod raw;
+pub mod value;
+
+use std::{
+    fmt,
+    net::{IpAddr, SocketAddr},
+    path::PathBuf,
+    time::Duration,
+};
+
+pub use check::{Host, check};
+pub use raw::{Flags, Origin, Raw};
+use starling_proto::NodeId;
+pub use value::Secret;
+
+/// A checked configuration.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// Who the node is.
+    pub id: NodeId,
+    /// Where.
+    pub region: String,
+    /// Most peers; 0 means no limit.
+    pub max_peers: u32,
+    /// How long a drain waits.
+    pub drain_deadline: Duration,
+    /// The HTTP side.
+    pub http: Http,
+    /// The media side.
+    pub rtc: Rtc,
+    /// The cluster side.
+    pub link: Link,
+    /// Where rooms and nodes are agreed on.
+    pub registry: Registry,
+    /// Signs resume tickets and requests between nodes.
+    pub cluster_secret: Secret,
+    /// Verifies room tokens.
+    pub token_secret: Secret,
+    /// Opens the REST API.
+    pub admin_token: Secret,
+    /// What is logged and how.
+    pub log: Log,
+}
+
+/// Page, signalling and REST.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Http {
+    /// The listener for everyone.
+    pub listen: Vec<SocketAddr>,
+    /// The one for operators, if it is another.
+    pub admin_listen: Option<SocketAddr>,
+    /// Where `listen` is reached, without a slash at the end.
+    pub api_url: String,
+    /// Certificate and key of `listen`.
+    pub tls: Option<(PathBuf, PathBuf)>,
+    /// Pages that may call the API.
+    pub cors_origins: Vec<String>,
+    /// Believe `X-Forwarded-For`.
+    pub trust_forwarded_for: bool,
+    /// Per address; 0 means no limit.
+    pub sessions_per_second: u32,
+}
+
+/// Media.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Rtc {
+    /// Addresses.
+    pub listen: Vec<IpAddr>,
+    /// Port of the first worker.
+    pub port: u16,
+    /// What clients are told.
+    pub announced: Vec<String>,
+    /// Threads.
+    pub workers: usize,
+}
+
+/// The QUIC endpoint.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Link {
+    /// Address.
+    pub listen: SocketAddr,
+    /// What other nodes are told.
+    pub announced: Option<SocketAddr>,
+    /// CA, certificate, key; absent: an authority of this process alone.
+    pub tls: Option<[PathBuf; 3]>,
+}
+
+/// The registry to use.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Registry {
+    /// This process alone.
+    Memory,
+    /// etcd.
+    Etcd(Box<Etcd>),
+}
+
+/// How etcd is reached.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Etcd {
+    /// URLs.
+    pub endpoints: Vec<String>,
+    /// Before all keys.
+    pub prefix: String,
+    /// Name and password.
+    pub user: Option<(String, Secret)>,
+    /// The authority of its certificate.
+    pub ca: Option<PathBuf>,
+    /// Certificate and key to show it.
+    pub client: Option<(PathBuf, PathBuf)>,
+}
+
+/// Logs.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Log {
+    /// `tracing_subscriber::EnvFilter`'s syntax.
+    pub filter: String,
+    /// One JSON object per line.
+    pub json: bool,
+}
+
+/// A setting that cannot be used.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Mistake {
+    /// Which.
+    pub key: String,
+    /// Where it was given.
+    pub origin: Origin,
+    /// What is wrong.
+    pub message: String,
+    /// What to do.
+    pub fix: String,
+}
+
+impl fmt::Display for Mistake {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { key, origin, message, fix } = self;
+        write!(f, "{key} ({origin}): {message}; {fix}")
+    }
+}
