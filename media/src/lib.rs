@@ -8,6 +8,7 @@ pub mod command;
 pub mod event;
 pub mod negotiation;
 pub mod plane;
+pub mod srtp;
 
 pub use command::{Command, ConsumerKey, PipeKey, ProducerKey, SocketId, TransportKey};
 pub use event::{Event, Flight, Run};

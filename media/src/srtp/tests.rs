@@ -1,0 +1,1 @@
+//! SRTP from outside.
