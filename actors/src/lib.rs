@@ -4,3 +4,4 @@
 //! in `media` or `cluster` and carries out what it returns.
 
 pub mod session;
+pub mod worker;

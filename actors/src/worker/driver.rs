@@ -1,0 +1,263 @@
+//! The turn of a worker's thread, always the same and always bounded: orders, datagrams, pipes,
+//! timers, flush, events, sleep. Owns the plane and the sockets; decides nothing about packets.
+
+use std::{
+    any::Any,
+    collections::HashMap,
+    io,
+    net::SocketAddr,
+    panic::{AssertUnwindSafe, catch_unwind},
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use starling_media::{Flight, PipeKey, Plane, PlaneConfig, SocketId};
+
+use super::{
+    config::WorkerConfig,
+    counters::WorkerCounters,
+    events::{EventSink, MAX_BATCH},
+    load::Load,
+    pipe::{Packets, PipeOut},
+    poll::Poll,
+    shared::{Order, Shared},
+    socket::{Receiver, Sender, Socket},
+};
+
+/// Orders of one turn: a few hundred microseconds of them.
+const ORDERS_PER_TURN: usize = 256;
+/// Pipe packets of one turn: as many as two full receive calls of merged datagrams.
+const PIPED_PER_TURN: usize = 1_024;
+/// Datagrams between two flushes of one turn: what is decrypted should still be in the cache when it
+/// is sent.
+const DATAGRAMS_PER_FLUSH: u64 = 128;
+/// Calls of `handle_timeout` of one turn: several timers may be due at once.
+const TIMEOUTS_PER_TURN: usize = 16;
+/// Longest sleep: `last_turn` and the gauges stay fresh for a watchdog.
+const MAX_SLEEP: Duration = Duration::from_millis(500);
+/// Sleep while the actor is behind: events are offered again.
+const BEHIND_SLEEP: Duration = Duration::from_millis(5);
+
+/// A worker before and inside its thread.
+pub(super) struct Driver {
+    shared: Arc<Shared>,
+    plane: Plane,
+    poll: Poll,
+    sockets: HashMap<SocketId, Socket>,
+    pipes_out: HashMap<PipeKey, PipeOut>,
+    events: EventSink,
+    counters: WorkerCounters,
+    ready: Vec<u32>,
+    orders: Vec<Order>,
+    piped: Packets,
+    load: Load,
+}
+
+impl Driver {
+    pub(super) fn new(config: &WorkerConfig, events: EventSink) -> io::Result<Self> {
+        let poll = Poll::new()?;
+        let mut sockets = HashMap::new();
+        for ip in &config.listen {
+            let id = SocketId(u32::from(ip.is_ipv6()));
+            let socket = Socket::bind(SocketAddr::new(*ip, config.port), config.shared_buffer)?;
+            poll.add(&socket, id.0)?;
+            if sockets.insert(id, socket).is_some() {
+                let text = "a worker listens on one address of each family";
+                return Err(io::Error::new(io::ErrorKind::InvalidInput, text));
+            }
+        }
+        if sockets.is_empty() {
+            let text = "a worker needs an address to listen on";
+            return Err(io::Error::new(io::ErrorKind::InvalidInput, text));
+        }
+        let plane = PlaneConfig { seed: config.seed, start: config.start, wall: config.wall };
+        Ok(Self {
+            shared: Arc::new(Shared::new(config.start, poll.waker().clone())),
+            plane: Plane::new(plane),
+            poll,
+            sockets,
+            pipes_out: HashMap::new(),
+            events,
+            counters: WorkerCounters::default(),
+            ready: Vec::new(),
+            orders: Vec::new(),
+            piped: Packets::default(),
+            load: Load::new(config.start),
+        })
+    }
+
+    pub(super) const fn shared(&self) -> &Arc<Shared> {
+        &self.shared
+    }
+
+    pub(super) fn local_addrs(&self) -> io::Result<Vec<(SocketId, SocketAddr)>> {
+        let mut local = Vec::new();
+        for id in [SocketId(0), SocketId(1)] {
+            if let Some(socket) = self.sockets.get(&id) {
+                local.push((id, socket.local_addr()?));
+            }
+        }
+        Ok(local)
+    }
+
+    /// The thread. A panic ends it and nothing else; its sockets are closed before its death is known.
+    pub(super) fn run(mut self) {
+        let end = catch_unwind(AssertUnwindSafe(|| self.turns()));
+        let shared = self.shared.clone();
+        let Self { events, sockets, plane, pipes_out, .. } = self;
+        // A plane that panicked may panic again when it is dropped.
+        let _ = catch_unwind(AssertUnwindSafe(|| drop((sockets, plane, pipes_out))));
+        shared.bury();
+        match end {
+            Ok(Ok(())) => {}
+            Ok(Err(error)) => events.die(format!("cannot wait for sockets: {error}")),
+            Err(panic) => events.die(format!("panicked: {}", panic_text(&*panic))),
+        }
+    }
+
+    fn turns(&mut self) -> io::Result<()> {
+        let mut receiver = Receiver::new();
+        let mut sender = Sender::new();
+        while !self.shared.is_stopping() {
+            let now = Instant::now();
+            self.shared.turn_begins(now);
+            self.shared.waker.clear();
+            let mut more = self.take_orders(now);
+            self.receive(now, &mut receiver, &mut sender);
+            more |= self.take_piped(now);
+            self.fire_timers(now);
+            self.flush(now, &mut sender);
+            more |= self.take_events();
+            let behind = self.events.publish();
+            self.counters.events_dropped = self.events.dropped();
+            self.sleep(now, more, behind)?;
+        }
+        Ok(())
+    }
+
+    /// True if orders are left.
+    fn take_orders(&mut self, now: Instant) -> bool {
+        let more = self.shared.take_orders(ORDERS_PER_TURN, &mut self.orders);
+        for order in self.orders.drain(..) {
+            match order {
+                Order::Plane(command) => {
+                    self.counters.commands += 1;
+                    self.plane.handle_command(now, command);
+                }
+                Order::AddSocket(id, socket) => {
+                    // Fails only without kernel memory: the socket can then send, not receive.
+                    let _ = self.poll.add(&socket, id.0);
+                    self.sockets.insert(id, socket);
+                    self.counters.plain_sockets += 1;
+                }
+                Order::ReleaseSocket(id) => {
+                    let known = self.sockets.remove(&id).is_some();
+                    self.counters.plain_sockets -= u64::from(known);
+                }
+                Order::PipeOut(pipe, out) => {
+                    self.pipes_out.insert(pipe, out);
+                }
+                Order::ClearPipeOut(pipe) => {
+                    self.pipes_out.remove(&pipe);
+                }
+                #[cfg(any(test, feature = "testing"))]
+                Order::Run(probe) => (probe.0)(),
+            }
+        }
+        more
+    }
+
+    /// One batch of each readable socket; what is left is reported again by the next sleep.
+    fn receive(&mut self, now: Instant, receiver: &mut Receiver, sender: &mut Sender) {
+        let ready = std::mem::take(&mut self.ready);
+        let mut flushed_at = self.counters.sockets.datagrams_received;
+        for id in &ready {
+            let id = SocketId(*id);
+            let Some(socket) = self.sockets.get(&id) else { continue };
+            receiver.receive(socket, &mut self.counters.sockets);
+            let plane = &mut self.plane;
+            receiver.drain(&mut self.counters.sockets, |from, datagram| {
+                plane.handle_datagram(now, id, from, datagram);
+            });
+            if self.counters.sockets.datagrams_received - flushed_at >= DATAGRAMS_PER_FLUSH {
+                flushed_at = self.counters.sockets.datagrams_received;
+                self.flush(now, sender);
+            }
+        }
+        self.ready = ready;
+    }
+
+    /// True if packets are left.
+    fn take_piped(&mut self, now: Instant) -> bool {
+        if self.piped.is_empty() {
+            self.shared.pipes.take(&mut self.piped);
+        }
+        for _ in 0..PIPED_PER_TURN {
+            let Some((pipe, packet)) = self.piped.next() else { return false };
+            self.plane.handle_pipe(now, pipe, packet);
+        }
+        true
+    }
+
+    fn fire_timers(&mut self, now: Instant) {
+        for _ in 0..TIMEOUTS_PER_TURN {
+            match self.plane.next_timeout() {
+                Some((at, _)) if at <= now => self.plane.handle_timeout(now),
+                _ => return,
+            }
+        }
+    }
+
+    fn flush(&mut self, now: Instant, sender: &mut Sender) {
+        let Self { plane, sockets, pipes_out, counters, .. } = self;
+        plane.flush(now, &mut |flight: Flight<'_>| {
+            let same_socket =
+                |a: &starling_media::Run, b: &starling_media::Run| a.socket == b.socket;
+            for runs in flight.runs.chunk_by(same_socket) {
+                if let Some(socket) = sockets.get_mut(&runs[0].socket) {
+                    sender.send(socket, flight.bytes, runs, &mut counters.sockets);
+                }
+            }
+            for (pipe, range) in flight.piped {
+                let out = pipes_out.get(pipe);
+                let sent = out.is_some_and(|out| out.send(&flight.bytes[range.clone()]));
+                counters.piped_lost += u64::from(!sent);
+            }
+        });
+    }
+
+    /// True if events are left.
+    fn take_events(&mut self) -> bool {
+        for _ in 0..MAX_BATCH {
+            let Some(event) = self.plane.poll_event() else { return false };
+            self.events.push(event);
+        }
+        true
+    }
+
+    fn sleep(&mut self, began: Instant, more: bool, behind: bool) -> io::Result<()> {
+        let now = Instant::now();
+        self.counters.turns += 1;
+        let due = self.plane.next_timeout().map(|(at, _)| at.saturating_duration_since(now));
+        let timeout = if more {
+            Duration::ZERO
+        } else {
+            due.unwrap_or(MAX_SLEEP).min(if behind { BEHIND_SLEEP } else { MAX_SLEEP })
+        };
+        if self.load.turn_ended(began, now, timeout, &mut self.counters) {
+            self.counters.plane = self.plane.counters();
+            self.shared.report(&self.counters);
+        }
+        self.poll.wait(timeout, &mut self.ready)?;
+        self.load.woke(Instant::now());
+        Ok(())
+    }
+}
+
+fn panic_text(panic: &(dyn Any + Send)) -> &str {
+    match (panic.downcast_ref::<&str>(), panic.downcast_ref::<String>()) {
+        (Some(text), _) => text,
+        (None, Some(text)) => text,
+        (None, None) => "without a message",
+    }
+}

@@ -1,0 +1,203 @@
+//! Packets between planes: in from a link or another worker through one bounded queue per worker, out
+//! to a link or another worker. The same envelope both times. Never blocks; full drops and counts.
+
+use std::{
+    fmt,
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicU64, Ordering},
+    },
+};
+
+use bytes::Bytes;
+use starling_cluster::link::{Link, PacketClass, PacketSink};
+use starling_media::PipeKey;
+use starling_proto::flow::FlowId;
+
+use super::poll::Waker;
+
+/// Packets waiting for a worker: 20 ms at the 400,000 packets a second a core can take at most. What
+/// waits longer is late.
+pub(crate) const MAX_PACKETS: usize = 8_192;
+/// Bytes of them: [`MAX_PACKETS`] of a link's largest usual packet.
+pub(crate) const MAX_BYTES: usize = MAX_PACKETS * 1_500;
+
+/// Where the packets of a pipe transport go.
+#[derive(Clone)]
+pub enum PipeOut {
+    /// To another node. RTCP goes as [`PacketClass::Control`], whatever the class.
+    Link(Arc<dyn Link>, FlowId, PacketClass),
+    /// To another worker of this node.
+    Worker(Arc<PipeSink>),
+}
+
+impl fmt::Debug for PipeOut {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Link(_, flow, class) => f.debug_tuple("Link").field(flow).field(class).finish(),
+            Self::Worker(sink) => f.debug_tuple("Worker").field(&sink.pipe).finish(),
+        }
+    }
+}
+
+impl PipeOut {
+    /// False if it was shed.
+    pub(crate) fn send(&self, packet: &[u8]) -> bool {
+        match self {
+            Self::Link(link, flow, class) => {
+                let class = if is_rtcp(packet) { PacketClass::Control } else { *class };
+                link.send_packet(*flow, class, packet)
+            }
+            Self::Worker(sink) => sink.push(packet),
+        }
+    }
+}
+
+/// RFC 5761 §4.
+fn is_rtcp(packet: &[u8]) -> bool {
+    matches!(packet.get(1), Some(192..=223))
+}
+
+/// One pipe's way into a worker; give it to [`Link::open_flow`] or to another worker.
+#[derive(Debug)]
+pub struct PipeSink {
+    pipe: PipeKey,
+    queue: Arc<PipeQueue>,
+}
+
+impl PipeSink {
+    pub(crate) const fn new(pipe: PipeKey, queue: Arc<PipeQueue>) -> Self {
+        Self { pipe, queue }
+    }
+
+    /// Copies a packet into the worker's queue. False if it was full.
+    pub fn push(&self, packet: &[u8]) -> bool {
+        self.queue.push(self.pipe, packet)
+    }
+}
+
+impl PacketSink for PipeSink {
+    fn deliver(&self, packet: Bytes) {
+        self.push(&packet);
+    }
+}
+
+/// Packets waiting for a worker.
+#[derive(Debug)]
+pub(crate) struct PipeQueue {
+    waiting: Mutex<Packets>,
+    dropped: AtomicU64,
+    waker: Arc<Waker>,
+}
+
+impl PipeQueue {
+    pub(crate) fn new(waker: Arc<Waker>) -> Self {
+        Self { waiting: Mutex::default(), dropped: AtomicU64::new(0), waker }
+    }
+
+    fn push(&self, pipe: PipeKey, packet: &[u8]) -> bool {
+        let fits = self.waiting.lock().unwrap_or_else(PoisonError::into_inner).push(pipe, packet);
+        if fits {
+            self.waker.wake();
+        } else {
+            self.dropped.fetch_add(1, Ordering::Relaxed);
+        }
+        fits
+    }
+
+    /// Exchanges what waits for `taken`, which must be empty; its memory is used again.
+    pub(crate) fn take(&self, taken: &mut Packets) {
+        let mut waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
+        std::mem::swap(&mut *waiting, taken);
+    }
+
+    pub(crate) fn dropped(&self) -> u64 {
+        self.dropped.load(Ordering::Relaxed)
+    }
+}
+
+/// Packets back to back.
+#[derive(Debug, Default)]
+pub(crate) struct Packets {
+    bytes: Vec<u8>,
+    ends: Vec<(PipeKey, usize)>,
+    next: usize,
+}
+
+impl Packets {
+    fn push(&mut self, pipe: PipeKey, packet: &[u8]) -> bool {
+        if self.ends.len() >= MAX_PACKETS || self.bytes.len() + packet.len() > MAX_BYTES {
+            return false;
+        }
+        self.bytes.extend_from_slice(packet);
+        self.ends.push((pipe, self.bytes.len()));
+        true
+    }
+
+    pub(crate) const fn is_empty(&self) -> bool {
+        self.ends.is_empty()
+    }
+
+    /// The next packet; once there is none, the whole is empty and may be filled again.
+    pub(crate) fn next(&mut self) -> Option<(PipeKey, &[u8])> {
+        let Some(&(pipe, end)) = self.ends.get(self.next) else {
+            self.bytes.clear();
+            self.ends.clear();
+            self.next = 0;
+            return None;
+        };
+        let start = if self.next == 0 { 0 } else { self.ends[self.next - 1].1 };
+        self.next += 1;
+        Some((pipe, &self.bytes[start..end]))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{super::poll::Poll, *};
+
+    fn queue() -> (Poll, Arc<PipeQueue>) {
+        let poll = Poll::new().unwrap();
+        let queue = Arc::new(PipeQueue::new(poll.waker().clone()));
+        (poll, queue)
+    }
+
+    #[test]
+    fn packets_come_out_as_they_went_in() {
+        let (_poll, queue) = queue();
+        let one = PipeSink::new(PipeKey(1), queue.clone());
+        let two = PipeSink::new(PipeKey(2), queue.clone());
+        one.deliver(Bytes::from_static(b"first"));
+        assert!(two.push(b""));
+        assert!(two.push(b"third"));
+        let mut taken = Packets::default();
+        queue.take(&mut taken);
+        assert_eq!(taken.next(), Some((PipeKey(1), &b"first"[..])));
+        assert_eq!(taken.next(), Some((PipeKey(2), &b""[..])));
+        assert_eq!(taken.next(), Some((PipeKey(2), &b"third"[..])));
+        assert_eq!(taken.next(), None);
+        assert!(taken.is_empty());
+    }
+
+    #[test]
+    fn a_full_queue_drops_the_newest_and_counts() {
+        let (_poll, queue) = queue();
+        let sink = PipeSink::new(PipeKey(1), queue.clone());
+        for _ in 0..MAX_PACKETS {
+            assert!(sink.push(b"x"));
+        }
+        assert!(!sink.push(b"y"));
+        assert_eq!(queue.dropped(), 1);
+        queue.take(&mut Packets::default());
+        assert!(sink.push(&[0; MAX_BYTES]));
+        assert!(!sink.push(b"y"));
+    }
+
+    #[test]
+    fn rtcp_is_told_from_rtp() {
+        assert!(is_rtcp(&[0x80, 200]));
+        assert!(!is_rtcp(&[0x80, 96]));
+        assert!(!is_rtcp(&[0x80, 96 | 0x80]));
+        assert!(!is_rtcp(&[0x80]));
+    }
+}
