@@ -152,8 +152,8 @@ impl Claims {
     }
 
     /// Marks a node's peers as lost until `until`; returns them.
-    pub(super) fn lose(&mut self, until: Instant, node: &NodeId) -> Vec<PeerId> {
-        let Some(replica) = self.nodes.get_mut(node) else {
+    pub(super) fn lose(&mut self, until: Instant, node: &NodeId, epoch: u64) -> Vec<PeerId> {
+        let Some(replica) = self.nodes.get_mut(node).filter(|r| r.epoch == epoch) else {
             return Vec::new();
         };
         replica.synced = false;
@@ -193,7 +193,8 @@ impl Claims {
 
     /// When [`expire`](Self::expire) has something to do.
     pub(super) fn deadline(&self) -> Option<Instant> {
-        let nodes = self.nodes.values().filter_map(|replica| replica.lost);
+        let lost = self.nodes.values().filter(|replica| !replica.peers.is_empty());
+        let nodes = lost.filter_map(|replica| replica.lost);
         nodes.chain(self.orphans.values().map(|orphan| orphan.until)).min()
     }
 

@@ -178,15 +178,17 @@ impl Member {
         let (peer, node, producer) = (self.entry.id.clone(), self.node.clone(), new.clone());
         let same = |(_, old): &(Instant, ProducerEntry)| same_source(old, new);
         let same_id = |(_, old): &(Instant, ProducerEntry)| old.id == new.id;
-        let heir = self.settling.iter().position(|s| same(s) && same_id(s));
-        if let Some(index) = heir.or_else(|| self.settling.iter().position(same)) {
-            let old = self.settling.remove(index).1.id;
-            facts.push(Fact::ProducerReplaced { peer, node, old, producer });
-            return;
-        }
+        let exact = |s: &(Instant, ProducerEntry)| same(s) && same_id(s);
+        let heir = self.settling.iter().position(exact);
+        let heir = heir.or_else(|| self.settling.iter().position(same));
+        let heir = heir.map(|index| self.settling.remove(index).1.id);
         if let Some(index) = self.settling.iter().position(same_id) {
             let producer = self.settling.remove(index).1.id;
             facts.push(Fact::ProducerClosed { peer: peer.clone(), producer });
+        }
+        if let Some(old) = heir {
+            facts.push(Fact::ProducerReplaced { peer, node, old, producer });
+            return;
         }
         facts.push(Fact::ProducerAdded { peer, node, producer });
     }

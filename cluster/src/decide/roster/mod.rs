@@ -12,6 +12,8 @@
 //! clients must hear them. Folding all facts gives exactly [`RoomReplica::peers`].
 
 mod claims;
+#[cfg(test)]
+mod convergence;
 mod fact;
 mod merge;
 #[cfg(test)]
@@ -207,9 +209,10 @@ impl RoomReplica {
         Outcome { facts: self.merge_all(now, touched), want_snapshot }
     }
 
-    /// A node is out of reach: its peers are kept for the resume window. A snapshot of it ends that.
-    pub fn node_lost(&mut self, now: Instant, node: &NodeId) -> Vec<Fact> {
-        let touched = self.claims.lose(now + self.window, node);
+    /// A life of a node is out of reach: its peers are kept for the resume window. A snapshot of it
+    /// ends that.
+    pub fn node_lost(&mut self, now: Instant, node: &NodeId, epoch: u64) -> Vec<Fact> {
+        let touched = self.claims.lose(now + self.window, node, epoch);
         self.merge_all(now, touched)
     }
 
