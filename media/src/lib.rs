@@ -4,9 +4,13 @@
 //! Knows no socket, thread, clock, actor or cluster. [`plane::Plane`] is the door; everything else is
 //! a machine it is made of. A pipe to another core or another node is one more source or sink.
 
+pub mod codec;
 pub mod command;
 pub mod event;
+pub mod ingress;
 pub mod negotiation;
+pub mod rtcp;
+pub mod rtp;
 pub mod plane;
 pub mod srtp;
 

@@ -1,0 +1,120 @@
+//! When a sender is asked for a key frame (KF1 to KF3; mediasoup `KeyFrameRequestManager.cpp`).
+//! Never builds RTCP: PLI or FIR is the producer's choice.
+
+use std::time::{Duration, Instant};
+
+/// How long a request may go unanswered.
+const WAIT: Duration = Duration::from_millis(1000);
+/// Streams of one producer; simulcast has three, and senders that forge SSRCs get no more.
+const MAX_STREAMS: usize = 16;
+
+#[derive(Clone, Copy, Debug)]
+struct Pending {
+    ssrc: u32,
+    since: Instant,
+    /// Somebody asked again meanwhile.
+    again: bool,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Delayed {
+    ssrc: u32,
+    until: Instant,
+    asked: bool,
+}
+
+/// Requests of one producer, by SSRC.
+#[derive(Clone, Debug)]
+pub struct KeyFrameRequests {
+    delay: Duration,
+    pending: Vec<Pending>,
+    delayed: Vec<Delayed>,
+}
+
+impl KeyFrameRequests {
+    /// Requests of a stream within `delay` of one become one at its end (KF2); zero for none.
+    pub const fn new(delay: Duration) -> Self {
+        Self { delay, pending: Vec::new(), delayed: Vec::new() }
+    }
+
+    /// Somebody needs a key frame: whether to ask the sender now.
+    #[must_use]
+    pub fn request(&mut self, now: Instant, ssrc: u32) -> bool {
+        if !self.delay.is_zero() {
+            if let Some(delayed) = self.delayed.iter_mut().find(|entry| entry.ssrc == ssrc) {
+                delayed.asked = true;
+                return false;
+            }
+            if self.delayed.len() < MAX_STREAMS {
+                self.delayed.push(Delayed { ssrc, until: now + self.delay, asked: false });
+            }
+        }
+        self.ask_unless_pending(now, ssrc)
+    }
+
+    /// A new stream needs one whatever is pending (KF3): whether to ask the sender now.
+    #[must_use]
+    pub fn force(&mut self, now: Instant, ssrc: u32) -> bool {
+        match self.pending.iter_mut().find(|entry| entry.ssrc == ssrc) {
+            Some(entry) => {
+                *entry = Pending { ssrc, since: now, again: false };
+                true
+            }
+            None => self.ask_unless_pending(now, ssrc),
+        }
+    }
+
+    /// A key frame arrived.
+    pub fn on_key_frame(&mut self, ssrc: u32) {
+        self.pending.retain(|entry| entry.ssrc != ssrc);
+    }
+
+    /// Appends the streams whose sender is to be asked now.
+    pub fn poll(&mut self, now: Instant, ask: &mut Vec<u32>) {
+        let first = ask.len();
+        self.pending.retain_mut(|entry| {
+            if now < entry.since + WAIT {
+                return true;
+            }
+            if entry.again {
+                *entry = Pending { ssrc: entry.ssrc, since: now, again: false };
+                ask.push(entry.ssrc);
+                return true;
+            }
+            false
+        });
+        for at in (0..self.delayed.len()).rev() {
+            let entry = self.delayed[at];
+            if now < entry.until {
+                continue;
+            }
+            self.delayed.swap_remove(at);
+            if entry.asked && self.ask_unless_pending(now, entry.ssrc) {
+                ask.push(entry.ssrc);
+            }
+        }
+        debug_assert!(ask.len() - first <= 2 * MAX_STREAMS);
+    }
+
+    /// When [`poll`](Self::poll) has something to do.
+    pub fn next_deadline(&self) -> Option<Instant> {
+        let pending = self.pending.iter().map(|entry| entry.since + WAIT);
+        let delayed = self.delayed.iter().map(|entry| entry.until);
+        pending.chain(delayed).min()
+    }
+
+    fn ask_unless_pending(&mut self, now: Instant, ssrc: u32) -> bool {
+        if let Some(entry) = self.pending.iter_mut().find(|entry| entry.ssrc == ssrc) {
+            entry.again = true;
+            return false;
+        }
+        if self.pending.len() == MAX_STREAMS {
+            return false;
+        }
+        self.pending.push(Pending { ssrc, since: now, again: false });
+        true
+    }
+}
+
+#[cfg(test)]
+mod tests;
