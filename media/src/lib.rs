@@ -6,8 +6,10 @@
 
 pub mod codec;
 pub mod command;
+pub mod dtls;
 pub mod event;
 pub mod ingress;
+pub mod ice;
 pub mod negotiation;
 pub mod rtcp;
 pub mod rtp;

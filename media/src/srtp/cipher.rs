@@ -33,7 +33,10 @@ pub(super) enum Traffic {
 }
 
 /// A session key, its salt and its algorithm.
-#[expect(clippy::large_enum_variant, reason = "both are long-lived and a box would cost a cache miss")]
+#[expect(
+    clippy::large_enum_variant,
+    reason = "both are long-lived and a box would cost a cache miss"
+)]
 pub(super) enum Cipher {
     Gcm { key: LessSafeKey, salt: [u8; 12] },
     Cm { key: AesCtr, mac: HmacSha1, salt: [u8; 14] },

@@ -1,7 +1,10 @@
 //! AES in counter mode and HMAC-SHA1 over caller-owned memory. The only unsafe code of the crate:
 //! `aws-lc-rs` has no counter mode in place and its HMAC costs a tenth more and a heap context.
 //! Never interprets a packet.
-#![expect(unsafe_code, reason = "aws-lc's AES_ctr128 and SHA1 have no safe wrapper without a heap context")]
+#![expect(
+    unsafe_code,
+    reason = "aws-lc's AES_ctr128 and SHA1 have no safe wrapper without a heap context"
+)]
 
 use aws_lc_sys::{
     AES_KEY, AES_ctr128_encrypt, AES_set_encrypt_key, OPENSSL_cleanse, SHA_CTX, SHA1_Final,

@@ -1,0 +1,1 @@
+//! ClientHellos, whole and in pieces.
