@@ -1,10 +1,40 @@
 //! The one QUIC connection per pair of nodes: mutual TLS, version range, control stream, datagrams
 //! with flow ids. Never looks inside a packet.
 
-use std::{net::SocketAddr, sync::Arc};
+mod ca;
+mod config;
+mod congestion;
+mod control;
+mod counters;
+mod endpoint;
+mod handshake;
+mod inbox;
+mod outbox;
+mod peers;
+mod queue;
+mod reassembly;
+mod session;
+pub mod tls;
+mod transport;
+
+use std::{
+    net::SocketAddr,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+};
 
 use bytes::Bytes;
 use starling_proto::{NodeId, flow::FlowId, link::LinkMessage};
+
+pub use ca::{DevCa, Issued};
+pub use config::{LinkConfig, LinkError};
+pub use congestion::Congestion;
+pub use counters::LinkCounters;
+pub use endpoint::LinkEndpoint;
+pub use tls::{LinkTls, TlsError};
+
+/// Largest packet a link carries, in bytes: two parts of 1,150, which is what is left of the 1,200
+/// every QUIC path carries. libwebrtc's packets have at most 1,200.
+pub const MAX_PACKET: usize = 2_300;
 
 /// Takes the packets of a flow. Called on the endpoint's tasks: must neither block nor fail; a full
 /// queue drops and counts.
@@ -68,6 +98,10 @@ pub trait Link: Send + Sync + std::fmt::Debug + 'static {
     fn send_packet(&self, flow: FlowId, class: PacketClass, packet: &[u8]) -> bool;
     /// Smoothed round trip.
     fn rtt(&self) -> std::time::Duration;
+    /// What it has counted since it came up.
+    fn counters(&self) -> LinkCounters {
+        LinkCounters::default()
+    }
 }
 
 /// The nodes to have links with: all that the registry lists and are not this one.
@@ -79,4 +113,10 @@ pub struct Target {
     pub epoch: u64,
     /// Where.
     pub addr: SocketAddr,
+}
+
+/// Whoever panicked while holding one of this module's locks held values that are whole between any two
+/// statements.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -1,0 +1,192 @@
+//! How much of a link may be in flight: a large window that ignores random loss and yields only when
+//! the path says that it is full. Never paces by itself (quinn does, from the window).
+
+use std::{
+    any::Any,
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use quinn::congestion::{BbrConfig, Controller, ControllerFactory, CubicConfig};
+use quinn_proto::RttEstimator;
+
+/// Where the window starts, and its most: 8 MiB is 1.6 Gbit/s at 40 ms round trip, more than the
+/// 10,000 packets a second and core that a node forwards, and one bandwidth-delay product of a
+/// 1 Gbit/s path around the globe's half (67 ms).
+pub(super) const CEILING: u64 = 8 * 1024 * 1024;
+/// The least: two 720p videos at 40 ms round trip, so that what survives the layer choice passes.
+pub(super) const FLOOR: u64 = 32 * 1024;
+/// Share of a round trip's bytes whose loss means a full path. Wireless and transit paths lose 1 to
+/// 2 % at random, which says nothing about load; RFC 8083's circuit breaker opens at about 10 %.
+const FULL_PATH_LOSS: f64 = 0.10;
+/// Rounds with fewer bytes say nothing: one lost packet of a thin audio stream is 10 % already.
+const MIN_ROUND: u64 = 40 * 1_200;
+/// The window becomes this share of what got through, as in RFC 8312 (CUBIC's beta).
+const BACK_OFF: f64 = 0.7;
+/// And grows by this a round trip: from the floor to the ceiling in 25.
+const GROWTH: f64 = 1.25;
+
+/// Which congestion controller a link runs.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Congestion {
+    /// Ours, chosen by measurement: see the table in this file's source.
+    #[default]
+    Steady,
+    /// quinn's BBR.
+    Bbr,
+    /// quinn's CUBIC, its default.
+    Cubic,
+}
+
+impl Congestion {
+    pub(super) fn factory(self) -> Arc<dyn ControllerFactory + Send + Sync> {
+        match self {
+            Self::Steady => Arc::new(SteadyConfig),
+            Self::Bbr => Arc::new(BbrConfig::default()),
+            Self::Cubic => Arc::new(CubicConfig::default()),
+        }
+    }
+}
+
+#[derive(Debug)]
+struct SteadyConfig;
+
+impl ControllerFactory for SteadyConfig {
+    fn build(self: Arc<Self>, now: Instant, _current_mtu: u16) -> Box<dyn Controller> {
+        Box::new(Steady::new(now))
+    }
+}
+
+/// The controller. Per round trip it compares what was lost with what got through.
+#[derive(Clone, Debug)]
+pub(super) struct Steady {
+    window: u64,
+    round_start: Instant,
+    acked: u64,
+    lost: u64,
+}
+
+impl Steady {
+    pub(super) fn new(now: Instant) -> Self {
+        Self { window: CEILING, round_start: now, acked: 0, lost: 0 }
+    }
+
+    fn end_round(&mut self, now: Instant) {
+        let total = self.acked + self.lost;
+        let full = total >= MIN_ROUND && self.lost as f64 > total as f64 * FULL_PATH_LOSS;
+        self.window = if full {
+            ((self.acked as f64 * BACK_OFF) as u64).min(self.window)
+        } else {
+            (self.window as f64 * GROWTH) as u64
+        }
+        .clamp(FLOOR, CEILING);
+        (self.round_start, self.acked, self.lost) = (now, 0, 0);
+    }
+
+    fn handle_ack(&mut self, now: Instant, sent: Instant, bytes: u64) {
+        self.acked += bytes;
+        // A packet sent in this round is acknowledged: one round trip has passed. Rounds of a
+        // loopback link would be too short to hold enough packets for a share.
+        let long_enough = now.saturating_duration_since(self.round_start) >= MIN_ROUND_TIME;
+        if sent >= self.round_start && long_enough {
+            self.end_round(now);
+        }
+    }
+
+    fn handle_loss(&mut self, now: Instant, persistent: bool, bytes: u64) {
+        self.lost += bytes;
+        if persistent {
+            self.window = FLOOR;
+            (self.round_start, self.acked, self.lost) = (now, 0, 0);
+        }
+    }
+}
+
+/// Shortest round: a frame's time, so that it holds at least one burst.
+const MIN_ROUND_TIME: Duration = Duration::from_millis(33);
+
+impl Controller for Steady {
+    fn on_ack(&mut self, now: Instant, sent: Instant, bytes: u64, _: bool, _: &RttEstimator) {
+        self.handle_ack(now, sent, bytes);
+    }
+
+    fn on_congestion_event(&mut self, now: Instant, _: Instant, persistent: bool, lost: u64) {
+        self.handle_loss(now, persistent, lost);
+    }
+
+    fn on_mtu_update(&mut self, _: u16) {}
+
+    fn window(&self) -> u64 {
+        self.window
+    }
+
+    fn clone_box(&self) -> Box<dyn Controller> {
+        Box::new(self.clone())
+    }
+
+    fn initial_window(&self) -> u64 {
+        CEILING
+    }
+
+    fn into_any(self: Box<Self>) -> Box<dyn Any> {
+        self
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const RTT: Duration = Duration::from_millis(40);
+
+    /// One round trip: 1,000 packets, of which `lost` are lost.
+    fn round(steady: &mut Steady, now: &mut Instant, lost: u64) {
+        let sent = *now;
+        *now += RTT;
+        steady.handle_loss(*now, false, lost * 1_200);
+        steady.handle_ack(*now, sent, (1_000 - lost) * 1_200);
+    }
+
+    #[test]
+    fn random_loss_does_not_move_the_window() {
+        let mut now = Instant::now();
+        let mut steady = Steady::new(now);
+        for _ in 0..100 {
+            round(&mut steady, &mut now, 20);
+        }
+        assert_eq!(steady.window(), CEILING);
+    }
+
+    #[test]
+    fn a_full_path_shrinks_the_window_to_less_than_what_got_through() {
+        let mut now = Instant::now();
+        let mut steady = Steady::new(now);
+        round(&mut steady, &mut now, 300);
+        assert_eq!(steady.window(), 588_000);
+    }
+
+    #[test]
+    fn the_window_comes_back_within_25_round_trips() {
+        let mut now = Instant::now();
+        let mut steady = Steady::new(now);
+        steady.handle_loss(now, true, 1_200);
+        assert_eq!(steady.window(), FLOOR);
+        for _ in 0..25 {
+            round(&mut steady, &mut now, 0);
+        }
+        assert_eq!(steady.window(), CEILING);
+    }
+
+    #[test]
+    fn a_thin_stream_says_nothing_about_the_path() {
+        let mut now = Instant::now();
+        let mut steady = Steady::new(now);
+        for _ in 0..10 {
+            let sent = now;
+            now += RTT;
+            steady.handle_loss(now, false, 1_200);
+            steady.handle_ack(now, sent, 1_200);
+        }
+        assert_eq!(steady.window(), CEILING);
+    }
+}

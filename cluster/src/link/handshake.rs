@@ -1,0 +1,179 @@
+//! From a QUIC connection to two nodes that know each other: certificate, Hello both ways, version.
+//! Never keeps a link.
+
+use std::sync::Mutex;
+
+use quinn::{Connection, ConnectionError, RecvStream, SendStream, VarInt};
+use starling_proto::{NodeId, link::Hello};
+
+use super::{
+    control::{self, MAX_HELLO},
+    lock,
+    peers::{Opened, Peers, Refused},
+    tls,
+};
+
+/// A connection whose both ends have said Hello.
+pub(super) struct Established {
+    pub(super) node: NodeId,
+    pub(super) epoch: u64,
+    pub(super) connection: Connection,
+    pub(super) send: SendStream,
+    pub(super) recv: RecvStream,
+}
+
+/// Why a connection did not become a link, or ceased to be one; the numbers are QUIC application
+/// error codes.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub(super) enum Ended {
+    #[error("the node shuts down")]
+    Shutdown,
+    #[error("the node is not wanted here")]
+    Unwanted,
+    #[error("certificate is not that of node {0}")]
+    Identity(NodeId),
+    #[error("link protocol {theirs:?} and {ours:?} have no version in common")]
+    Version { ours: (u16, u16), theirs: (u16, u16) },
+    #[error("epoch {epoch} is over, {wanted} is known")]
+    Stale { epoch: u64, wanted: u64 },
+    #[error("the node with the smaller id dials")]
+    WrongDirection,
+    #[error("{0}")]
+    Malformed(String),
+    #[error("control messages pile up")]
+    Backlog,
+    #[error("a newer connection replaces this one")]
+    Replaced,
+    #[error("no answer in time")]
+    Timeout,
+    #[error("{0}")]
+    Lost(String),
+}
+
+impl Ended {
+    /// What a refusal of this life means for its connection.
+    pub(super) fn refused(why: Refused, epoch: u64) -> Self {
+        match why {
+            Refused::Unwanted => Self::Unwanted,
+            Refused::Stale { wanted } => Self::Stale { epoch, wanted },
+            Refused::WrongDirection => Self::WrongDirection,
+        }
+    }
+
+    /// Tells the other side and ends the connection.
+    pub(super) fn close(&self, connection: &Connection) {
+        let code: u32 = match self {
+            Self::Shutdown => 0,
+            Self::Unwanted => 1,
+            Self::Identity(_) => 2,
+            Self::Version { .. } => 3,
+            Self::Stale { .. } => 4,
+            Self::WrongDirection => 5,
+            Self::Malformed(_) => 6,
+            Self::Backlog => 7,
+            Self::Replaced => 8,
+            Self::Timeout => 9,
+            Self::Lost(_) => 10,
+        };
+        connection.close(VarInt::from_u32(code), self.to_string().as_bytes());
+    }
+}
+
+impl From<ConnectionError> for Ended {
+    fn from(e: ConnectionError) -> Self {
+        Self::Lost(match e {
+            ConnectionError::TimedOut => "silent for too long".into(),
+            ConnectionError::ApplicationClosed(close) => {
+                format!("the other side says: {}", String::from_utf8_lossy(&close.reason))
+            }
+            other => other.to_string(),
+        })
+    }
+}
+
+/// The part of both sides' handshakes that is the same.
+pub(super) struct Introduction<'a> {
+    pub(super) hello: Hello,
+    pub(super) peers: &'a Mutex<Peers>,
+}
+
+impl Introduction<'_> {
+    /// As the dialling side, to `node`.
+    pub(super) async fn dialled(
+        &self,
+        node: &NodeId,
+        connection: &Connection,
+    ) -> Result<Established, Ended> {
+        let (mut send, mut recv) = connection.open_bi().await?;
+        let said = control::write(&mut send, &self.hello).await;
+        said.map_err(|e| why(connection, &e))?;
+        let theirs: Hello =
+            control::read(&mut recv, MAX_HELLO).await.map_err(|e| why(connection, &e))?;
+        if theirs.node != *node {
+            return Err(Ended::Identity(node.clone()));
+        }
+        self.judge(connection, &theirs, Opened::ByUs)?;
+        Ok(self.established(theirs, connection, send, recv))
+    }
+
+    /// As the side that was dialled.
+    pub(super) async fn accepted(&self, connection: &Connection) -> Result<Established, Ended> {
+        let (mut send, mut recv) = connection.accept_bi().await?;
+        let theirs: Hello =
+            control::read(&mut recv, MAX_HELLO).await.map_err(|e| why(connection, &e))?;
+        self.judge(connection, &theirs, Opened::ByThem)?;
+        let said = control::write(&mut send, &self.hello).await;
+        said.map_err(|e| why(connection, &e))?;
+        Ok(self.established(theirs, connection, send, recv))
+    }
+
+    fn judge(&self, connection: &Connection, theirs: &Hello, by: Opened) -> Result<(), Ended> {
+        if !tls::is_identity_of(connection.peer_identity(), &theirs.node) {
+            return Err(Ended::Identity(theirs.node.clone()));
+        }
+        let ours = (self.hello.version_min, self.hello.version_max);
+        let range = (theirs.version_min, theirs.version_max);
+        negotiate(ours, range).ok_or(Ended::Version { ours, theirs: range })?;
+        let epoch = theirs.epoch;
+        let admitted = lock(self.peers).admit(&theirs.node, epoch, by);
+        admitted.map_err(|why| Ended::refused(why, epoch))
+    }
+
+    fn established(
+        &self,
+        theirs: Hello,
+        connection: &Connection,
+        send: SendStream,
+        recv: RecvStream,
+    ) -> Established {
+        let connection = connection.clone();
+        Established { node: theirs.node, epoch: theirs.epoch, connection, send, recv }
+    }
+}
+
+/// The newest version both know.
+pub(super) fn negotiate(ours: (u16, u16), theirs: (u16, u16)) -> Option<u16> {
+    let newest = ours.1.min(theirs.1);
+    (newest >= ours.0.max(theirs.0)).then_some(newest)
+}
+
+/// What ended a control stream: the connection's own reason, if it has one.
+pub(super) fn why(connection: &Connection, e: &control::ControlError) -> Ended {
+    if e.is_breach() {
+        return Ended::Malformed(e.to_string());
+    }
+    connection.close_reason().map_or_else(|| Ended::Lost(e.to_string()), Ended::from)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_newest_version_both_know_is_spoken() {
+        assert_eq!(negotiate((1, 3), (2, 5)), Some(3));
+        assert_eq!(negotiate((2, 5), (1, 2)), Some(2));
+        assert_eq!(negotiate((1, 1), (2, 5)), None);
+        assert_eq!(negotiate((3, 5), (1, 2)), None);
+    }
+}

@@ -1,0 +1,222 @@
+//! One link that is up: its handle for everyone, and the task that runs it. Never dials.
+
+use std::{
+    sync::{Arc, Mutex, atomic::Ordering::Relaxed},
+    time::Duration,
+};
+
+use bytes::BytesMut;
+use quinn::{Connection, RecvStream, SendStream};
+use starling_proto::{NodeId, codec::MAX_MESSAGE, flow::FlowId, link::LinkMessage};
+use tokio::{
+    sync::mpsc::{self, error::TrySendError},
+    task::JoinHandle,
+};
+
+use super::{
+    Link, LinkCounters, LinkEvent, MAX_PACKET, PacketClass, PacketSink, control,
+    counters::Cells,
+    handshake::{Ended, Established, why},
+    inbox::{self, Flows},
+    lock,
+    outbox::{self, Outbox},
+};
+
+/// Control messages that may wait: roster changes of a 500-peer room joining at once, three each,
+/// twice over.
+const MAX_MESSAGES: usize = 4_096;
+/// Control messages written at once.
+const MESSAGES_PER_WRITE: usize = 64;
+
+/// A link that is up, or was.
+#[derive(Debug)]
+pub(super) struct QuicLink {
+    node: NodeId,
+    epoch: u64,
+    parity: u64,
+    connection: Connection,
+    messages: mpsc::Sender<LinkMessage>,
+    outbox: Outbox,
+    flows: Flows,
+    cells: Cells,
+    /// Why this side ended it.
+    ended: Mutex<Option<Ended>>,
+}
+
+/// What the task of a link needs beside its handle.
+pub(super) struct Session {
+    link: Arc<QuicLink>,
+    send: SendStream,
+    recv: RecvStream,
+    messages: mpsc::Receiver<LinkMessage>,
+}
+
+impl QuicLink {
+    pub(super) fn new(me: &NodeId, established: Established) -> Session {
+        let Established { node, epoch, connection, send, recv } = established;
+        let (sender, messages) = mpsc::channel(MAX_MESSAGES);
+        let link = Arc::new(Self {
+            parity: u64::from(*me > node),
+            node,
+            epoch,
+            connection,
+            messages: sender,
+            outbox: Outbox::default(),
+            flows: Flows::default(),
+            cells: Cells::default(),
+            ended: Mutex::new(None),
+        });
+        Session { link, send, recv, messages }
+    }
+
+    /// Ends it; the first reason counts.
+    pub(super) fn end(&self, why: Ended) {
+        why.close(&self.connection);
+        lock(&self.ended).get_or_insert(why);
+    }
+}
+
+impl Link for QuicLink {
+    fn node(&self) -> &NodeId {
+        &self.node
+    }
+
+    fn epoch(&self) -> u64 {
+        self.epoch
+    }
+
+    fn flow_parity(&self) -> u64 {
+        self.parity
+    }
+
+    fn send(&self, message: LinkMessage) -> bool {
+        match self.messages.try_send(message) {
+            Ok(()) => true,
+            Err(TrySendError::Full(_)) => {
+                self.end(Ended::Backlog);
+                false
+            }
+            Err(TrySendError::Closed(_)) => false,
+        }
+    }
+
+    fn open_flow(&self, flow: FlowId, sink: Arc<dyn PacketSink>) {
+        self.flows.open(flow, sink);
+    }
+
+    fn close_flow(&self, flow: FlowId) {
+        self.flows.close(flow);
+    }
+
+    fn send_packet(&self, flow: FlowId, class: PacketClass, packet: &[u8]) -> bool {
+        if self.messages.is_closed() {
+            return false;
+        }
+        if packet.len() > MAX_PACKET {
+            self.cells.oversize.fetch_add(1, Relaxed);
+            return false;
+        }
+        self.outbox.push(flow, class, packet);
+        true
+    }
+
+    fn rtt(&self) -> Duration {
+        self.connection.rtt()
+    }
+
+    fn counters(&self) -> LinkCounters {
+        let (path, shed) = (self.connection.stats().path, self.outbox.shed());
+        LinkCounters {
+            shed_video: shed.video,
+            shed_audio: shed.audio,
+            shed_control: shed.control,
+            lost: path.lost_packets,
+            rtt: path.rtt,
+            max_datagram: self.connection.max_datagram_size().unwrap_or(0) as u64,
+            ..self.cells.read()
+        }
+    }
+}
+
+impl Session {
+    pub(super) fn link(&self) -> &Arc<QuicLink> {
+        &self.link
+    }
+
+    /// Runs the link to its end. `previous` is the link to the same node before this one: its Down
+    /// comes before this Up.
+    pub(super) async fn run(
+        self,
+        previous: Option<JoinHandle<()>>,
+        events: mpsc::Sender<LinkEvent>,
+    ) {
+        if let Some(previous) = previous {
+            // An error is a panic there, which has been reported; this link is another.
+            let _ = previous.await;
+        }
+        let Self { link, mut send, mut recv, mut messages } = self;
+        let (node, epoch) = (link.node.clone(), link.epoch);
+        // An owner that is gone wants no events; the endpoint ends soon after it.
+        let _ = events.send(LinkEvent::Up(Arc::clone(&link) as Arc<dyn Link>)).await;
+        tracing::info!(%node, epoch, "link is up");
+
+        let inbox = tokio::spawn({
+            let link = Arc::clone(&link);
+            async move { inbox::run(&link.flows, &link.connection, &link.cells).await }
+        });
+        let outbox = tokio::spawn({
+            let link = Arc::clone(&link);
+            async move { outbox::run(&link.outbox, &link.connection, &link.cells).await }
+        });
+        let (stop_inbox, stop_outbox) = (inbox.abort_handle(), outbox.abort_handle());
+        let died = |_| Ended::Lost("a task of the link panicked".into());
+        let why = tokio::select! {
+            why = read(&link, &mut recv, &events) => why,
+            why = write(&link, &mut send, &mut messages) => why,
+            why = inbox => why.unwrap_or_else(died),
+            why = outbox => why.unwrap_or_else(died),
+        };
+        link.end(why);
+        stop_inbox.abort();
+        stop_outbox.abort();
+        messages.close();
+        let reason = lock(&link.ended).as_ref().map(ToString::to_string).unwrap_or_default();
+        tracing::info!(%node, epoch, %reason, "link is down");
+        let _ = events.send(LinkEvent::Down { node, epoch, reason }).await;
+    }
+}
+
+async fn read(link: &QuicLink, recv: &mut RecvStream, events: &mpsc::Sender<LinkEvent>) -> Ended {
+    loop {
+        let message = match control::read::<LinkMessage>(recv, MAX_MESSAGE).await {
+            Ok(message) => Box::new(message),
+            Err(e) => return why(&link.connection, &e),
+        };
+        link.cells.messages_in.fetch_add(1, Relaxed);
+        let (node, epoch) = (link.node.clone(), link.epoch);
+        if events.send(LinkEvent::Message { node, epoch, message }).await.is_err() {
+            return Ended::Shutdown;
+        }
+    }
+}
+
+async fn write(
+    link: &QuicLink,
+    send: &mut SendStream,
+    messages: &mut mpsc::Receiver<LinkMessage>,
+) -> Ended {
+    let (mut batch, mut out) = (Vec::new(), BytesMut::new());
+    while messages.recv_many(&mut batch, MESSAGES_PER_WRITE).await > 0 {
+        let count = batch.len() as u64;
+        for message in batch.drain(..) {
+            if let Err(e) = control::frame(&message, &mut out) {
+                return why(&link.connection, &e);
+            }
+        }
+        if let Err(e) = send.write_all(&out.split().freeze()).await {
+            return why(&link.connection, &control::ControlError::Ended(e.into()));
+        }
+        link.cells.messages_out.fetch_add(count, Relaxed);
+    }
+    Ended::Shutdown
+}
