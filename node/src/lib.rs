@@ -4,4 +4,6 @@
 //! it asks `starling_actors::Node` and says what that answered.
 #![forbid(unsafe_code)]
 
+pub mod auth;
 pub mod config;
+pub mod limit;
