@@ -1,0 +1,171 @@
+//! When two codecs are the same: one question, asked of capabilities and of parameters alike. Never
+//! does: change either.
+
+use serde_json::Value;
+use starling_proto::{
+    MediaKind,
+    rtp::{Parameters, RtpCodecCapability, RtpCodecParameters},
+};
+
+use super::h264;
+
+/// What [`same`] looks at.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Codec<'a> {
+    mime_type: &'a str,
+    clock_rate: u32,
+    channels: Option<u8>,
+    parameters: &'a Parameters,
+}
+
+impl<'a> From<&'a RtpCodecCapability> for Codec<'a> {
+    fn from(codec: &'a RtpCodecCapability) -> Self {
+        Self {
+            mime_type: &codec.mime_type,
+            clock_rate: codec.clock_rate,
+            channels: codec.channels,
+            parameters: &codec.parameters,
+        }
+    }
+}
+
+impl<'a> From<&'a RtpCodecParameters> for Codec<'a> {
+    fn from(codec: &'a RtpCodecParameters) -> Self {
+        Self {
+            mime_type: &codec.mime_type,
+            clock_rate: codec.clock_rate,
+            channels: codec.channels,
+            parameters: &codec.parameters,
+        }
+    }
+}
+
+/// How closely `fmtp` must fit.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Fit {
+    /// The same codec, whatever its profile: does the router know it at all.
+    Loose,
+    /// The same profile too: what one encodes the other decodes.
+    Strict,
+}
+
+/// mediasoup `matchCodecs`: MIME type, clock rate and channels; for multiopus its streams; and when
+/// strict, H.264 packetization mode and profile, and VP9 profile.
+pub(super) fn same<'a, 'b>(a: impl Into<Codec<'a>>, b: impl Into<Codec<'b>>, fit: Fit) -> bool {
+    let (a, b) = (a.into(), b.into());
+    if !a.mime_type.eq_ignore_ascii_case(b.mime_type)
+        || a.clock_rate != b.clock_rate
+        || a.channels() != b.channels()
+    {
+        return false;
+    }
+    let equal = |key: &str| integer_or_0(a.parameters, key) == integer_or_0(b.parameters, key);
+    match (a.mime_type.to_ascii_lowercase().as_str(), fit) {
+        ("audio/multiopus", _) => equal("num_streams") && equal("coupled_streams"),
+        ("video/h264", Fit::Strict) => {
+            equal("packetization-mode") && h264::same_profile(a.parameters, b.parameters)
+        }
+        ("video/vp9", Fit::Strict) => equal("profile-id"),
+        _ => true,
+    }
+}
+
+impl Codec<'_> {
+    /// Audio without a number has one channel; video has none.
+    fn channels(self) -> u8 {
+        match kind_of(self.mime_type) {
+            Some(MediaKind::Audio) => self.channels.unwrap_or(1),
+            Some(MediaKind::Video) | None => 0,
+        }
+    }
+}
+
+/// Audio or video, by MIME type; `None` for another, or one without a subtype.
+pub(super) fn kind_of(mime_type: &str) -> Option<MediaKind> {
+    let (kind, subtype) = mime_type.split_once('/')?;
+    if subtype.is_empty() {
+        return None;
+    }
+    if kind.eq_ignore_ascii_case("audio") {
+        Some(MediaKind::Audio)
+    } else if kind.eq_ignore_ascii_case("video") {
+        Some(MediaKind::Video)
+    } else {
+        None
+    }
+}
+
+/// Retransmission (RFC 4588), not media.
+pub fn is_rtx(mime_type: &str) -> bool {
+    mime_type.split_once('/').is_some_and(|(_, subtype)| subtype.eq_ignore_ascii_case("rtx"))
+}
+
+/// The payload type that an RTX codec retransmits.
+pub(super) fn apt(parameters: &Parameters) -> Option<u8> {
+    integer(parameters, "apt").and_then(|value| u8::try_from(value).ok())
+}
+
+/// A whole number, also one written as text: SDP knows no types.
+pub(super) fn integer(parameters: &Parameters, key: &str) -> Option<i64> {
+    match parameters.get(key)? {
+        Value::Number(number) => number.as_i64(),
+        Value::String(text) => text.parse().ok(),
+        _ => None,
+    }
+}
+
+fn integer_or_0(parameters: &Parameters, key: &str) -> i64 {
+    integer(parameters, key).unwrap_or(0)
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn codec(value: Value) -> RtpCodecCapability {
+        serde_json::from_value(value).unwrap()
+    }
+
+    fn video(mime_type: &str, parameters: Value) -> RtpCodecCapability {
+        codec(json!({
+            "kind": "video", "mimeType": mime_type, "clockRate": 90000, "parameters": parameters
+        }))
+    }
+
+    #[test]
+    fn mime_types_compare_without_case() {
+        let (a, b) = (video("video/VP8", json!({})), video("VIDEO/vp8", json!({})));
+        assert!(same(&a, &b, Fit::Strict));
+        assert!(!same(&a, &video("video/VP9", json!({})), Fit::Loose));
+    }
+
+    #[test]
+    fn missing_channels_are_one_on_audio_and_ignored_on_video() {
+        let pcmu = |channels: Value| {
+            codec(json!({
+                "kind": "audio", "mimeType": "audio/PCMU", "clockRate": 8000, "channels": channels
+            }))
+        };
+        assert!(same(&pcmu(json!(null)), &pcmu(json!(1)), Fit::Strict));
+        assert!(!same(&pcmu(json!(2)), &pcmu(json!(1)), Fit::Loose));
+        let mut vp8 = video("video/VP8", json!({}));
+        vp8.channels = Some(1);
+        assert!(same(&vp8, &video("video/VP8", json!({})), Fit::Strict));
+    }
+
+    #[test]
+    fn profiles_count_when_strict_only() {
+        let vp9 = |profile: Value| video("video/VP9", json!({ "profile-id": profile }));
+        assert!(same(&vp9(json!(0)), &vp9(json!(2)), Fit::Loose));
+        assert!(!same(&vp9(json!(0)), &vp9(json!(2)), Fit::Strict));
+        assert!(same(&vp9(json!("2")), &vp9(json!(2)), Fit::Strict));
+        assert!(same(&vp9(json!(0)), &video("video/VP9", json!({})), Fit::Strict));
+        let h264 = |mode: u8| {
+            video("video/H264", json!({"packetization-mode": mode, "profile-level-id": "42e01f"}))
+        };
+        assert!(same(&h264(0), &h264(1), Fit::Loose));
+        assert!(!same(&h264(0), &h264(1), Fit::Strict));
+    }
+}

@@ -1,0 +1,174 @@
+//! What a router offers: its codecs with payload types, and its header extensions (mediasoup
+//! `generateRouterRtpCapabilities`). Never does: look at a client.
+
+use serde_json::Value;
+use starling_proto::{
+    MediaKind, Refusal, RtpCapabilities,
+    rtp::{Parameters, RtpCodecCapability},
+};
+
+use super::{
+    extension,
+    refuse::{bad, unsupported},
+    supported::supported,
+    validate::{is_payload_type, validate_media_codec},
+};
+
+/// Dynamic payload types in order of assignment. 127 is missing: mediasoup-client inserts a
+/// `probator` section that uses it.
+const DYNAMIC: [std::ops::RangeInclusive<u8>; 2] = [100..=126, 96..=99];
+
+/// The capabilities of a router with these media codecs, each video codec followed by its RTX.
+///
+/// A codec keeps its `preferred_payload_type` if it states one; PCMU, PCMA, G722 and CN have static
+/// ones. The same codecs in the same order give the same payload types on every node.
+///
+/// # Errors
+/// `unsupported_media` for a codec we cannot route, `bad_request` for malformed codecs, payload types
+/// used twice, or more codecs than payload types.
+pub fn router_capabilities(
+    media_codecs: &[RtpCodecCapability],
+) -> Result<RtpCapabilities, Refusal> {
+    let mut dynamic: Vec<u8> = DYNAMIC.into_iter().flatten().rev().collect();
+    let mut codecs: Vec<RtpCodecCapability> = Vec::with_capacity(2 * media_codecs.len());
+    for wanted in media_codecs {
+        validate_media_codec(wanted)?;
+        let Some(mut codec) = supported(wanted) else {
+            return Err(unsupported(
+                format!("media codec {} is not supported", wanted.mime_type),
+                "use Opus, VP8 or H264, with their usual clock rate and channels",
+            ));
+        };
+        if let Some(payload_type) = wanted.preferred_payload_type.or(codec.preferred_payload_type) {
+            dynamic.retain(|free| *free != payload_type);
+            codec.preferred_payload_type = Some(payload_type);
+        } else {
+            codec.preferred_payload_type = Some(next(&mut dynamic)?);
+        }
+        codec.parameters.extend(wanted.parameters.clone());
+        let rtx = (codec.kind == MediaKind::Video).then(|| rtx_of(&codec, &mut dynamic));
+        codecs.push(codec);
+        codecs.extend(rtx.transpose()?);
+    }
+    check_payload_types(&codecs)?;
+    Ok(RtpCapabilities { codecs, header_extensions: extension::capabilities() })
+}
+
+fn rtx_of(
+    media: &RtpCodecCapability,
+    dynamic: &mut Vec<u8>,
+) -> Result<RtpCodecCapability, Refusal> {
+    let apt = media.preferred_payload_type.map_or(Value::Null, Value::from);
+    Ok(RtpCodecCapability {
+        kind: media.kind,
+        mime_type: "video/rtx".to_owned(),
+        preferred_payload_type: Some(next(dynamic)?),
+        clock_rate: media.clock_rate,
+        channels: None,
+        parameters: Parameters::from_iter([("apt".to_owned(), apt)]),
+        rtcp_feedback: Vec::new(),
+    })
+}
+
+fn next(dynamic: &mut Vec<u8>) -> Result<u8, Refusal> {
+    dynamic
+        .pop()
+        .ok_or_else(|| bad("no dynamic payload type is left", "give the router fewer media codecs"))
+}
+
+fn check_payload_types(codecs: &[RtpCodecCapability]) -> Result<(), Refusal> {
+    let mut used = [false; 128];
+    for payload_type in codecs.iter().filter_map(|codec| codec.preferred_payload_type) {
+        let free = is_payload_type(payload_type)
+            && !std::mem::replace(&mut used[usize::from(payload_type)], true);
+        if !free {
+            return Err(bad(
+                format!("payload type {payload_type} is used twice or cannot be used"),
+                "leave preferredPayloadType out, and the router chooses",
+            ));
+        }
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+    use starling_proto::Code;
+
+    use super::*;
+    use crate::negotiation::default_media_codecs;
+
+    fn codecs(value: Value) -> Vec<RtpCodecCapability> {
+        serde_json::from_value(value).unwrap()
+    }
+
+    fn payload_types(caps: &RtpCapabilities) -> Vec<(String, u8)> {
+        caps.codecs
+            .iter()
+            .map(|codec| (codec.mime_type.clone(), codec.preferred_payload_type.unwrap()))
+            .collect()
+    }
+
+    #[test]
+    fn default_codecs_get_payload_types_in_order_with_rtx_after_video() {
+        let caps = router_capabilities(&default_media_codecs()).unwrap();
+        let expected = [
+            ("audio/opus", 100),
+            ("video/VP8", 101),
+            ("video/rtx", 102),
+            ("video/H264", 103),
+            ("video/rtx", 104),
+            ("video/H264", 105),
+            ("video/rtx", 106),
+        ];
+        assert_eq!(payload_types(&caps), expected.map(|(mime, pt)| (mime.to_owned(), pt)));
+        assert!(!caps.codecs.iter().any(|codec| codec.mime_type.contains("VP9")));
+        assert!(!caps.codecs.iter().any(|codec| codec.mime_type.contains("AV1")));
+    }
+
+    #[test]
+    fn static_and_stated_payload_types_are_kept_and_not_given_out_again() {
+        let caps = router_capabilities(&codecs(json!([
+            {"kind": "audio", "mimeType": "audio/PCMU", "clockRate": 8000},
+            {"kind": "audio", "mimeType": "audio/opus", "clockRate": 48000, "channels": 2,
+             "preferredPayloadType": 100},
+            {"kind": "video", "mimeType": "video/VP8", "clockRate": 90000},
+        ])))
+        .unwrap();
+        let numbers: Vec<u8> = payload_types(&caps).into_iter().map(|(_, pt)| pt).collect();
+        assert_eq!(numbers, [0, 100, 101, 102]);
+    }
+
+    #[test]
+    fn payload_type_used_twice_is_refused() {
+        let refusal = router_capabilities(&codecs(json!([
+            {"kind": "video", "mimeType": "video/VP8", "clockRate": 90000},
+            {"kind": "video", "mimeType": "video/H264", "clockRate": 90000,
+             "preferredPayloadType": 101},
+        ])))
+        .unwrap_err();
+        assert_eq!(refusal.code, Code::BadRequest);
+    }
+
+    #[test]
+    fn unknown_codec_is_unsupported_media() {
+        let refusal = router_capabilities(&codecs(json!([
+            {"kind": "audio", "mimeType": "audio/opus", "clockRate": 48000, "channels": 1},
+        ])))
+        .unwrap_err();
+        assert_eq!(refusal.code, Code::UnsupportedMedia);
+        assert!(!refusal.hint.is_empty());
+    }
+
+    #[test]
+    fn payload_types_run_out_without_a_panic_and_never_reach_the_probators() {
+        let many = |n: usize| {
+            let codec = json!({"kind": "video", "mimeType": "video/VP8", "clockRate": 90000});
+            router_capabilities(&codecs(Value::Array(vec![codec; n])))
+        };
+        let caps = many(15).unwrap();
+        assert!(caps.codecs.iter().all(|codec| codec.preferred_payload_type != Some(127)));
+        assert_eq!(many(16).unwrap_err().code, Code::BadRequest);
+    }
+}
