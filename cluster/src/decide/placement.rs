@@ -2,10 +2,14 @@
 //! node's view, and from what it has placed itself since other nodes last told their load
 //! (`Reservations`).
 
-use std::{cmp::Reverse, collections::BTreeSet, time::Instant};
+use std::{
+    cmp::{Ordering, Reverse},
+    collections::BTreeSet,
+    time::Instant,
+};
 
 use starling_proto::{
-    Code, Id, NodeId, Refusal,
+    Code, Id, NodeId, Refusal, RoomId,
     registry::{NodeLoad, NodeRecord, NodeState, RoomPolicy},
 };
 
@@ -46,6 +50,8 @@ pub struct PlacementInput<'a> {
     pub now: Instant,
     /// This node.
     pub here: &'a NodeId,
+    /// Where the peer wants to be.
+    pub room: &'a RoomId,
     /// The room's, or the default.
     pub policy: &'a RoomPolicy,
     /// All nodes, this one included.
@@ -76,9 +82,13 @@ pub enum Decision {
 
 /// A candidate with what was placed there lately added to its load.
 struct Estimate<'a> {
-    record: &'a NodeRecord,
+    node: &'a NodeId,
     peers: u32,
     busy: f32,
+    /// In the client's region and not too busy.
+    near: bool,
+    /// Of the room, or about to be.
+    joined: bool,
 }
 
 /// Decides by policy, then the wanted node, then the client's region, then nodes of the room, then
@@ -92,44 +102,43 @@ pub fn place(input: &PlacementInput<'_>) -> Decision {
     }
     let linked = || input.candidates.iter().filter(|candidate| candidate.linked);
     let scope = Scope::of(policy, linked().map(|c| (c.record, c.state)));
+    let soon: BTreeSet<_> = input.reservations.nodes_of(input.now, input.room).collect();
     let allowed: Vec<_> = linked()
         .filter(|c| c.state == NodeState::Up && scope.allows(c.record))
-        .filter_map(|c| estimate(input, c))
+        .filter_map(|c| estimate(input, &soon, c))
         .collect();
-    match choose(input, &allowed) {
+    match choose(input.wanted, &allowed) {
         Some(node) if node == input.here => Decision::Here,
         Some(node) => Decision::Node(node.clone()),
         None => Decision::Refused(nobody(&scope)),
     }
 }
 
-fn choose<'a>(input: &PlacementInput<'_>, allowed: &[Estimate<'a>]) -> Option<&'a NodeId> {
-    if let Some(wanted) = allowed.iter().find(|e| Some(&e.record.id) == input.wanted) {
-        return Some(&wanted.record.id);
+fn choose<'a>(wanted: Option<&NodeId>, allowed: &[Estimate<'a>]) -> Option<&'a NodeId> {
+    if let Some(wanted) = allowed.iter().find(|e| Some(e.node) == wanted) {
+        return Some(wanted.node);
     }
-    let near = |e: &&Estimate<'_>| {
-        !input.region.is_empty() && e.record.region == input.region && e.busy < HEADROOM
-    };
-    let any_near = allowed.iter().any(|e| near(&e));
-    let reach = || allowed.iter().filter(|e| !any_near || near(e));
+    let any_near = allowed.iter().any(|e| e.near);
+    let reach = || allowed.iter().filter(|e| !any_near || e.near);
     let idlest = reach().map(|e| e.busy).min_by(f32::total_cmp)?;
-    let joined = |e: &&Estimate<'_>| {
-        input.room_nodes.contains(&e.record.id) && e.busy < HEADROOM.min(idlest + AFFINITY)
-    };
-    let any_joined = reach().any(|e| joined(&e));
-    reach().filter(|e| !any_joined || joined(e)).min_by(idler).map(|e| &e.record.id)
+    let joined = |e: &&Estimate<'_>| e.joined && e.busy < HEADROOM.min(idlest + AFFINITY);
+    let best = reach().filter(joined).min_by(idler).or_else(|| reach().min_by(idler));
+    best.map(|e| e.node)
 }
 
-fn idler(a: &&Estimate<'_>, b: &&Estimate<'_>) -> std::cmp::Ordering {
-    let tie = |e: &Estimate<'_>| (e.peers, ordinal(&e.record.id));
-    let by_id = || a.record.id.cmp(&b.record.id);
-    a.busy.total_cmp(&b.busy).then_with(|| tie(a).cmp(&tie(b))).then_with(by_id)
+fn idler(a: &&Estimate<'_>, b: &&Estimate<'_>) -> Ordering {
+    let by_name = || ordinal(a.node).cmp(&ordinal(b.node)).then_with(|| a.node.cmp(b.node));
+    a.busy.total_cmp(&b.busy).then(a.peers.cmp(&b.peers)).then_with(by_name)
 }
 
 /// None if the node is full.
-fn estimate<'a>(input: &PlacementInput<'_>, candidate: &Candidate<'a>) -> Option<Estimate<'a>> {
-    let load = candidate.load;
-    let placed = input.reservations.count(input.now, &candidate.record.id, candidate.reported);
+fn estimate<'a>(
+    input: &PlacementInput<'_>,
+    soon: &BTreeSet<&NodeId>,
+    candidate: &Candidate<'a>,
+) -> Option<Estimate<'a>> {
+    let (record, load) = (candidate.record, candidate.load);
+    let placed = input.reservations.count(input.now, &record.id, candidate.reported);
     let peers = load.peers.saturating_add(placed);
     if load.max_peers > 0 && peers >= load.max_peers {
         return None;
@@ -141,7 +150,14 @@ fn estimate<'a>(input: &PlacementInput<'_>, candidate: &Candidate<'a>) -> Option
         PEER_STRESS
     };
     let fill = if load.max_peers > 0 { peers as f32 / load.max_peers as f32 } else { 0.0 };
-    Some(Estimate { record: candidate.record, peers, busy: stress + placed as f32 * each + fill })
+    let busy = stress + placed as f32 * each + fill;
+    Some(Estimate {
+        node: &record.id,
+        peers,
+        busy,
+        near: !input.region.is_empty() && record.region == input.region && busy < HEADROOM,
+        joined: input.room_nodes.contains(&record.id) || soon.contains(&record.id),
+    })
 }
 
 /// The number at the end of a name (a StatefulSet's pod ordinal); names without one come last.
@@ -162,3 +178,7 @@ fn nobody(scope: &Scope<'_>) -> Refusal {
             .hint("all nodes are full, draining or out of reach: add nodes, or undrain some"),
     }
 }
+
+#[cfg(test)]
+#[path = "placement_tests.rs"]
+mod tests;
