@@ -1,0 +1,300 @@
+//! One DTLS session: waits for a ClientHello or sends one, shakes hands, checks the fingerprint, gives
+//! the keys, reads until the peer closes. One task of ours and two of the `dtls` crate, all gone when
+//! the handle is dropped.
+
+use std::{
+    collections::VecDeque,
+    fmt,
+    sync::{Arc, Mutex, Once, OnceLock, PoisonError},
+    time::Duration,
+};
+
+use bytes::Bytes;
+use dtls::{
+    config::{ClientAuthType, Config, ExtendedMasterSecretType},
+    conn::DTLSConn,
+};
+use starling_media::{
+    command::SrtpKeys,
+    dtls::{HelloReader, preferred_profile},
+};
+use starling_proto::transport::{DtlsFingerprint, SrtpProfile};
+use tokio::{
+    sync::{mpsc, oneshot},
+    time::timeout,
+};
+use webrtc_util::KeyingMaterialExporter;
+
+use super::{
+    certificate::{self, Certificate},
+    guard::{Guard, GuardCounters},
+    keys,
+};
+
+/// Datagrams waiting for a session's task: two of the largest flights.
+const MAX_INBOUND: usize = 32;
+/// Datagrams kept for a session that does not exist yet: half a second of a client's repetitions.
+const MAX_BACKLOG: usize = 16;
+/// A handshake takes 3 round trips; one that is not over after this long has lost its peer.
+const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
+/// The session repeats a flight this often; the crate's second is a second of silence per lost datagram.
+const FLIGHT_INTERVAL: Duration = Duration::from_millis(150);
+/// Of a handshake fragment's body; with 25 bytes of headers it fits a path of 1,200.
+const MTU: usize = 1_150;
+/// Longest wait for our close_notify to be written.
+const CLOSE_TIMEOUT: Duration = Duration::from_secs(1);
+
+/// Who sends the ClientHello.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Role {
+    /// We do.
+    Client,
+    /// They do.
+    Server,
+}
+
+/// Sends a datagram to the peer; called on the session's tasks, must not block.
+pub type Output = Arc<dyn Fn(Bytes) + Send + Sync>;
+
+/// What a session starts from.
+#[derive(Clone)]
+pub struct DtlsConfig {
+    /// Ours. A client begins at once and has 10 s: start it when ICE is up. A server has 10 s from the
+    /// first ClientHello.
+    pub role: Role,
+    /// Ours.
+    pub certificate: Certificate,
+    /// Theirs, from the signalling.
+    pub remote_fingerprints: Vec<DtlsFingerprint>,
+    /// To the peer.
+    pub out: Output,
+    /// What happens; called on the session's task, must not block.
+    pub events: Arc<dyn Fn(DtlsEvent) + Send + Sync>,
+}
+
+impl fmt::Debug for DtlsConfig {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("DtlsConfig").field("role", &self.role).finish_non_exhaustive()
+    }
+}
+
+/// What happens to a session.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum DtlsEvent {
+    /// The handshake is over and the peer is who the signalling says.
+    Connected(SrtpKeys),
+    /// It will never be. Nothing follows.
+    Failed(String),
+    /// The peer closed it. Nothing follows.
+    Closed,
+}
+
+/// Starts sessions.
+#[derive(Debug)]
+pub struct DtlsSession;
+
+impl DtlsSession {
+    /// Starts a session on the current runtime.
+    ///
+    /// # Panics
+    /// Outside of a tokio runtime.
+    pub fn spawn(config: DtlsConfig) -> DtlsHandle {
+        install_provider();
+        let (input, inbound) = mpsc::channel(MAX_INBOUND);
+        let (alive, dropped) = oneshot::channel();
+        let guard = Arc::new(OnceLock::new());
+        tokio::spawn(run(config, inbound, dropped, guard.clone()));
+        DtlsHandle { input, guard, _alive: alive }
+    }
+}
+
+/// A session. Dropping it says goodbye to the peer if there is one, and frees everything.
+#[derive(Debug)]
+pub struct DtlsHandle {
+    input: mpsc::Sender<Vec<u8>>,
+    guard: Arc<OnceLock<std::sync::Weak<Guard>>>,
+    _alive: oneshot::Sender<()>,
+}
+
+impl DtlsHandle {
+    /// Gives the session a datagram of the peer. Never blocks; false if it was dropped because 32 wait
+    /// or the session is over.
+    pub fn input(&self, datagram: Vec<u8>) -> bool {
+        self.input.try_send(datagram).is_ok()
+    }
+
+    /// What its guard did so far.
+    pub fn counters(&self) -> GuardCounters {
+        let guard = self.guard.get().and_then(std::sync::Weak::upgrade);
+        guard.map_or_else(GuardCounters::default, |guard| guard.counters())
+    }
+}
+
+impl fmt::Debug for Guard {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Guard").field("counters", &self.counters()).finish_non_exhaustive()
+    }
+}
+
+/// Datagrams of a peer whose session does not exist yet: it may begin when ICE is up, before the
+/// signalling has said `connect`.
+#[derive(Debug, Default)]
+pub struct Backlog(Vec<Vec<u8>>);
+
+impl Backlog {
+    /// Keeps a datagram, unless there are 16: what follows are repetitions.
+    pub fn push(&mut self, datagram: Vec<u8>) {
+        if self.0.len() < MAX_BACKLOG {
+            self.0.push(datagram);
+        }
+    }
+
+    /// Gives all to the session.
+    pub fn drain_into(&mut self, session: &DtlsHandle) {
+        for datagram in self.0.drain(..) {
+            session.input(datagram);
+        }
+    }
+}
+
+/// The `dtls` crate finds its provider in the process; without one it panics.
+pub(super) fn install_provider() {
+    static ONCE: Once = Once::new();
+    ONCE.call_once(|| {
+        // Fails if the program has installed one already, which is as good.
+        let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
+    });
+}
+
+async fn run(
+    config: DtlsConfig,
+    mut inbound: mpsc::Receiver<Vec<u8>>,
+    mut dropped: oneshot::Receiver<()>,
+    guard_slot: Arc<OnceLock<std::sync::Weak<Guard>>>,
+) {
+    let mut first = VecDeque::new();
+    let profiles = match config.role {
+        Role::Client => vec![
+            SrtpProfile::AeadAes128Gcm,
+            SrtpProfile::AeadAes256Gcm,
+            SrtpProfile::AesCm128HmacSha1_80,
+        ],
+        Role::Server => {
+            let Some(profile) = hello(&mut inbound, &mut first).await else { return };
+            vec![profile]
+        }
+    };
+    let guard = Guard::new(config.role, first, inbound, config.out.clone());
+    let _ = guard_slot.set(Arc::downgrade(&guard));
+    let connected = tokio::select! {
+        connected = handshake(&config, &profiles, &guard) => connected,
+        _ = &mut dropped => return,
+    };
+    let (conn, keys) = match connected {
+        Ok(connected) => connected,
+        Err(reason) => return (config.events)(DtlsEvent::Failed(reason)),
+    };
+    (config.events)(DtlsEvent::Connected(keys));
+    tokio::select! {
+        () = closed(&conn) => (config.events)(DtlsEvent::Closed),
+        _ = &mut dropped => {
+            // A peer that cannot be told finds out by itself.
+            let _ = timeout(CLOSE_TIMEOUT, conn.close()).await;
+        }
+    }
+}
+
+/// Waits for a whole ClientHello and picks the profile; keeps what was read in `first`. `None` if the
+/// handle is dropped.
+async fn hello(
+    inbound: &mut mpsc::Receiver<Vec<u8>>,
+    first: &mut VecDeque<Vec<u8>>,
+) -> Option<SrtpProfile> {
+    let mut reader = HelloReader::default();
+    loop {
+        let datagram = inbound.recv().await?;
+        let offered = reader.push(&datagram);
+        if first.len() == MAX_BACKLOG {
+            first.pop_front();
+        }
+        first.push_back(datagram);
+        if let Some(offered) = offered {
+            // A client without a profile we know is refused by the session, with an alert.
+            return Some(preferred_profile(&offered).unwrap_or(SrtpProfile::AesCm128HmacSha1_80));
+        }
+    }
+}
+
+async fn handshake(
+    config: &DtlsConfig,
+    profiles: &[SrtpProfile],
+    guard: &Arc<Guard>,
+) -> Result<(DTLSConn, SrtpKeys), String> {
+    let refused = Arc::new(Mutex::new(None));
+    let settings = settings(config, profiles, refused.clone());
+    let new = DTLSConn::new(guard.clone(), settings, config.role == Role::Client, None);
+    let conn = match timeout(HANDSHAKE_TIMEOUT, new).await {
+        Ok(Ok(conn)) => conn,
+        Ok(Err(error)) => {
+            let refused = refused.lock().unwrap_or_else(PoisonError::into_inner).take();
+            return Err(refused.unwrap_or_else(|| format!("DTLS handshake failed: {error}")));
+        }
+        Err(_) => return Err("DTLS handshake was not over after 10 s".to_owned()),
+    };
+    guard.establish();
+    let state = conn.connection_state().await;
+    let shown = state.peer_certificates.first();
+    if !shown.is_some_and(|der| certificate::matches(der, &config.remote_fingerprints)) {
+        return Err(WRONG_CERTIFICATE.to_owned());
+    }
+    let profile = keys::from_dtls(conn.selected_srtpprotection_profile())
+        .ok_or("the peer agreed to no SRTP profile")?;
+    let material = state
+        .export_keying_material(keys::LABEL, &[], keys::length(profile))
+        .await
+        .map_err(|error| format!("SRTP keys cannot be exported: {error}"))?;
+    let keys = keys::split(&material, profile, config.role)
+        .ok_or("exported SRTP keys have the wrong length")?;
+    Ok((conn, keys))
+}
+
+const WRONG_CERTIFICATE: &str = "the peer's certificate is not the one its signalling announced";
+
+fn settings(
+    config: &DtlsConfig,
+    profiles: &[SrtpProfile],
+    refused: Arc<Mutex<Option<String>>>,
+) -> Config {
+    let announced = config.remote_fingerprints.clone();
+    Config {
+        certificates: vec![config.certificate.inner.clone()],
+        srtp_protection_profiles: profiles.iter().map(|it| keys::to_dtls(*it)).collect(),
+        client_auth: ClientAuthType::RequireAnyClientCert,
+        extended_master_secret: ExtendedMasterSecretType::Require,
+        // Certificates are self-signed: the fingerprint below is what counts.
+        insecure_skip_verify: true,
+        server_name: "starling".to_owned(),
+        verify_peer_certificate: Some(Arc::new(move |chain, _| {
+            if chain.first().is_some_and(|der| certificate::matches(der, &announced)) {
+                return Ok(());
+            }
+            *refused.lock().unwrap_or_else(PoisonError::into_inner) =
+                Some(WRONG_CERTIFICATE.to_owned());
+            Err(dtls::Error::Other(WRONG_CERTIFICATE.to_owned()))
+        })),
+        flight_interval: FLIGHT_INTERVAL,
+        mtu: MTU,
+        ..Config::default()
+    }
+}
+
+/// Reads until the peer closes. Data is not wanted: with no room for it every message is an error of
+/// its own.
+async fn closed(conn: &DTLSConn) {
+    loop {
+        match conn.read(&mut [], None).await {
+            Ok(_) | Err(dtls::Error::ErrBufferTooSmall) => {}
+            Err(_) => return,
+        }
+    }
+}
