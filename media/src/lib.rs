@@ -6,6 +6,7 @@
 
 pub mod codec;
 pub mod command;
+pub mod consumer;
 pub mod dtls;
 pub mod event;
 pub mod ingress;
@@ -14,6 +15,7 @@ pub mod negotiation;
 pub mod rtcp;
 pub mod rtp;
 pub mod plane;
+pub mod producer;
 pub mod srtp;
 
 pub use command::{Command, ConsumerKey, PipeKey, ProducerKey, SocketId, TransportKey};

@@ -1,0 +1,84 @@
+//! What a consumer is on this plane: its wish, its output streams, and what it was told.
+
+pub mod choose;
+pub mod output;
+pub mod send_stats;
+pub mod sent;
+pub mod setup;
+pub mod switch;
+pub mod timeline;
+
+use starling_proto::rtp::{ConsumerLayers, RtpType};
+
+pub use choose::Candidate;
+pub use output::{FirstNumbers, Offer, Output, Place, Source};
+pub use setup::{ConsumerSetup, OutputSetup};
+pub use switch::Switch;
+
+use crate::{
+    command::{ConsumerKey, ProducerKey},
+    rtp::ExtensionPlan,
+};
+
+/// Scores as told: its own, its current stream's, all of its producer's.
+pub type Scores = (u8, u8, Vec<u8>);
+
+/// See the module.
+#[derive(Debug)]
+pub struct Consumer {
+    /// Its name.
+    pub key: ConsumerKey,
+    /// Its transport's place.
+    pub transport: usize,
+    /// What it consumes, be it there or not.
+    pub producer_key: ProducerKey,
+    /// Its producer's place.
+    pub producer: Option<usize>,
+    /// What it is.
+    pub setup: ConsumerSetup,
+    /// Its header extensions with this producer.
+    pub plan: ExtensionPlan,
+    /// Paused by its owner.
+    pub paused: bool,
+    /// Not paused, and its transport can send.
+    pub active: bool,
+    /// Highest layers wanted.
+    pub wish: Option<ConsumerLayers>,
+    /// For a pipe: encodings to forward.
+    pub pipe_layers: u32,
+    /// One, or one per encoding for a pipe.
+    pub outputs: Vec<Output>,
+    /// Layers told.
+    pub layers: Option<ConsumerLayers>,
+    /// Scores told.
+    pub scores: Option<Scores>,
+}
+
+impl Consumer {
+    /// Whether it forwards whole encodings to another plane.
+    pub fn is_pipe(&self) -> bool {
+        self.setup.rtp_type == RtpType::Pipe
+    }
+
+    /// Which of its outputs takes packets of `encoding`.
+    pub fn output_of(&self, encoding: u8) -> usize {
+        if self.is_pipe() { usize::from(encoding) } else { 0 }
+    }
+
+    /// What flows stops; the next key frame starts it again.
+    pub fn stop(&mut self) {
+        for output in &mut self.outputs {
+            output.switch.stop();
+        }
+    }
+
+    /// The layers that flow now.
+    pub fn current_layers(&self) -> Option<ConsumerLayers> {
+        let output = self.outputs.first()?;
+        let spatial = output.switch.current()?;
+        Some(ConsumerLayers {
+            spatial_layer: spatial as u8,
+            temporal_layer: Some(output.temporal_layer().unwrap_or(0)),
+        })
+    }
+}

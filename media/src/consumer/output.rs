@@ -1,0 +1,321 @@
+//! One output stream: judges each packet of its sources and gives it its place in a continuous stream.
+//! Decides which packet, never which layer; writes no bytes.
+
+use std::time::Instant;
+
+use crate::{
+    codec::{Codec, Vp8Deltas, Vp8Rewriter},
+    ingress::{PacketRing, SlotRef, StoredPacket},
+    producer::{RecvStream, StreamUid},
+    rtp::SeqManager,
+};
+
+use super::{
+    send_stats::SendStats,
+    sent::{self, Sent, SentPackets},
+    setup::{ConsumerSetup, OutputSetup},
+    switch::{Switch, Verdict},
+    timeline::Timeline,
+};
+
+/// Packets of a key frame that overtook its first one and are sent right after it (CO11).
+const OVERTAKEN: u16 = 30;
+
+/// Where a stretch of output comes from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Source {
+    /// Of the producer.
+    pub encoding: u8,
+    /// Its stream.
+    pub uid: StreamUid,
+}
+
+/// How one packet goes out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Place {
+    /// Which packet.
+    pub slot: SlotRef,
+    /// Output sequence number.
+    pub sequence: u16,
+    /// Output timestamp.
+    pub timestamp: u32,
+    /// For VP8.
+    pub deltas: Vp8Deltas,
+    /// Of the payload, for grouping.
+    pub payload_len: u16,
+}
+
+/// What became of a packet.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Offer {
+    /// Not sent.
+    Nothing,
+    /// Sent.
+    Send(Place),
+    /// Sent, as the first of another encoding; packets that overtook it may follow.
+    Started(Place),
+    /// A key frame that cannot be used: another one is needed.
+    AskAgain,
+}
+
+/// See the module.
+#[derive(Debug)]
+pub struct Output {
+    /// Its SSRCs.
+    pub setup: OutputSetup,
+    /// What flows.
+    pub switch: Switch,
+    /// Where the newest stretch comes from.
+    pub source: Option<Source>,
+    /// Its timestamps.
+    pub timeline: Timeline,
+    /// What it sent.
+    pub stats: SendStats,
+    /// Sequence number of the next retransmission.
+    pub rtx_sequence: u16,
+    /// A sender report should follow at once: the receiver can use the stream only with it.
+    pub report_due: bool,
+    sequence: Option<SeqManager>,
+    first_sequence: Option<u16>,
+    vp8: Option<Vp8Rewriter>,
+    sent: SentPackets,
+    remembers: usize,
+    gated: bool,
+    last_marker: bool,
+}
+
+/// What an output starts its numbers from.
+#[derive(Clone, Copy, Debug)]
+pub struct FirstNumbers {
+    /// Sequence number; the source's if absent, as on pipes.
+    pub sequence: Option<u16>,
+    /// VP8 picture id and TL0PICIDX; the source's if absent.
+    pub vp8: Option<(u16, u8)>,
+    /// Of retransmissions.
+    pub rtx_sequence: u16,
+}
+
+impl Output {
+    /// Sends nothing yet.
+    pub fn new(setup: OutputSetup, consumer: &ConsumerSetup, first: FirstNumbers) -> Self {
+        let remembers = match (consumer.feedback.nack, consumer.codec.kind()) {
+            (false, _) => 0,
+            (true, starling_proto::MediaKind::Video) => sent::VIDEO,
+            (true, starling_proto::MediaKind::Audio) => sent::AUDIO,
+        };
+        let vp8 = first.vp8.filter(|_| consumer.codec == Codec::Vp8);
+        Self {
+            setup,
+            switch: Switch::default(),
+            source: None,
+            timeline: Timeline::new(consumer.clock_rate),
+            stats: SendStats::default(),
+            rtx_sequence: first.rtx_sequence,
+            report_due: false,
+            sequence: None,
+            first_sequence: first.sequence,
+            vp8: vp8.map(|(picture, tl0)| Vp8Rewriter::new(picture, tl0)),
+            sent: SentPackets::default(),
+            remembers,
+            gated: consumer.codec.can_be_key_frame(),
+            last_marker: true,
+        }
+    }
+
+    /// Judges a packet. `streams`: the producer's, to align timestamps by.
+    pub fn offer(
+        &mut self,
+        now: Instant,
+        source: Source,
+        slot: SlotRef,
+        packet: &StoredPacket,
+        streams: &[Option<Box<RecvStream>>],
+        temporal: u8,
+    ) -> Offer {
+        let can_start = packet.facts.key_frame || !self.gated;
+        match self.switch.judge(usize::from(source.encoding), can_start) {
+            Verdict::Drop => Offer::Nothing,
+            Verdict::Forward => {
+                if self.source != Some(source) {
+                    return Offer::Nothing;
+                }
+                self.forward(now, slot, packet, temporal).map_or(Offer::Nothing, Offer::Send)
+            }
+            Verdict::Start => self.start(now, source, slot, packet, streams, temporal),
+        }
+    }
+
+    fn start(
+        &mut self,
+        now: Instant,
+        source: Source,
+        slot: SlotRef,
+        packet: &StoredPacket,
+        streams: &[Option<Box<RecvStream>>],
+        temporal: u8,
+    ) -> Offer {
+        let aligned = self.align(source, packet.header.timestamp, streams);
+        if self.timeline.start(now, packet.header.timestamp, aligned).is_err() {
+            return Offer::AskAgain;
+        }
+        let input = packet.header.sequence;
+        let fresh = self.sequence.is_none();
+        let first = self.first_sequence.unwrap_or(input);
+        let sequence = self.sequence.get_or_insert_with(|| SeqManager::new(first));
+        // One number is left out where a frame was cut short, so that no decoder takes the two
+        // pieces for one (CO12).
+        let gap = u16::from(!fresh && !self.last_marker);
+        sequence.sync(input.wrapping_sub(1 + gap));
+        if let Some(vp8) = &mut self.vp8 {
+            vp8.sync();
+        }
+        if self.remembers > 0 && fresh {
+            self.sent = SentPackets::new(self.remembers);
+        }
+        self.source = Some(source);
+        self.switch.started(usize::from(source.encoding));
+        self.report_due = true;
+        self.forward(now, slot, packet, temporal).map_or(Offer::Nothing, Offer::Started)
+    }
+
+    /// The output timestamp that sender reports give `timestamp` of `source`.
+    fn align(
+        &self,
+        source: Source,
+        timestamp: u32,
+        streams: &[Option<Box<RecvStream>>],
+    ) -> Option<u32> {
+        let last = self.source?;
+        if last == source {
+            return Some(self.timeline.map(timestamp));
+        }
+        let find = |source: Source| {
+            let stream = streams.get(usize::from(source.encoding))?.as_deref()?;
+            (stream.uid == source.uid).then_some(stream)
+        };
+        let offset = find(source)?.clock.offset_from(&find(last)?.clock)?;
+        Some(self.timeline.map(timestamp.wrapping_sub(offset)))
+    }
+
+    fn forward(
+        &mut self,
+        now: Instant,
+        slot: SlotRef,
+        packet: &StoredPacket,
+        temporal: u8,
+    ) -> Option<Place> {
+        let input = packet.header.sequence;
+        let payload_len = packet.payload().len();
+        let sequence = self.sequence.as_mut()?;
+        if payload_len == 0 {
+            sequence.drop(input);
+            return None;
+        }
+        let mut deltas = Vp8Deltas::default();
+        if let (Some(vp8), Some(descriptor)) = (&mut self.vp8, &packet.facts.vp8) {
+            match vp8.process(descriptor, temporal) {
+                Some(found) => deltas = found,
+                None => {
+                    sequence.drop(input);
+                    return None;
+                }
+            }
+        }
+        let output = sequence.map(input)?;
+        let timestamp = self.timeline.map(packet.header.timestamp);
+        self.timeline.sent(now, timestamp);
+        if sequence.max_output() == output {
+            self.last_marker = packet.header.marker;
+        }
+        let source = self.source?;
+        self.sent.insert(Sent {
+            output,
+            input,
+            ts_offset: self.timeline.offset(),
+            picture: deltas.picture_id,
+            tl0: deltas.tl0_picture_index,
+            stream: stream_tag(source),
+            resent_ms: 0,
+        });
+        self.stats.on_sent(now, packet.bytes.len(), payload_len);
+        Some(Place { slot, sequence: output, timestamp, deltas, payload_len: payload_len as u16 })
+    }
+
+    /// Packets that overtook the first one of the stretch that just started, in order.
+    pub fn overtaken(
+        &mut self,
+        now: Instant,
+        ring: &PacketRing,
+        first: SlotRef,
+        temporal: u8,
+        mut each: impl FnMut(Place),
+    ) {
+        let Some(start) = ring.slot(first).map(|packet| packet.header.sequence) else { return };
+        for ahead in 1..=OVERTAKEN {
+            let Some(slot) = ring.by_sequence(start.wrapping_add(ahead)) else { continue };
+            // Those that came later than the first one are still to be offered.
+            let behind = first.0.wrapping_sub(slot.0).cast_signed() > 0;
+            let Some(packet) = ring.slot(slot).filter(|_| behind) else { continue };
+            if let Some(place) = self.forward(now, slot, packet, temporal) {
+                each(place);
+            }
+        }
+    }
+
+    /// How to send `output` again, and from which encoding; nothing if it is forgotten, too old, or
+    /// was sent again a moment ago.
+    pub fn resend(
+        &mut self,
+        output: u16,
+        now_ms: u32,
+        streams: &[Option<Box<RecvStream>>],
+    ) -> Option<(Source, Place)> {
+        let rtt = self.stats.rtt();
+        let sent = self.sent.resend(output, now_ms, rtt)?;
+        let (encoding, stream) = streams.iter().enumerate().find_map(|(index, stream)| {
+            let stream = stream.as_deref()?;
+            let source = Source { encoding: index as u8, uid: stream.uid };
+            (stream_tag(source) == sent.stream).then_some((index, stream))
+        })?;
+        let slot = stream.ring.by_sequence(sent.input)?;
+        let packet = stream.ring.slot(slot)?;
+        let deltas = Vp8Deltas { picture_id: sent.picture, tl0_picture_index: sent.tl0 };
+        let place = Place {
+            slot,
+            sequence: output,
+            timestamp: packet.header.timestamp.wrapping_sub(sent.ts_offset),
+            deltas,
+            payload_len: packet.payload().len() as u16,
+        };
+        Some((Source { encoding: encoding as u8, uid: stream.uid }, place))
+    }
+
+    /// The temporal layer that flows.
+    pub fn temporal_layer(&self) -> Option<u8> {
+        self.vp8.as_ref().map(Vp8Rewriter::temporal_layer)
+    }
+
+    /// Where the reports of this stream stand: the sender's time if it told it.
+    pub fn report_time(
+        &self,
+        now: Instant,
+        stream: &RecvStream,
+        wall: crate::rtp::NtpTime,
+        clock_rate: u32,
+    ) -> Option<(crate::rtp::NtpTime, u32)> {
+        if let Some((ntp, timestamp)) = stream.capture_now(now) {
+            return Some((ntp, self.timeline.map(timestamp)));
+        }
+        if !stream.has_no_reports(now) {
+            return None;
+        }
+        let newest = self.timeline.newest()?;
+        Some(super::send_stats::by_arrival(wall, newest, now, clock_rate))
+    }
+}
+
+/// Three bits of encoding, five of uid: tells a stream from its successors for as long as a packet
+/// is remembered.
+fn stream_tag(source: Source) -> u8 {
+    (source.encoding & 7) << 5 | (source.uid.0 as u8 & 31)
+}

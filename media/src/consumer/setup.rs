@@ -1,0 +1,112 @@
+//! A consumer's parameters as the packet path needs them, and the plan of its header extensions. Never
+//! negotiates.
+
+use starling_proto::{MediaKind, rtp::RtpType};
+
+use crate::{
+    codec::Codec,
+    command::ConsumerParams,
+    producer::{
+        Feedback, MAX_ENCODINGS, ProducerSetup,
+        setup::{media_codec, uri},
+    },
+    rtp::ExtensionPlan,
+};
+
+/// SSRCs of one output stream.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct OutputSetup {
+    /// Media.
+    pub ssrc: u32,
+    /// Retransmissions, if negotiated.
+    pub rtx_ssrc: Option<u32>,
+}
+
+/// What a consumer is.
+#[derive(Clone, Debug)]
+pub struct ConsumerSetup {
+    /// Audio or video.
+    pub kind: MediaKind,
+    /// What it does with the producer's streams.
+    pub rtp_type: RtpType,
+    /// What its payloads are.
+    pub codec: Codec,
+    /// For statistics.
+    pub mime_type: String,
+    /// In Hz.
+    pub clock_rate: u32,
+    /// Of media packets.
+    pub payload_type: u8,
+    /// Of retransmissions.
+    pub rtx_payload_type: Option<u8>,
+    /// Of its media codec.
+    pub feedback: Feedback,
+    /// One, or one per encoding for a pipe.
+    pub outputs: Vec<OutputSetup>,
+    /// CNAME of its reports.
+    pub cname: String,
+    mid: Option<String>,
+    extensions: Vec<(String, u8)>,
+}
+
+impl ConsumerSetup {
+    /// `None` without a media codec, or without an encoding that has an SSRC.
+    pub fn new(params: &ConsumerParams) -> Option<Self> {
+        let rtp = &params.rtp;
+        let codec = media_codec(rtp)?;
+        let most = if params.rtp_type == RtpType::Pipe { MAX_ENCODINGS } else { 1 };
+        let outputs: Option<Vec<_>> = rtp
+            .encodings
+            .iter()
+            .take(most)
+            .map(|encoding| {
+                let rtx_ssrc = codec.rtx_payload_type.and(encoding.rtx).map(|rtx| rtx.ssrc);
+                Some(OutputSetup { ssrc: encoding.ssrc?, rtx_ssrc })
+            })
+            .collect();
+        let outputs = outputs.filter(|outputs| !outputs.is_empty())?;
+        Some(Self {
+            kind: params.kind,
+            rtp_type: params.rtp_type,
+            codec: Codec::from_mime_type(&codec.media.mime_type, params.kind),
+            mime_type: codec.media.mime_type.clone(),
+            clock_rate: codec.media.clock_rate,
+            payload_type: codec.media.payload_type,
+            rtx_payload_type: codec.rtx_payload_type,
+            feedback: Feedback::new(codec.media),
+            outputs,
+            cname: rtp.rtcp.cname.clone().unwrap_or_default(),
+            mid: rtp.mid.clone(),
+            extensions: rtp
+                .header_extensions
+                .iter()
+                .map(|extension| (extension.uri.clone(), extension.id))
+                .collect(),
+        })
+    }
+
+    /// Which of `producer`'s extensions it gets, under which ids, and which ones we write.
+    pub fn plan(&self, producer: &ProducerSetup) -> ExtensionPlan {
+        let mut plan = ExtensionPlan::new();
+        for (name, id) in &self.extensions {
+            match name.as_str() {
+                uri::MID => {
+                    if let Some(mid) = &self.mid {
+                        plan.constant(*id, mid.as_bytes());
+                    }
+                }
+                uri::ABS_SEND_TIME => plan.abs_send_time(*id),
+                uri::TWCC => plan.twcc(*id),
+                uri::RID | uri::REPAIRED_RID => {}
+                other => plan.copy(producer.extension(other), *id),
+            }
+        }
+        plan
+    }
+
+    /// Whether it can go on with this producer's packets.
+    pub fn matches(&self, producer: &ProducerSetup) -> bool {
+        self.clock_rate == producer.clock_rate
+            && self.mime_type.eq_ignore_ascii_case(&producer.mime_type)
+    }
+}

@@ -1,0 +1,150 @@
+//! What a producer is on this plane: its streams, who consumes them, and what is wanted of it.
+
+pub mod setup;
+pub mod stream;
+pub mod wanted;
+
+use std::time::{Duration, Instant};
+
+use starling_proto::MediaKind;
+
+pub use setup::{Feedback, MAX_ENCODINGS, Part, ProducerSetup, ReceivedIds};
+pub use stream::{Intake, RecvStream, StreamSetup, StreamUid};
+pub use wanted::Wanted;
+
+use crate::{
+    command::{ProducerKey, TransportKey},
+    ingress::{KeyFrameRequests, SlotRef},
+};
+
+/// Packets that may wait for the fan-out of a flush; more are fanned out at once. A batch of received
+/// datagrams is no larger, and the ring holds several.
+pub const MAX_PENDING: usize = 64;
+
+/// A packet that waits for its fan-out.
+#[derive(Clone, Copy, Debug)]
+pub struct Pending {
+    /// Of the producer.
+    pub encoding: u8,
+    /// In its stream's ring.
+    pub slot: SlotRef,
+}
+
+/// See the module.
+#[derive(Debug)]
+pub struct Producer {
+    /// Its name.
+    pub key: ProducerKey,
+    /// Its transport's place.
+    pub transport: usize,
+    /// Its transport's name.
+    pub transport_key: TransportKey,
+    /// What it is.
+    pub setup: ProducerSetup,
+    /// One per encoding, once it sends.
+    pub streams: Vec<Option<Box<RecvStream>>>,
+    /// Nothing is forwarded.
+    pub paused: bool,
+    /// It comes over a pipe.
+    pub piped: bool,
+    /// Places of its consumers.
+    pub consumers: Vec<u32>,
+    /// Waits for the next fan-out.
+    pub pending: Vec<Pending>,
+    /// When its sender is asked for key frames.
+    pub key_frames: KeyFrameRequests,
+    /// Told to whoever pipes it here.
+    pub wanted: Wanted,
+    /// Last scores told.
+    pub scores: Vec<u8>,
+    /// It is among those the plane looks after each tenth of a second.
+    pub watched: bool,
+    /// It is among those with packets pending.
+    pub queued: bool,
+    /// FIR sequence number (RFC 5104 §4.3.1.1).
+    pub fir_sequence: u8,
+    /// What its streams can be used for, as of the last choice of layers.
+    pub usability: u32,
+}
+
+impl Producer {
+    /// Sends nothing yet.
+    pub fn new(
+        key: ProducerKey,
+        transport: (usize, TransportKey),
+        setup: ProducerSetup,
+        paused: bool,
+        piped: bool,
+    ) -> Self {
+        let encodings = setup.encodings.len();
+        Self {
+            key,
+            transport: transport.0,
+            transport_key: transport.1,
+            setup,
+            streams: (0..encodings).map(|_| None).collect(),
+            paused,
+            piped,
+            consumers: Vec::new(),
+            pending: Vec::new(),
+            key_frames: KeyFrameRequests::new(Duration::ZERO),
+            wanted: Wanted::default(),
+            scores: vec![0; encodings],
+            watched: false,
+            queued: false,
+            fir_sequence: 0,
+            usability: 0,
+        }
+    }
+
+    /// The stream of an encoding, if it is still the one meant.
+    pub fn stream(&self, encoding: usize, uid: StreamUid) -> Option<&RecvStream> {
+        self.streams.get(encoding)?.as_deref().filter(|stream| stream.uid == uid)
+    }
+
+    /// How a stream of `encoding` begins.
+    pub fn stream_setup(&self, encoding: usize, uid: StreamUid, ssrc: u32) -> StreamSetup {
+        let setup = &self.setup;
+        StreamSetup {
+            uid,
+            ssrc,
+            rtx_ssrc: setup.encodings[encoding].rtx_ssrc,
+            codec: setup.codec,
+            clock_rate: setup.clock_rate,
+            kind: setup.kind,
+            nack: setup.feedback.nack,
+            dtx: setup.encodings[encoding].dtx,
+        }
+    }
+
+    /// The SSRC to ask for a key frame of `encoding`.
+    pub fn key_frame_ssrc(&self, encoding: usize) -> Option<u32> {
+        let stream = self.streams.get(encoding)?.as_ref().map(|stream| stream.ssrc);
+        stream.or_else(|| self.setup.encodings.get(encoding)?.ssrc)
+    }
+
+    /// It has layers between which its consumers may choose.
+    pub fn is_layered(&self) -> bool {
+        self.streams.len() > 1
+    }
+
+    /// One per encoding; 0 for those that do not send. Those of a silent single stream do not fall:
+    /// silence of a microphone is no fault.
+    pub fn current_scores(&self) -> impl Iterator<Item = u8> + '_ {
+        self.streams.iter().map(|stream| stream.as_ref().map_or(0, |stream| stream.score.score()))
+    }
+
+    /// What its streams can be used for, two bits each: sends; can be aligned.
+    pub fn usability(&self, now: Instant) -> u32 {
+        self.streams.iter().enumerate().fold(0, |mask, (index, stream)| {
+            let Some(stream) = stream else { return mask };
+            let alignable = stream.clock.is_known() || stream.has_no_reports(now);
+            mask | (u32::from(stream.active) | u32::from(alignable) << 1) << (2 * index)
+        })
+    }
+
+    /// Video has key frames to ask for.
+    pub fn has_key_frames(&self) -> bool {
+        self.setup.kind == MediaKind::Video
+    }
+}

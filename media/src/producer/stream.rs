@@ -1,0 +1,292 @@
+//! One stream that arrives: what is kept of it, counted, asked for again. Composes the machines of
+//! `ingress`; sends nothing itself.
+
+use std::time::{Duration, Instant};
+
+use serde_json::{Map, Value, json};
+use starling_proto::MediaKind;
+
+use crate::{
+    codec::{self, Codec, PacketFacts, vp8},
+    ingress::{
+        NackGenerator, PacketRing, RateCalculator, ReceiveStats, ScoreWindow, SlotRef, Verdict,
+        nack::NackOutcome, rate,
+    },
+    rtp::{CaptureClock, NtpTime, RtpHeader, clock},
+};
+
+/// How long a stream without sender reports is waited for before its timestamps are aligned by time
+/// of arrival. Senders report each second, libwebrtc at once.
+const NO_REPORTS: Duration = Duration::from_secs(3);
+
+/// Names a stream of a plane; never used twice, so that what was said of one cannot be taken for
+/// another under the same SSRC.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct StreamUid(pub u32);
+
+/// Counts for statistics (ST1).
+#[derive(Clone, Copy, Debug, Default)]
+pub struct StreamCounts {
+    /// Duplicates and packets from nowhere near.
+    pub discarded: u64,
+    /// Retransmissions that nobody waited for.
+    pub rtx_discarded: u64,
+    /// NACK packets sent.
+    pub nacks: u64,
+    /// Sequence numbers in them.
+    pub nacked: u64,
+    /// PLIs sent.
+    pub plis: u64,
+    /// FIRs sent.
+    pub firs: u64,
+}
+
+/// See the module.
+#[derive(Debug)]
+pub struct RecvStream {
+    /// Its name.
+    pub uid: StreamUid,
+    /// Of its media.
+    pub ssrc: u32,
+    /// Of its retransmissions, once known.
+    pub rtx_ssrc: Option<u32>,
+    /// Its last packets.
+    pub ring: PacketRing,
+    /// Its counts.
+    pub stats: ReceiveStats,
+    /// What is missing, if it is asked for.
+    pub nack: Option<NackGenerator>,
+    /// Its timestamps in the sender's time.
+    pub clock: CaptureClock,
+    /// When the newest sender report came.
+    pub reported_at: Option<Instant>,
+    /// How well it arrives.
+    pub score: ScoreWindow,
+    /// How much.
+    pub rate: RateCalculator,
+    /// To its sender, once measured.
+    pub rtt: Option<Duration>,
+    /// Packets came lately.
+    pub active: bool,
+    /// Since when.
+    pub active_since: Instant,
+    /// More.
+    pub counts: StreamCounts,
+    codec: Codec,
+    dtx: bool,
+    wide: Vec<u8>,
+}
+
+/// How a stream begins.
+#[derive(Clone, Copy, Debug)]
+pub struct StreamSetup {
+    /// Its name.
+    pub uid: StreamUid,
+    /// Of its media.
+    pub ssrc: u32,
+    /// Of its retransmissions, if declared.
+    pub rtx_ssrc: Option<u32>,
+    /// What its payloads are.
+    pub codec: Codec,
+    /// In Hz.
+    pub clock_rate: u32,
+    /// Audio or video.
+    pub kind: MediaKind,
+    /// Lost packets are asked for.
+    pub nack: bool,
+    /// The sender may fall silent.
+    pub dtx: bool,
+}
+
+/// What became of a packet.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Intake {
+    /// Dropped, and counted here.
+    Dropped,
+    /// Kept.
+    Stored {
+        /// Where.
+        slot: SlotRef,
+        /// A key frame begins with it.
+        key_frame: bool,
+        /// It came by retransmission.
+        repaired: bool,
+    },
+}
+
+impl RecvStream {
+    /// Nothing came yet.
+    pub fn new(now: Instant, setup: &StreamSetup) -> Self {
+        let window = if setup.dtx { rate::DTX_WINDOW } else { rate::STREAM_WINDOW };
+        Self {
+            uid: setup.uid,
+            ssrc: setup.ssrc,
+            rtx_ssrc: setup.rtx_ssrc,
+            ring: PacketRing::new(setup.kind),
+            stats: ReceiveStats::new(setup.ssrc, setup.clock_rate),
+            nack: setup.nack.then(NackGenerator::new),
+            clock: CaptureClock::new(setup.clock_rate),
+            reported_at: None,
+            score: ScoreWindow::default(),
+            rate: RateCalculator::new(window),
+            rtt: None,
+            active: false,
+            active_since: now,
+            counts: StreamCounts::default(),
+            codec: setup.codec,
+            dtx: setup.dtx,
+            wide: Vec::new(),
+        }
+    }
+
+    /// Takes a media packet, or one that was decoded from a retransmission (`rtx`).
+    pub fn take(&mut self, now: Instant, header: &RtpHeader, packet: &[u8], rtx: bool) -> Intake {
+        let payload = header.payload(packet);
+        let facts = codec::describe(self.codec, payload);
+        if self.ring.by_sequence(header.sequence).is_some() {
+            return self.discard(rtx);
+        }
+        let verdict = if rtx {
+            self.stats.on_retransmission(now, header, packet.len())
+        } else {
+            self.stats.on_packet(now, header, packet.len())
+        };
+        match verdict {
+            Verdict::Rejected => return self.discard(rtx),
+            Verdict::Restarted { .. } => self.restart(),
+            Verdict::Accepted { .. } => {}
+        }
+        if let Some(nack) = &mut self.nack {
+            let outcome = nack.on_packet(now, header.sequence, facts.key_frame);
+            match outcome {
+                NackOutcome::Filled { .. } if rtx => self.stats.on_repaired(),
+                NackOutcome::Unexpected if rtx => return self.discard(rtx),
+                NackOutcome::New | NackOutcome::Filled { .. } | NackOutcome::Unexpected => {}
+            }
+        }
+        self.rate.add(now, packet.len());
+        let key_frame = facts.key_frame;
+        let slot = self.store(now, header, packet, facts);
+        slot.map_or(Intake::Dropped, |slot| Intake::Stored { slot, key_frame, repaired: rtx })
+    }
+
+    fn store(
+        &mut self,
+        now: Instant,
+        header: &RtpHeader,
+        packet: &[u8],
+        facts: PacketFacts,
+    ) -> Option<SlotRef> {
+        let narrow = facts.vp8.is_some_and(|vp8| vp8.picture_id.is_some() && !vp8.wide_picture_id);
+        if !narrow {
+            return self.ring.insert(now, header, packet, facts);
+        }
+        self.wide.clear();
+        self.wide.extend_from_slice(packet);
+        let vp8 = vp8::widen_picture_id(&mut self.wide, header.header_len);
+        self.ring.insert(now, header, &self.wide, PacketFacts { vp8: vp8.or(facts.vp8), ..facts })
+    }
+
+    fn discard(&mut self, rtx: bool) -> Intake {
+        if rtx {
+            self.counts.rtx_discarded += 1;
+        } else {
+            self.counts.discarded += 1;
+        }
+        Intake::Dropped
+    }
+
+    fn restart(&mut self) {
+        self.ring.clear();
+        if let Some(nack) = &mut self.nack {
+            nack.reset();
+        }
+    }
+
+    /// A sender report of this stream.
+    pub fn on_sender_report(&mut self, now: Instant, ntp: NtpTime, timestamp: u32) {
+        self.clock.on_report(ntp, timestamp);
+        self.stats.on_sender_report(now, ntp);
+        self.reported_at = Some(now);
+    }
+
+    /// Marks it active; true if it was not.
+    pub fn activate(&mut self, now: Instant) -> bool {
+        if self.active {
+            return false;
+        }
+        self.active = true;
+        self.active_since = now;
+        if self.score.score() == 0 {
+            self.score.reset(10);
+        }
+        true
+    }
+
+    /// Marks it inactive after a silence; true if it was active.
+    pub fn check_silence(&mut self, now: Instant) -> bool {
+        if !self.active || !self.stats.is_inactive(now, self.dtx) {
+            return false;
+        }
+        self.active = false;
+        self.score.reset(0);
+        if let Some(nack) = &mut self.nack {
+            nack.reset();
+        }
+        true
+    }
+
+    /// Nothing can be aligned by its sender's clock, and nothing of that kind is to be expected.
+    pub fn has_no_reports(&self, now: Instant) -> bool {
+        !self.clock.is_known() && now.saturating_duration_since(self.active_since) >= NO_REPORTS
+    }
+
+    /// The sender's time now, and the timestamp of what is captured now (RC5). `None` before the first
+    /// report.
+    pub fn capture_now(&self, now: Instant) -> Option<(NtpTime, u32)> {
+        let since = now.saturating_duration_since(self.reported_at?);
+        let micros = self.clock.newest()?.micros + since.as_micros() as i64;
+        Some((NtpTime::from_micros(micros), self.clock.timestamp_at(micros)?))
+    }
+
+    /// What `last_rr` and its delay say of the way to the sender (RC6).
+    pub fn on_dlrr(&mut self, arrival: NtpTime, last_rr: u32, delay: u32) {
+        if let Some(rtt) = clock::round_trip(arrival, last_rr, delay) {
+            self.rtt = Some(rtt);
+        }
+    }
+
+    /// Round score of the last interval; true if the smoothed one is another now.
+    pub fn update_score(&mut self) -> bool {
+        let interval = self.stats.take_interval();
+        self.active && self.score.push(interval.score()).is_some()
+    }
+
+    /// mediasoup's `inbound-rtp` fields that are counted here.
+    pub fn report(&mut self, now: Instant, into: &mut Map<String, Value>) {
+        let stats = &self.stats;
+        let fields = json!({
+            "ssrc": self.ssrc,
+            "rtxSsrc": self.rtx_ssrc,
+            "packetsLost": stats.packets_lost().max(0),
+            "fractionLost": 0,
+            "jitter": stats.jitter(),
+            "packetsDiscarded": self.counts.discarded,
+            "packetsRetransmitted": stats.retransmitted(),
+            "packetsRepaired": stats.repaired(),
+            "nackCount": self.counts.nacks,
+            "nackPacketCount": self.counts.nacked,
+            "pliCount": self.counts.plis,
+            "firCount": self.counts.firs,
+            "roundTripTime": self.rtt.map_or(0.0, |rtt| rtt.as_secs_f64() * 1000.0),
+            "rtxPacketsDiscarded": self.counts.rtx_discarded,
+            "score": self.score.score(),
+            "packetCount": stats.packets(),
+            "byteCount": stats.bytes(),
+            "bitrate": self.rate.bits_per_second(now),
+        });
+        if let Value::Object(fields) = fields {
+            into.extend(fields.into_iter().filter(|(_, value)| !value.is_null()));
+        }
+    }
+}

@@ -1,0 +1,77 @@
+//! Which encodings of a piped producer somebody here can use: added at once, dropped after a while, so
+//! that a viewer who wavers does not cost a key frame upstream each time. Pure.
+
+use std::time::{Duration, Instant};
+
+use super::MAX_ENCODINGS;
+
+/// How long an encoding that nobody wants any more is still piped: longer than a layer switch takes
+/// to get its key frame.
+const LINGER: Duration = Duration::from_millis(1500);
+
+/// See the module.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Wanted {
+    told: u32,
+    mask: u32,
+    last: [Option<Instant>; MAX_ENCODINGS],
+}
+
+impl Wanted {
+    /// `mask` is wanted now; the encodings to tell if they are others than before.
+    pub fn update(&mut self, now: Instant, mask: u32) -> Option<u32> {
+        let seen = mask | self.mask;
+        self.mask = mask;
+        let mut told = mask;
+        for (index, last) in self.last.iter_mut().enumerate() {
+            let bit = 1 << index;
+            if seen & bit != 0 {
+                *last = Some(now);
+            }
+            let lingers = last.is_some_and(|at| now.saturating_duration_since(at) < LINGER);
+            if self.told & bit != 0 && lingers {
+                told |= bit;
+            }
+        }
+        (std::mem::replace(&mut self.told, told) != told).then_some(told)
+    }
+
+    /// Something is told that is not wanted: [`Self::update`] again soon.
+    pub fn is_lingering(&self) -> bool {
+        self.told != self.mask
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn ms(start: Instant, ms: u64) -> Instant {
+        start + Duration::from_millis(ms)
+    }
+
+    #[test]
+    fn added_at_once_and_dropped_after_a_while() {
+        let start = Instant::now();
+        let mut wanted = Wanted::default();
+        assert_eq!(wanted.update(start, 0), None);
+        assert_eq!(wanted.update(ms(start, 10), 0b100), Some(0b100));
+        assert_eq!(wanted.update(ms(start, 20), 0b001), Some(0b101));
+        assert!(wanted.is_lingering());
+        assert_eq!(wanted.update(ms(start, 1_519), 0b001), None);
+        assert_eq!(wanted.update(ms(start, 1_520), 0b001), Some(0b001));
+        assert!(!wanted.is_lingering());
+    }
+
+    #[test]
+    fn wanted_again_while_lingering_tells_nothing() {
+        let start = Instant::now();
+        let mut wanted = Wanted::default();
+        wanted.update(start, 1);
+        assert_eq!(wanted.update(ms(start, 100), 0), None);
+        assert_eq!(wanted.update(ms(start, 900), 1), None);
+        assert_eq!(wanted.update(ms(start, 5_000), 1), None);
+        assert_eq!(wanted.update(ms(start, 5_001), 0), None);
+        assert_eq!(wanted.update(ms(start, 6_501), 0), Some(0));
+    }
+}
