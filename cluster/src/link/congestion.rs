@@ -32,6 +32,8 @@ pub enum Congestion {
     /// Ours, chosen by measurement: see the table in this file's source.
     #[default]
     Steady,
+    /// The same with a lower ceiling, in bytes in flight: for a path whose budget is known.
+    Capped(u64),
     /// quinn's BBR.
     Bbr,
     /// quinn's CUBIC, its default.
@@ -41,7 +43,8 @@ pub enum Congestion {
 impl Congestion {
     pub(super) fn factory(self) -> Arc<dyn ControllerFactory + Send + Sync> {
         match self {
-            Self::Steady => Arc::new(SteadyConfig),
+            Self::Steady => Arc::new(SteadyConfig { ceiling: CEILING }),
+            Self::Capped(ceiling) => Arc::new(SteadyConfig { ceiling }),
             Self::Bbr => Arc::new(BbrConfig::default()),
             Self::Cubic => Arc::new(CubicConfig::default()),
         }
@@ -49,11 +52,13 @@ impl Congestion {
 }
 
 #[derive(Debug)]
-struct SteadyConfig;
+struct SteadyConfig {
+    ceiling: u64,
+}
 
 impl ControllerFactory for SteadyConfig {
     fn build(self: Arc<Self>, now: Instant, _current_mtu: u16) -> Box<dyn Controller> {
-        Box::new(Steady::new(now))
+        Box::new(Steady::new(now, self.ceiling))
     }
 }
 
@@ -61,14 +66,15 @@ impl ControllerFactory for SteadyConfig {
 #[derive(Clone, Debug)]
 pub(super) struct Steady {
     window: u64,
+    ceiling: u64,
     round_start: Instant,
     acked: u64,
     lost: u64,
 }
 
 impl Steady {
-    pub(super) fn new(now: Instant) -> Self {
-        Self { window: CEILING, round_start: now, acked: 0, lost: 0 }
+    fn new(now: Instant, ceiling: u64) -> Self {
+        Self { window: ceiling, ceiling, round_start: now, acked: 0, lost: 0 }
     }
 
     fn end_round(&mut self, now: Instant) {
@@ -79,7 +85,7 @@ impl Steady {
         } else {
             (self.window as f64 * GROWTH) as u64
         }
-        .clamp(FLOOR, CEILING);
+        .clamp(FLOOR.min(self.ceiling), self.ceiling);
         (self.round_start, self.acked, self.lost) = (now, 0, 0);
     }
 
@@ -96,7 +102,7 @@ impl Steady {
     fn handle_loss(&mut self, now: Instant, persistent: bool, bytes: u64) {
         self.lost += bytes;
         if persistent {
-            self.window = FLOOR;
+            self.window = FLOOR.min(self.ceiling);
             (self.round_start, self.acked, self.lost) = (now, 0, 0);
         }
     }
@@ -125,7 +131,7 @@ impl Controller for Steady {
     }
 
     fn initial_window(&self) -> u64 {
-        CEILING
+        self.ceiling
     }
 
     fn into_any(self: Box<Self>) -> Box<dyn Any> {
@@ -150,7 +156,7 @@ mod tests {
     #[test]
     fn random_loss_does_not_move_the_window() {
         let mut now = Instant::now();
-        let mut steady = Steady::new(now);
+        let mut steady = Steady::new(now, CEILING);
         for _ in 0..100 {
             round(&mut steady, &mut now, 20);
         }
@@ -160,7 +166,7 @@ mod tests {
     #[test]
     fn a_full_path_shrinks_the_window_to_less_than_what_got_through() {
         let mut now = Instant::now();
-        let mut steady = Steady::new(now);
+        let mut steady = Steady::new(now, CEILING);
         round(&mut steady, &mut now, 300);
         assert_eq!(steady.window(), 588_000);
     }
@@ -168,7 +174,7 @@ mod tests {
     #[test]
     fn the_window_comes_back_within_25_round_trips() {
         let mut now = Instant::now();
-        let mut steady = Steady::new(now);
+        let mut steady = Steady::new(now, CEILING);
         steady.handle_loss(now, true, 1_200);
         assert_eq!(steady.window(), FLOOR);
         for _ in 0..25 {
@@ -180,7 +186,7 @@ mod tests {
     #[test]
     fn a_thin_stream_says_nothing_about_the_path() {
         let mut now = Instant::now();
-        let mut steady = Steady::new(now);
+        let mut steady = Steady::new(now, CEILING);
         for _ in 0..10 {
             let sent = now;
             now += RTT;

@@ -22,7 +22,7 @@ use super::{
     lock,
     peers::{LinkId, Peers},
     session::QuicLink,
-    transport::{self, PathSize},
+    transport,
 };
 
 /// Events that may wait for the owner; then links read no more, and QUIC's flow control holds
@@ -34,8 +34,6 @@ const MAX_HANDSHAKES: usize = 64;
 const HANDSHAKE: Duration = Duration::from_secs(3);
 /// How long `shutdown` waits for the other sides to hear of it.
 const LINGER: Duration = Duration::from_secs(1);
-/// Addresses remembered for a failed handshake, so that the next one tries small datagrams.
-const MAX_NARROW: usize = 64;
 
 /// A node's links. Dropping it without `shutdown` closes them, too, but waits for nothing.
 #[derive(Debug)]
@@ -55,8 +53,6 @@ struct Shared {
     peers: Mutex<Peers>,
     /// Why a wanted node has no link.
     troubles: Mutex<BTreeMap<NodeId, String>>,
-    /// Dialled from here, and the handshake came to nothing.
-    narrow: Mutex<Vec<SocketAddr>>,
 }
 
 /// What dials and links tell the endpoint's task.
@@ -76,7 +72,7 @@ impl LinkEndpoint {
         config.tls.check_owner(&config.node)?;
         let bind = |source| LinkError::Bind { addr: config.listen, source };
         let socket = transport::socket(config.listen).map_err(bind)?;
-        let server = transport::server(&config.tls, PathSize::Usual, config.congestion);
+        let server = transport::server(&config.tls, config.congestion);
         let endpoint =
             Endpoint::new(EndpointConfig::default(), Some(server), socket, Arc::new(TokioRuntime))
                 .map_err(bind)?;
@@ -86,7 +82,6 @@ impl LinkEndpoint {
             config,
             endpoint,
             troubles: Mutex::default(),
-            narrow: Mutex::default(),
         });
         let (events, receiver) = mpsc::channel(MAX_EVENTS);
         let (targets, wanted) = watch::channel(Vec::new());
@@ -196,11 +191,11 @@ impl Keeper {
     fn dial_due(&self) {
         loop {
             let due = lock(&self.shared.peers).poll_dial(Instant::now());
-            let Some((target, failures)) = due else { return };
+            let Some(target) = due else { return };
             let (shared, notify) = (Arc::clone(&self.shared), self.notify.clone());
             tokio::spawn(async move {
                 let node = target.node.clone();
-                let notice = match shared.dial(&target, failures).await {
+                let notice = match shared.dial(&target).await {
                     Ok(established) => Notice::Established(Box::new(established)),
                     Err(why) => Notice::DialFailed(node, why),
                 };
@@ -295,12 +290,9 @@ impl Keeper {
 }
 
 impl Shared {
-    async fn dial(&self, target: &Target, failures: u32) -> Result<Established, Ended> {
+    async fn dial(&self, target: &Target) -> Result<Established, Ended> {
         let connecting = async {
-            let tls = &self.config.tls;
-            // Every other attempt assumes no more of the path than QUIC itself does.
-            let size = if failures % 2 == 0 { PathSize::Usual } else { PathSize::Least };
-            let config = transport::client(tls, size, self.config.congestion);
+            let config = transport::client(&self.config.tls, self.config.congestion);
             let connection = self
                 .endpoint
                 .connect_with(config, target.addr, target.node.as_str())
@@ -313,23 +305,12 @@ impl Shared {
     }
 
     async fn welcome(&self, incoming: Incoming) -> Result<Established, Ended> {
-        let from = incoming.remote_address();
-        let narrow = lock(&self.narrow).contains(&from);
-        let size = if narrow { PathSize::Least } else { PathSize::Usual };
         let connecting = async {
-            let config = transport::server(&self.config.tls, size, self.config.congestion);
-            let connection = incoming.accept_with(Arc::new(config))?.await.inspect_err(|e| {
-                if matches!(e, quinn::ConnectionError::TimedOut) {
-                    self.remember_narrow(from);
-                }
-            })?;
+            let connection = incoming.accept()?.await?;
             let introduced = self.introduction().accepted(&connection).await;
             introduced.inspect_err(|why| why.close(&connection))
         };
-        timeout(HANDSHAKE, connecting).await.unwrap_or_else(|_| {
-            self.remember_narrow(from);
-            Err(Ended::Timeout)
-        })
+        timeout(HANDSHAKE, connecting).await.unwrap_or(Err(Ended::Timeout))
     }
 
     fn introduction(&self) -> Introduction<'_> {
@@ -341,16 +322,5 @@ impl Shared {
             version_max,
         };
         Introduction { hello, peers: &self.peers }
-    }
-
-    fn remember_narrow(&self, from: SocketAddr) {
-        let mut narrow = lock(&self.narrow);
-        if narrow.contains(&from) {
-            return;
-        }
-        if narrow.len() == MAX_NARROW {
-            narrow.remove(0);
-        }
-        narrow.push(from);
     }
 }

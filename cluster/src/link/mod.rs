@@ -14,6 +14,8 @@ mod peers;
 mod queue;
 mod reassembly;
 mod session;
+#[cfg(test)]
+mod tests;
 pub mod tls;
 mod transport;
 

@@ -158,8 +158,8 @@ impl Peers {
         self.forget_unwanted();
     }
 
-    /// The next node to dial now, and how many dials in a row have failed. Call until `None`.
-    pub(super) fn poll_dial(&mut self, now: Instant) -> Option<(Target, u32)> {
+    /// The next node to dial now. Call until `None`.
+    pub(super) fn poll_dial(&mut self, now: Instant) -> Option<Target> {
         let me = &self.me;
         let due = |(node, slot): &(&NodeId, &mut Slot)| {
             me < *node && slot.dial_at().is_some_and(|at| at <= now)
@@ -167,7 +167,7 @@ impl Peers {
         let (_, slot) = self.slots.iter_mut().find(due)?;
         let target = slot.target.clone()?;
         slot.state = State::Dialling { changed: false };
-        Some((target, slot.failures))
+        Some(target)
     }
 
     /// When `poll_dial` is to be called again (reason: a pause before dialling ends).
