@@ -46,19 +46,17 @@ impl HelloReader {
             while let Some((fragment, behind)) = Fragment::read(rest) {
                 rest = behind;
                 let Some(fragment) = fragment else { continue };
-                if self.add(&fragment) {
-                    let hello = self.message.take().expect("a whole message is there");
-                    if let Some(profiles) = srtp_profiles(&hello.body) {
-                        return Some(profiles);
-                    }
+                let Some(hello) = self.add(&fragment) else { continue };
+                if let Some(profiles) = srtp_profiles(&hello) {
+                    return Some(profiles);
                 }
             }
         }
         None
     }
 
-    /// True if the message is whole now.
-    fn add(&mut self, fragment: &Fragment<'_>) -> bool {
+    /// The message, if it is whole now.
+    fn add(&mut self, fragment: &Fragment<'_>) -> Option<Vec<u8>> {
         let same = |message: &Reassembly| {
             message.sequence == fragment.sequence && message.body.len() == fragment.total
         };
@@ -70,14 +68,17 @@ impl HelloReader {
                 missing: fragment.total,
             });
         }
-        let Some(message) = &mut self.message else { return false };
+        let message = self.message.as_mut()?;
         for (place, byte) in (fragment.at..).zip(fragment.body) {
             if !std::mem::replace(&mut message.known[place], true) {
                 message.missing -= 1;
                 message.body[place] = *byte;
             }
         }
-        message.missing == 0
+        if message.missing > 0 {
+            return None;
+        }
+        Some(self.message.take()?.body)
     }
 }
 

@@ -72,7 +72,7 @@ impl Cipher {
         };
         let mut salt = [0; 12];
         fill(salting, &mut salt);
-        let key = UnboundKey::new(algorithm, key).expect("the key has the algorithm's length");
+        let key = UnboundKey::new(algorithm, key).map_err(|_| KeyLengthError)?;
         Ok(Self::Gcm { key: LessSafeKey::new(key), salt })
     }
 

@@ -19,3 +19,38 @@ pub(super) fn estimate(highest: u64, sequence: u16) -> u64 {
     };
     rollovers << 16 | u64::from(sequence)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const ROC1: u64 = 1 << 16;
+
+    #[test]
+    fn nearest_index_wins() {
+        let cases = [
+            (0, 1, 1),
+            (65_535, 0, ROC1),
+            (ROC1, 65_535, 65_535),
+            (ROC1 + 10, 65_000, 65_000),
+            (ROC1 + 40_000, 39_999, ROC1 + 39_999),
+            (ROC1 + 40_000, 7_231, 2 * ROC1 + 7_231),
+            (ROC1 + 40_000, 7_232, ROC1 + 7_232),
+            (ROC1 + 7_000, 39_768, ROC1 + 39_768),
+            (ROC1 + 7_000, 39_769, 39_769),
+        ];
+        for (highest, sequence, index) in cases {
+            assert_eq!(estimate(highest, sequence), index, "{highest} {sequence}");
+        }
+    }
+
+    #[test]
+    fn before_the_first_rollover_far_means_ahead() {
+        assert_eq!(estimate(5, 65_000), 65_000);
+    }
+
+    #[test]
+    fn the_last_index_does_not_wrap_to_the_first() {
+        assert!(estimate(END - 1, 0) >= END);
+    }
+}

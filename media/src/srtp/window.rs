@@ -60,3 +60,34 @@ fn word(index: u64) -> usize {
 fn bit(index: u64) -> u64 {
     1 << (index % 64)
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use proptest::prelude::*;
+
+    use super::*;
+
+    proptest! {
+        /// Against a set that remembers everything.
+        #[test]
+        fn agrees_with_a_set(steps in prop::collection::vec(-1_400..1_400_i64, 1..600)) {
+            let mut window = ReplayWindow::new(10_000);
+            let mut seen = BTreeSet::from([10_000_u64]);
+            let mut at = 10_000_i64;
+            for step in steps {
+                at = (at + step).max(0);
+                let index = at as u64;
+                let highest = *seen.last().expect("never empty");
+                let wanted = !seen.contains(&index) && index + WINDOW > highest;
+                prop_assert_eq!(window.is_new(index), wanted);
+                if wanted {
+                    window.accept(index);
+                    seen.insert(index);
+                }
+                prop_assert_eq!(window.highest(), *seen.last().expect("never empty"));
+            }
+        }
+    }
+}

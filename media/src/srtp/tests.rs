@@ -1,1 +1,0 @@
-//! SRTP from outside.
