@@ -361,3 +361,6 @@ fn address_mask(transaction: &TransactionId) -> [u8; 16] {
 fn number(value: &[u8]) -> Option<u32> {
     Some(u32::from_be_bytes(value.try_into().ok()?))
 }
+
+#[cfg(test)]
+mod tests;
