@@ -152,8 +152,8 @@ impl Claims {
     }
 
     /// Marks a node's peers as lost until `until`; returns them.
-    pub(super) fn lose(&mut self, until: Instant, node: &NodeId, epoch: u64) -> Vec<PeerId> {
-        let Some(replica) = self.nodes.get_mut(node).filter(|r| r.epoch == epoch) else {
+    pub(super) fn lose(&mut self, until: Instant, node: &NodeId) -> Vec<PeerId> {
+        let Some(replica) = self.nodes.get_mut(node) else {
             return Vec::new();
         };
         replica.synced = false;

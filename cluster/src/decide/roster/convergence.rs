@@ -205,7 +205,7 @@ impl World {
     fn cut(&mut self, a: usize, b: usize) {
         for (from, to) in [(a, b), (b, a)] {
             if self.links.remove(&(from, to)).is_some() {
-                let facts = self.rooms[to].node_lost(self.now, &name(from), self.epochs[from]);
+                let facts = self.rooms[to].node_lost(self.now, &name(from));
                 self.hear(to, &facts);
             }
         }

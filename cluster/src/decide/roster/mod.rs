@@ -209,10 +209,10 @@ impl RoomReplica {
         Outcome { facts: self.merge_all(now, touched), want_snapshot }
     }
 
-    /// A life of a node is out of reach: its peers are kept for the resume window. A snapshot of it
-    /// ends that.
-    pub fn node_lost(&mut self, now: Instant, node: &NodeId, epoch: u64) -> Vec<Fact> {
-        let touched = self.claims.lose(now + self.window, node, epoch);
+    /// A node is out of reach: its peers are kept for the resume window. A snapshot of it ends that, so
+    /// this is to be called before anything of its next link is handed in.
+    pub fn node_lost(&mut self, now: Instant, node: &NodeId) -> Vec<Fact> {
+        let touched = self.claims.lose(now + self.window, node);
         self.merge_all(now, touched)
     }
 

@@ -133,7 +133,6 @@ fn an_older_epoch_says_nothing_and_a_newer_one_loses_the_old_ones_peers() {
     let (now, mut room, b) = (Instant::now(), room(), node("b"));
     let _ = room.remote_snapshot(now, &b, 7, says(1, &[peer("p", 1)]));
     assert_eq!(room.remote_snapshot(now, &b, 6, says(9, &[])), Outcome::default());
-    assert_eq!(room.node_lost(now, &b, 6), []);
     let outcome = room.remote_snapshot(now, &b, 8, says(0, &[peer("q", 2)]));
     let lost = Fact::PeerLost { peer: id("p"), node: b.clone() };
     assert_eq!(outcome.facts, [lost, joined("q", "b")]);
@@ -146,9 +145,9 @@ fn a_lost_peer_that_does_not_come_back_leaves_after_the_window() {
     let (now, mut room, b) = (Instant::now(), room(), node("b"));
     let _ = room.remote_snapshot(now, &b, 1, says(1, &[peer("p", 1)]));
     let lost = Fact::PeerLost { peer: id("p"), node: b.clone() };
-    assert_eq!(room.node_lost(now, &b, 1), [lost]);
+    assert_eq!(room.node_lost(now, &b), [lost]);
     assert!(room.peer(&id("p")).unwrap().lost);
-    assert_eq!(room.node_lost(now + Duration::from_secs(1), &b, 1), [], "the window goes on");
+    assert_eq!(room.node_lost(now + Duration::from_secs(1), &b), [], "the window goes on");
     assert_eq!(room.next_deadline(), Some(now + RESUME_WINDOW));
     assert_eq!(room.expire(now + RESUME_WINDOW - Duration::from_millis(1)), []);
     assert_eq!(room.expire(now + RESUME_WINDOW), [left("p", "b")]);
@@ -159,7 +158,7 @@ fn a_lost_peer_that_does_not_come_back_leaves_after_the_window() {
 fn a_lost_node_that_is_found_keeps_its_peers() {
     let (now, mut room, b) = (Instant::now(), room(), node("b"));
     let _ = room.remote_snapshot(now, &b, 1, says(1, &[peer("p", 1)]));
-    let _ = room.node_lost(now, &b, 1);
+    let _ = room.node_lost(now, &b);
     let delta = Change::PeerJoined(peer("q", 1));
     assert!(room.remote_delta(now, &b, 1, 2, &delta).want_snapshot, "what was missed is not known");
     let outcome = room.remote_snapshot(now, &b, 1, says(2, &[peer("p", 1), peer("q", 1)]));
@@ -174,7 +173,7 @@ fn a_publisher_that_resumes_elsewhere_keeps_what_it_produces_again() {
         (producer("x", "camera", "video/VP8"), producer("y", "screen", "video/VP8"));
     let old = with(peer("p", 1), &[camera.clone(), screen.clone()]);
     let _ = room.remote_snapshot(now, &node("b"), 1, says(1, &[old]));
-    let _ = room.node_lost(now, &node("b"), 1);
+    let _ = room.node_lost(now, &node("b"));
     let outcome = room.remote_snapshot(now, &node("c"), 1, says(1, &[peer("p", 2)]));
     assert_eq!(outcome.facts, [moved("p", "b", "c")]);
     assert!(!room.peer(&id("p")).unwrap().lost);
@@ -193,7 +192,7 @@ fn a_resume_here_gives_the_same_facts_and_an_equal_id_is_still_a_replacement() {
     let camera = producer("x", "camera", "video/VP8");
     let old = with(peer("p", 1), std::slice::from_ref(&camera));
     let _ = room.remote_snapshot(now, &node("b"), 1, says(1, &[old]));
-    let _ = room.node_lost(now, &node("b"), 1);
+    let _ = room.node_lost(now, &node("b"));
     assert_eq!(room.next_incarnation(&id("p"), 0), 2);
     let told = room.local_join(now, peer("p", 2));
     assert_eq!(told.facts, [moved("p", "b", "a")]);
@@ -242,7 +241,7 @@ fn the_highest_incarnation_owns_the_peer_whatever_comes_last() {
 fn a_peer_that_leaves_after_a_resume_does_not_fall_back_to_its_lost_session() {
     let (now, mut room) = (Instant::now(), room());
     let _ = room.remote_snapshot(now, &node("b"), 1, says(1, &[peer("p", 1)]));
-    let _ = room.node_lost(now, &node("b"), 1);
+    let _ = room.node_lost(now, &node("b"));
     let _ = room.local_join(now, peer("p", 2));
     assert_eq!(room.local_leave(now, &id("p"), 2).facts, [left("p", "a")]);
 }
