@@ -25,8 +25,8 @@ pub struct ConsumerOptions {
     pub enable_rtx: bool,
     /// `a=mid` of the consumer, at most 8 bytes.
     pub mid: Option<String>,
-    /// For a producer that names none, as Chromium in simulcast: one per publishing transport, so that
-    /// its tracks are played in sync.
+    /// For a producer that names none, as Chromium in simulcast: one per publishing transport, so
+    /// that its tracks are played in sync.
     pub cname: String,
 }
 

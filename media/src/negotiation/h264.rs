@@ -1,6 +1,6 @@
-//! H.264 `profile-level-id` (RFC 6184 §8.1): which streams a decoder takes, and which level an answer
-//! names. Rules and test vectors are those of the `h264-profile-level-id` package, which follows
-//! libwebrtc `api/video_codecs/h264_profile_level_id.cc`. Never does: look into a stream.
+//! H.264 `profile-level-id` (RFC 6184 §8.1): which streams a decoder takes, and which level an
+//! answer names. Rules and test vectors are those of the `h264-profile-level-id` package, which
+//! follows libwebrtc `api/video_codecs/h264_profile_level_id.cc`. Never does: look into a stream.
 
 use serde_json::Value;
 use starling_proto::rtp::Parameters;
@@ -44,7 +44,8 @@ pub struct ProfileLevelId {
     pub level: Level,
 }
 
-/// Of a codec without `profile-level-id`. RFC 6184 says Baseline 1; browsers and libwebrtc mean this.
+/// Of a codec without `profile-level-id`. RFC 6184 says Baseline 1; browsers and libwebrtc mean
+/// this.
 const DEFAULT: ProfileLevelId =
     ProfileLevelId { profile: Profile::ConstrainedBaseline, level: Level::Idc(31) };
 
@@ -134,8 +135,8 @@ pub(super) fn same_profile(a: &Parameters, b: &Parameters) -> bool {
 }
 
 /// `profile-level-id` of an answer to `remote` by an endpoint that supports `local` (RFC 6184
-/// §8.2.2): the local level where both allow asymmetry, else the lower one. `None` where neither side
-/// names any, or the profiles differ.
+/// §8.2.2): the local level where both allow asymmetry, else the lower one. `None` where neither
+/// side names any, or the profiles differ.
 pub(super) fn answer(local: &Parameters, remote: &Parameters) -> Option<String> {
     if !names_level(local) && !names_level(remote) {
         return None;

@@ -1,6 +1,6 @@
 //! Capability negotiation: mediasoup's `ortc` as pure functions over `starling_proto::rtp` types.
-//! What a router offers, how a producer's numbers become the router's, what a consumer gets of them.
-//! Never does: signalling, SDP beyond the one ffmpeg reads, packets.
+//! What a router offers, how a producer's numbers become the router's, what a consumer gets of
+//! them. Never does: signalling, SDP beyond the one ffmpeg reads, packets.
 //!
 //! ```text
 //! media codecs ─ router_capabilities ─→ router ────────────┬────────────────┐

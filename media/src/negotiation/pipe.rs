@@ -1,11 +1,12 @@
 //! A producer on its way to another node or worker (mediasoup `getPipeConsumerRtpParameters`, but
-//! numbers stay the router's and RTX is left out). All of it follows from the consumable parameters,
-//! which both ends have, so nothing about it is ever sent. Never does: choose what a pipe forwards.
+//! numbers stay the router's and RTX is left out). All of it follows from the consumable
+//! parameters, which both ends have, so nothing about it is ever sent. Never does: choose what a
+//! pipe forwards.
 
 use starling_proto::{
     MediaKind, RtpParameters,
     rtp::{
-        CodecMapping, EncodingMapping, RtcpFeedback, RtpCodecParameters, RtpEncodingParameters,
+        CodecMapping, EncodingMapping, RtcpFeedback, RtpCodecParameters,
         RtpHeaderExtensionParameters, RtpMapping,
     },
 };
@@ -33,16 +34,7 @@ pub fn pipe_parameters(consumable: &RtpParameters) -> RtpParameters {
         mid: None,
         codecs: media(consumable).map(piped_codec).collect(),
         header_extensions: header_extensions(consumable),
-        encodings: consumable
-            .encodings
-            .iter()
-            .map(|encoding| RtpEncodingParameters {
-                rid: None,
-                rtx: None,
-                codec_payload_type: None,
-                ..encoding.clone()
-            })
-            .collect(),
+        encodings: consumable.encodings.clone(),
         rtcp: consumable.rtcp.clone(),
         msid: consumable.msid.clone(),
     }

@@ -1,5 +1,5 @@
-//! A producer's numbers and the router's (mediasoup `getProducerRtpParametersMapping`), and what kind
-//! of producer it is. Never does: read a packet.
+//! A producer's numbers and the router's (mediasoup `getProducerRtpParametersMapping`), and what
+//! kind of producer it is. Never does: read a packet.
 
 use rand::Rng;
 use starling_proto::{
@@ -73,8 +73,8 @@ pub fn producer_mapping(
 /// Simple, simulcast or svc, by encodings and scalability mode.
 ///
 /// # Errors
-/// `unsupported_media` where the codec cannot be that: simulcast is for VP8 and H264, layers inside a
-/// stream for these, VP9 and AV1.
+/// `unsupported_media` where the codec cannot be that: simulcast is for VP8 and H264, layers inside
+/// a stream for these, VP9 and AV1.
 pub fn producer_type(parameters: &RtpParameters) -> Result<RtpType, Refusal> {
     let (rtp_type, allowed): (_, &[&str]) = match parameters.encodings.as_slice() {
         [] => return Ok(RtpType::Simple),

@@ -24,8 +24,8 @@ const DYNAMIC: [std::ops::RangeInclusive<u8>; 2] = [100..=126, 96..=99];
 /// ones. The same codecs in the same order give the same payload types on every node.
 ///
 /// # Errors
-/// `unsupported_media` for a codec we cannot route, `bad_request` for malformed codecs, payload types
-/// used twice, or more codecs than payload types.
+/// `unsupported_media` for a codec we cannot route, `bad_request` for malformed codecs, payload
+/// types used twice, or more codecs than payload types.
 pub fn router_capabilities(
     media_codecs: &[RtpCodecCapability],
 ) -> Result<RtpCapabilities, Refusal> {

@@ -11,8 +11,8 @@ use starling_proto::{
 
 use super::codec::{is_rtx, kind_of};
 
-/// SDP (RFC 8866) of a receiver at `ip`. `rtcp_port` is `None` where RTCP shares `port`. RTX is left
-/// out: a plain receiver asks for nothing again.
+/// SDP (RFC 8866) of a receiver at `ip`. `rtcp_port` is `None` where RTCP shares `port`. RTX is
+/// left out: a plain receiver asks for nothing again.
 pub fn sdp_of(parameters: &RtpParameters, ip: IpAddr, port: u16, rtcp_port: Option<u16>) -> String {
     let codecs: Vec<&RtpCodecParameters> =
         parameters.codecs.iter().filter(|codec| !is_rtx(&codec.mime_type)).collect();

@@ -139,7 +139,12 @@ fn capability(row: &Row) -> RtpCodecCapability {
 
 /// Channel mappings are libwebrtc's (`modules/audio_coding`, multiopus).
 fn mandatory(row: &Row) -> Parameters {
-    let multiopus = |mapping: &str, streams: u8, coupled: u8| json!({ "channel_mapping": mapping, "num_streams": streams, "coupled_streams": coupled });
+    let multiopus = |mapping: &str, streams: u8, coupled: u8| {
+        let streams = json!({ "num_streams": streams, "coupled_streams": coupled });
+        let mut parameters = object(streams);
+        parameters.insert("channel_mapping".to_owned(), mapping.into());
+        Value::Object(parameters)
+    };
     object(match (row.mime_type, row.channels) {
         ("audio/multiopus", 4) => multiopus("0,1,2,3", 2, 2),
         ("audio/multiopus", 6) => multiopus("0,4,1,2,3,5", 4, 2),

@@ -1,6 +1,6 @@
 //! What clients may say: shapes are serde's, values are checked here, once, at the edge. Everything
-//! behind relies on it, and so do other clients, whose SDP is made of these texts. Never does: compare
-//! with a router.
+//! behind relies on it, and so do other clients, whose SDP is made of these texts. Never does:
+//! compare with a router.
 
 use std::collections::BTreeSet;
 
@@ -50,8 +50,8 @@ pub mod limits {
     pub const LAYERS: u8 = 8;
 }
 
-/// Fills in what mediasoup fills in: one encoding where there is none, `dtx`, one audio channel where
-/// no number is given. Call it before [`validate_rtp_parameters`].
+/// Fills in what mediasoup fills in: one encoding where there is none, `dtx`, one audio channel
+/// where no number is given. Call it before [`validate_rtp_parameters`].
 pub fn normalize_rtp_parameters(parameters: &mut RtpParameters) {
     if parameters.encodings.is_empty() {
         parameters.encodings.push(RtpEncodingParameters::default());
@@ -68,9 +68,9 @@ pub fn normalize_rtp_parameters(parameters: &mut RtpParameters) {
     parameters.rtcp.reduced_size = true;
 }
 
-/// What a producer sends is well formed, bounded and free of ambiguity: no payload type, extension id,
-/// SSRC or RID stands for two things, every stream can be recognised, and no text can break out of a
-/// line of SDP.
+/// What a producer sends is well formed, bounded and free of ambiguity: no payload type, extension
+/// id, SSRC or RID stands for two things, every stream can be recognised, and no text can break out
+/// of a line of SDP.
 ///
 /// # Errors
 /// `bad_request`; `unsupported_media` for encrypted header extensions and for more layers than

@@ -157,8 +157,8 @@ fn consumers_are_mediasoups() {
     }
 }
 
-/// mediasoup's own pipes renumber SSRCs, carry RTX and `packet-id`, and put the dependency descriptor
-/// on audio too.
+/// mediasoup's own pipes renumber SSRCs, carry RTX and `packet-id`, and put the dependency
+/// descriptor on audio too.
 #[test]
 fn pipes_are_mediasoups_but_for_numbers_and_rtx() {
     for (name, ..) in PRODUCERS {

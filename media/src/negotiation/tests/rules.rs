@@ -64,8 +64,9 @@ fn ambiguous_parameters_are_refused() {
         refused(|p| p["codecs"][1]["payloadType"] = json!(96)),
         refused(|p| p["codecs"][1]["parameters"]["apt"] = json!(98)),
         refused(|p| p["codecs"][1]["parameters"]["apt"] = json!(97)),
-        refused(|p| p["codecs"][0]["payloadType"] = json!(72)),
-        refused(|p| p["codecs"][0]["payloadType"] = json!(128)),
+        refused(|p| p["codecs"][1]["payloadType"] = json!(64)),
+        refused(|p| p["codecs"][1]["payloadType"] = json!(95)),
+        refused(|p| p["codecs"][1]["payloadType"] = json!(128)),
         refused(|p| p["codecs"][0]["mimeType"] = json!("audio/opus")),
         refused(|p| p["codecs"][0]["mimeType"] = json!("VP8")),
         refused(|p| p["codecs"][0]["clockRate"] = json!(0)),
@@ -80,7 +81,7 @@ fn ambiguous_parameters_are_refused() {
         refused(|p| p["headerExtensions"] = json!([{"uri": "a", "id": 1}, {"uri": "b", "id": 1}])),
         refused(|p| p["headerExtensions"] = json!([{"uri": "a", "id": 1}, {"uri": "a", "id": 2}])),
     ];
-    assert_eq!(bad, [Code::BadRequest; 19]);
+    assert_eq!(bad, [Code::BadRequest; 20]);
     let encrypted = json!([{"uri": "a", "id": 1, "encrypt": true}]);
     assert_eq!(refused(|p| p["headerExtensions"] = encrypted), Code::UnsupportedMedia);
     let deep = json!([{"ssrc": 5, "scalabilityMode": "L9T1"}]);
@@ -311,6 +312,18 @@ fn device_with_another_payload_type_or_profile_cannot_consume() {
     let refusal = consumer_parameters(&consumable, &device, options, &mut rng()).unwrap_err();
     assert_eq!(refusal.code, Code::UnsupportedMedia);
     assert!(refusal.message.contains("video/H264"));
+}
+
+#[test]
+fn extension_the_device_numbers_otherwise_is_left_out() {
+    let consumable = consumable(MediaKind::Video, &vp8(json!([{"ssrc": 5}])));
+    let mut device = router();
+    device.header_extensions.iter_mut().for_each(|extension| extension.preferred_id += 20);
+    device.header_extensions[0].preferred_id = 1;
+    let options = ConsumerOptions::default();
+    let made = consumer_parameters(&consumable, &device, options, &mut rng()).unwrap();
+    let ids: Vec<u8> = made.header_extensions.iter().map(|extension| extension.id).collect();
+    assert_eq!(ids, [1]);
 }
 
 #[test]
