@@ -6,6 +6,7 @@
 #![expect(clippy::unwrap_used, reason = "a measurement that cannot start has nothing to say")]
 
 #[path = "../src/link/tests/wire.rs"]
+#[expect(dead_code, reason = "tests cut it, this does not")]
 mod wire;
 
 use std::{

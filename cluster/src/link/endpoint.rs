@@ -21,7 +21,7 @@ use super::{
     handshake::{Ended, Established, Introduction},
     lock,
     peers::{LinkId, Peers},
-    session::QuicLink,
+    session::{QuicLink, Session},
     transport,
 };
 
@@ -261,7 +261,7 @@ impl Keeper {
             old.end(Ended::Replaced);
         }
         lock(&self.shared.troubles).remove(&node);
-        let session = QuicLink::new(&self.shared.config.node, established);
+        let session = Session::new(&self.shared.config.node, established);
         self.links.insert(id, Arc::clone(session.link()));
         let (previous, notify) = (self.tails.remove(&node), self.notify.clone());
         let (events, who) = (self.events.clone(), node.clone());

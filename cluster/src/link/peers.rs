@@ -219,3 +219,138 @@ fn pause(failures: u32, rng: &mut impl Rng) -> Duration {
     let full = BACKOFF_MIN.saturating_mul(1 << failures.min(10)).min(BACKOFF_MAX);
     full.mul_f64(rng.random_range(0.5..=1.0))
 }
+
+#[cfg(test)]
+mod tests {
+    use rand::{SeedableRng, rngs::SmallRng};
+    use starling_proto::Id;
+
+    use super::*;
+
+    fn id(text: &str) -> NodeId {
+        NodeId::parse(text).unwrap()
+    }
+
+    fn target(node: &str, epoch: u64) -> Target {
+        Target { node: id(node), epoch, addr: "10.0.0.1:7000".parse().unwrap() }
+    }
+
+    fn rng() -> SmallRng {
+        SmallRng::seed_from_u64(7)
+    }
+
+    /// Node "m" that wants "a" and "z", both in life 5.
+    fn peers(now: Instant) -> Peers {
+        let mut peers = Peers::new(id("m"));
+        assert!(peers.set_targets(now, vec![target("a", 5), target("z", 5)]).is_empty());
+        peers
+    }
+
+    #[test]
+    fn the_smaller_id_dials_once() {
+        let now = Instant::now();
+        let mut peers = peers(now);
+        assert_eq!(peers.next_deadline(), Some(now));
+        assert_eq!(peers.poll_dial(now), Some(target("z", 5)));
+        assert_eq!(peers.poll_dial(now), None);
+        assert_eq!(peers.next_deadline(), None);
+    }
+
+    #[test]
+    fn oneself_is_no_peer() {
+        let now = Instant::now();
+        let mut peers = Peers::new(id("m"));
+        peers.set_targets(now, vec![target("m", 1)]);
+        assert_eq!(peers.admit(&id("m"), 1, Opened::ByThem), Err(Refused::Unwanted));
+        assert_eq!(peers.poll_dial(now), None);
+    }
+
+    #[test]
+    fn pauses_double_to_two_seconds_with_chance_in_half_of_each() {
+        let mut now = Instant::now();
+        let (mut peers, mut rng) = (peers(now), rng());
+        for full in [100, 200, 400, 800, 1_600, 2_000, 2_000].map(Duration::from_millis) {
+            assert!(peers.poll_dial(now).is_some());
+            peers.on_dial_failed(now, &id("z"), &mut rng);
+            let pause = peers.next_deadline().unwrap() - now;
+            assert!(pause >= full / 2 && pause <= full, "{pause:?} of {full:?}");
+            assert_eq!(peers.poll_dial(now), None);
+            now += pause;
+        }
+    }
+
+    #[test]
+    fn a_new_life_is_dialled_at_once() {
+        let now = Instant::now();
+        let (mut peers, mut rng) = (peers(now), rng());
+        peers.poll_dial(now);
+        peers.on_dial_failed(now, &id("z"), &mut rng);
+        peers.set_targets(now, vec![target("z", 6)]);
+        assert_eq!(peers.poll_dial(now), Some(target("z", 6)));
+        peers.set_targets(now, vec![target("z", 7)]);
+        assert_eq!(peers.poll_dial(now), None, "one dial at a time");
+        peers.on_dial_failed(now, &id("z"), &mut rng);
+        assert_eq!(peers.poll_dial(now), Some(target("z", 7)));
+    }
+
+    #[test]
+    fn links_to_unwanted_and_past_lives_are_closed() {
+        let now = Instant::now();
+        let mut peers = peers(now);
+        peers.on_up(now, &id("a"), 5, LinkId(1));
+        peers.on_up(now, &id("z"), 6, LinkId(2));
+        assert!(peers.set_targets(now, vec![target("a", 5), target("z", 6)]).is_empty());
+        assert_eq!(peers.set_targets(now, vec![target("z", 7)]), [LinkId(1), LinkId(2)]);
+    }
+
+    #[test]
+    fn a_link_that_ends_early_is_not_dialled_in_a_loop() {
+        let now = Instant::now();
+        let (mut peers, mut rng) = (peers(now), rng());
+        for round in 0..6u32 {
+            let at = peers.next_deadline().unwrap();
+            peers.poll_dial(at);
+            peers.on_up(at, &id("z"), 5, LinkId(round.into()));
+            peers.on_down(at, &id("z"), LinkId(round.into()), &mut rng);
+        }
+        assert!(peers.next_deadline().unwrap() - now > Duration::from_secs(2));
+        let at = peers.next_deadline().unwrap();
+        peers.on_up(at, &id("z"), 5, LinkId(9));
+        peers.on_down(at + BACKOFF_MAX, &id("z"), LinkId(9), &mut rng);
+        assert!(peers.next_deadline().unwrap() - (at + BACKOFF_MAX) <= BACKOFF_MIN);
+    }
+
+    #[test]
+    fn the_end_of_a_replaced_link_changes_nothing() {
+        let now = Instant::now();
+        let mut peers = peers(now);
+        assert_eq!(peers.on_up(now, &id("a"), 5, LinkId(1)), None);
+        assert_eq!(peers.on_up(now, &id("a"), 6, LinkId(2)), Some(LinkId(1)));
+        peers.on_down(now, &id("a"), LinkId(1), &mut rng());
+        assert_eq!(peers.on_up(now, &id("a"), 7, LinkId(3)), Some(LinkId(2)));
+    }
+
+    #[test]
+    fn only_wanted_nodes_in_a_current_life_from_the_right_side_are_admitted() {
+        let peers = peers(Instant::now());
+        assert_eq!(peers.admit(&id("a"), 5, Opened::ByThem), Ok(()));
+        assert_eq!(peers.admit(&id("a"), 6, Opened::ByThem), Ok(()));
+        assert_eq!(peers.admit(&id("a"), 4, Opened::ByThem), Err(Refused::Stale { wanted: 5 }));
+        assert_eq!(peers.admit(&id("a"), 5, Opened::ByUs), Err(Refused::WrongDirection));
+        assert_eq!(peers.admit(&id("z"), 5, Opened::ByThem), Err(Refused::WrongDirection));
+        assert_eq!(peers.admit(&id("b"), 5, Opened::ByThem), Err(Refused::Unwanted));
+    }
+
+    #[test]
+    fn nodes_that_are_neither_wanted_nor_linked_are_forgotten() {
+        let now = Instant::now();
+        let (mut peers, mut rng) = (peers(now), rng());
+        peers.poll_dial(now);
+        peers.on_up(now, &id("a"), 5, LinkId(1));
+        peers.set_targets(now, Vec::new());
+        assert_eq!(peers.slots.len(), 2);
+        peers.on_dial_failed(now, &id("z"), &mut rng);
+        peers.on_down(now, &id("a"), LinkId(1), &mut rng);
+        assert!(peers.slots.is_empty());
+    }
+}

@@ -99,11 +99,6 @@ impl DeadlineQueue {
         false
     }
 
-    /// How many wait.
-    pub(super) fn len(&self) -> usize {
-        self.control.len() + self.audio.len() + self.video.len()
-    }
-
     /// What was shed so far.
     pub(super) fn shed(&self) -> Shed {
         self.shed
@@ -129,5 +124,89 @@ impl DeadlineQueue {
             PacketClass::Audio => (&mut self.audio, &mut self.shed.audio),
             PacketClass::Video => (&mut self.video, &mut self.shed.video),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const FLOW: FlowId = FlowId(1);
+
+    fn ms(n: u64) -> Duration {
+        Duration::from_millis(n)
+    }
+
+    /// The first byte of each packet that comes out.
+    fn take(queue: &mut DeadlineQueue, now: Instant, space: usize) -> (Vec<u8>, bool) {
+        let mut out = Vec::new();
+        let more = queue.take(now, space, 0, usize::MAX, &mut out);
+        (out.iter().map(|w| w.datagram[w.header]).collect(), more)
+    }
+
+    #[test]
+    fn reports_and_audio_overtake_video() {
+        let (mut queue, now) = (DeadlineQueue::default(), Instant::now());
+        for (class, byte) in [
+            (PacketClass::Video, 1),
+            (PacketClass::Audio, 2),
+            (PacketClass::Video, 3),
+            (PacketClass::Control, 4),
+        ] {
+            queue.push(now, FLOW, class, &[byte]);
+        }
+        assert_eq!(take(&mut queue, now, 100), (vec![4, 2, 1, 3], false));
+    }
+
+    #[test]
+    fn what_does_not_fit_waits() {
+        let (mut queue, now) = (DeadlineQueue::default(), Instant::now());
+        queue.push(now, FLOW, PacketClass::Audio, &[1; 9]);
+        queue.push(now, FLOW, PacketClass::Video, &[2; 9]);
+        assert_eq!(take(&mut queue, now, 19), (vec![1], true));
+        assert_eq!(take(&mut queue, now, 9), (vec![], true));
+        assert_eq!(take(&mut queue, now, 10), (vec![2], false));
+    }
+
+    #[test]
+    fn stale_packets_are_shed_by_the_patience_of_their_class() {
+        let (mut queue, now) = (DeadlineQueue::default(), Instant::now());
+        for (class, byte) in
+            [(PacketClass::Video, 1), (PacketClass::Audio, 2), (PacketClass::Control, 3)]
+        {
+            queue.push(now, FLOW, class, &[byte]);
+        }
+        queue.push(now + ms(100), FLOW, PacketClass::Video, &[4]);
+        assert_eq!(take(&mut queue, now + ms(200), 0), (vec![], true));
+        assert_eq!(queue.shed(), Shed::default());
+        take(&mut queue, now + ms(201), 0);
+        assert_eq!(queue.shed(), Shed { video: 1, ..Shed::default() });
+        take(&mut queue, now + ms(501), 0);
+        assert_eq!(queue.shed(), Shed { video: 2, audio: 1, control: 0 });
+        assert_eq!(take(&mut queue, now + ms(1_000), 100), (vec![3], false));
+    }
+
+    #[test]
+    fn a_full_class_sheds_its_oldest_and_no_other() {
+        let (mut queue, now) = (DeadlineQueue::default(), Instant::now());
+        queue.push(now, FLOW, PacketClass::Audio, &[9]);
+        for n in 0..=MAX_WAITING {
+            queue.push(now, FLOW, PacketClass::Video, &[u8::from(n > 0)]);
+        }
+        assert_eq!(queue.shed(), Shed { video: 1, ..Shed::default() });
+        let (out, _) = take(&mut queue, now, usize::MAX);
+        assert_eq!((out.len(), out[0], out[1]), (MAX_WAITING + 1, 9, 1));
+    }
+
+    #[test]
+    fn packets_of_a_burst_share_a_block() {
+        let (mut queue, now) = (DeadlineQueue::default(), Instant::now());
+        let mut out = Vec::new();
+        for _ in 0..20 {
+            queue.push(now, FLOW, PacketClass::Video, &[7; 1_200]);
+        }
+        queue.take(now, usize::MAX, 0, usize::MAX, &mut out);
+        let step = out[1].datagram.as_ptr() as usize - out[0].datagram.as_ptr() as usize;
+        assert_eq!(step, 1_201);
     }
 }

@@ -51,11 +51,11 @@ pub(super) struct Session {
     messages: mpsc::Receiver<LinkMessage>,
 }
 
-impl QuicLink {
-    pub(super) fn new(me: &NodeId, established: Established) -> Session {
+impl Session {
+    pub(super) fn new(me: &NodeId, established: Established) -> Self {
         let Established { node, epoch, connection, send, recv } = established;
         let (sender, messages) = mpsc::channel(MAX_MESSAGES);
-        let link = Arc::new(Self {
+        let link = Arc::new(QuicLink {
             parity: u64::from(*me > node),
             node,
             epoch,
@@ -66,9 +66,11 @@ impl QuicLink {
             cells: Cells::default(),
             ended: Mutex::new(None),
         });
-        Session { link, send, recv, messages }
+        Self { link, send, recv, messages }
     }
+}
 
+impl QuicLink {
     /// Ends it; the first reason counts.
     pub(super) fn end(&self, why: Ended) {
         why.close(&self.connection);

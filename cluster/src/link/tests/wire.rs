@@ -2,7 +2,7 @@
 //! `link_cost` example. Loopback only.
 
 use std::{
-    collections::HashMap,
+    collections::{HashMap, hash_map::Entry},
     net::SocketAddr,
     sync::{
         Arc,
@@ -121,11 +121,11 @@ async fn run(front: Arc<UdpSocket>, to: SocketAddr, path: Path, state: Arc<State
     let mut datagram = vec![0; 65_536];
     loop {
         let Ok((len, from)) = front.recv_from(&mut datagram).await else { continue };
-        if !sources.contains_key(&from) {
+        if let Entry::Vacant(source) = sources.entry(from) {
             let back = Arc::new(UdpSocket::bind("127.0.0.1:0").await.expect("loopback has ports"));
             let there = Direction::new(Arc::clone(&back), to, path, &state, &mut tasks);
             let mut here = Direction::new(Arc::clone(&front), from, path, &state, &mut tasks);
-            sources.insert(from, there);
+            source.insert(there);
             tasks.spawn(async move {
                 let mut datagram = vec![0; 65_536];
                 loop {
