@@ -67,3 +67,6 @@ pub fn has_epoch0_record(datagram: &[u8]) -> bool {
 fn first(datagram: &[u8], content_type: u8) -> bool {
     datagram.len() >= HEADER && datagram[0] == content_type
 }
+
+#[cfg(test)]
+mod tests;
