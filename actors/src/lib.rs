@@ -4,5 +4,21 @@
 //! in `media` or `cluster` and carries out what it returns.
 
 pub mod dtls;
+mod fresh;
+mod limits;
+mod link_actor;
+mod metric;
+mod node;
+mod peer;
+mod registry_actor;
+mod room;
+mod router;
 pub mod session;
+mod ticket;
+mod transport;
 pub mod worker;
+mod worker_actor;
+mod worker_metrics;
+
+pub use metric::{Metric, MetricKind};
+pub use node::{Node, NodeConfig, RESUME_WITHIN, Readiness, StartError};

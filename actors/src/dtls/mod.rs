@@ -4,6 +4,8 @@
 mod certificate;
 mod guard;
 mod keys;
+#[cfg(any(test, feature = "testing"))]
+pub mod loss;
 mod session;
 #[cfg(test)]
 mod tests;

@@ -197,10 +197,7 @@ async fn run(
     (config.events)(DtlsEvent::Connected(keys));
     tokio::select! {
         () = closed(&conn) => (config.events)(DtlsEvent::Closed),
-        _ = &mut dropped => {
-            // A peer that cannot be told finds out by itself.
-            let _ = timeout(CLOSE_TIMEOUT, conn.close()).await;
-        }
+        _ = &mut dropped => farewell(&conn).await,
     }
 }
 
@@ -242,6 +239,17 @@ async fn handshake(
         Err(_) => return Err("DTLS handshake was not over after 10 s".to_owned()),
     };
     guard.establish();
+    match keys_of(&conn, config).await {
+        Ok(keys) => Ok((conn, keys)),
+        Err(reason) => {
+            farewell(&conn).await;
+            Err(reason)
+        }
+    }
+}
+
+/// Checks who the peer is and exports the keys.
+async fn keys_of(conn: &DTLSConn, config: &DtlsConfig) -> Result<SrtpKeys, String> {
     let state = conn.connection_state().await;
     let shown = state.peer_certificates.first();
     if !shown.is_some_and(|der| certificate::matches(der, &config.remote_fingerprints)) {
@@ -253,9 +261,13 @@ async fn handshake(
         .export_keying_material(keys::LABEL, &[], keys::length(profile))
         .await
         .map_err(|error| format!("SRTP keys cannot be exported: {error}"))?;
-    let keys = keys::split(&material, profile, config.role)
-        .ok_or("exported SRTP keys have the wrong length")?;
-    Ok((conn, keys))
+    keys::split(&material, profile, config.role)
+        .ok_or_else(|| "exported SRTP keys have the wrong length".to_owned())
+}
+
+/// Says close_notify. A peer that cannot be told finds out by itself.
+async fn farewell(conn: &DTLSConn) {
+    let _ = timeout(CLOSE_TIMEOUT, conn.close()).await;
 }
 
 const WRONG_CERTIFICATE: &str = "the peer's certificate is not the one its signalling announced";

@@ -1,0 +1,339 @@
+//! NodeActor: the root of the tree. It knows the workers, the rooms and the links of this node, holds the
+//! view of the cluster, and brings those together who must know each other. Routes; the work is in the
+//! files beside it.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+    time::Instant,
+};
+
+use ractor::{Actor, ActorProcessingErr, ActorRef, SupervisionEvent};
+use starling_cluster::{
+    link::{Link, LinkEndpoint, LinkEvent},
+    registry::{RegistryError, WatchEvent},
+};
+use starling_proto::{
+    NodeId, Refusal, RoomId,
+    link::LinkMessage,
+    registry::{NodeLoad, NodeState, RoomPolicy, RoomRecord},
+    rest::{CreatePeer, CreateRoom, NodeInfo, PeerInfo, Placement, RoomInfo},
+};
+
+use super::{
+    Readiness, Reply, Shared,
+    joins::{Waiting, Waitlist},
+    view::ClusterView,
+};
+use crate::{
+    Metric,
+    limits::LOAD_EVERY,
+    link_actor::{LinkActor, LinkArgs, LinkMsg},
+    registry_actor::RegistryMsg,
+    room::RoomMsg,
+    session::{Session, SessionRequest},
+    worker::WorkerHandle,
+    worker_actor::WorkerMsg,
+};
+
+/// What a node is told.
+pub(crate) enum NodeMsg {
+    /// A worker's thread runs, or runs again.
+    WorkerUp { index: usize, handle: WorkerHandle, actor: ActorRef<WorkerMsg> },
+    /// From the registry's watch.
+    Registry(WatchEvent),
+    /// This node's record was written, or not.
+    Registered(Result<(), RegistryError>),
+    /// A room's record, for the joins that wait for it.
+    RoomRecord { room: RoomId, record: Result<RoomRecord, Refusal> },
+    /// From the link endpoint.
+    Link(LinkEvent),
+    /// A linked node's load.
+    RemoteLoad { node: NodeId, load: NodeLoad, state: NodeState },
+    /// A linked node has peers of a room, or none any more.
+    RemoteRoom { node: NodeId, room: RoomId, has: bool },
+    /// Another node's operator deleted a room.
+    RoomDeletedElsewhere(RoomId),
+    /// A room has had nobody for a while, after this many sessions.
+    RoomEmpty { room: RoomId, opened: u64 },
+    /// A room has ended by itself.
+    RoomEnded { room: RoomId, actor: ActorRef<RoomMsg> },
+    /// Time to tell the load.
+    Tick,
+    /// A client opens a session.
+    OpenSession(Box<SessionRequest>, Reply<Session>),
+    /// REST.
+    CreatePeer { room: RoomId, peer: CreatePeer, reply: Reply<PeerInfo> },
+    /// REST.
+    Place { room: RoomId, region: Option<String>, reply: Reply<Placement> },
+    /// REST.
+    Nodes(Reply<Vec<NodeInfo>>),
+    /// REST.
+    Rooms(Reply<Vec<RoomInfo>>),
+    /// REST.
+    CreateRoom(CreateRoom, Reply<RoomInfo>),
+    /// REST.
+    SetPolicy { room: RoomId, policy: RoomPolicy, reply: Reply<RoomInfo> },
+    /// REST.
+    DeleteRoom { room: RoomId, reply: Reply<()> },
+    /// A room with peers here.
+    RoomRef { room: RoomId, reply: Reply<ActorRef<RoomMsg>> },
+    /// Take no new peers; tell the others where to go.
+    Drain(Reply<()>),
+    /// Take new peers again.
+    Undrain(Reply<()>),
+    /// Probe.
+    Readiness(Reply<Readiness>),
+    /// Figures.
+    Metrics(Reply<Vec<Metric>>),
+    /// Everything ends.
+    Stop(Reply<()>),
+}
+
+/// A room of this node.
+pub(super) struct Room {
+    pub(super) actor: ActorRef<RoomMsg>,
+    /// Sessions it was sent.
+    pub(super) sent: u64,
+    pub(super) record: RoomRecord,
+    pub(super) worker: usize,
+    /// Its peers are being sent away for good.
+    pub(super) deleted: bool,
+}
+
+pub(super) struct Core {
+    pub(super) handle: WorkerHandle,
+    pub(super) actor: ActorRef<WorkerMsg>,
+}
+
+pub(super) struct LinkSlot {
+    pub(super) actor: ActorRef<LinkMsg>,
+    pub(super) link: Arc<dyn Link>,
+}
+
+pub(crate) struct NodeTree {
+    pub(super) myself: ActorRef<NodeMsg>,
+    pub(super) shared: Arc<Shared>,
+    pub(super) registry: ActorRef<RegistryMsg>,
+    pub(super) endpoint: LinkEndpoint,
+    pub(super) view: ClusterView,
+    pub(super) cores: BTreeMap<usize, Core>,
+    pub(super) rooms: BTreeMap<RoomId, Room>,
+    pub(super) links: BTreeMap<NodeId, LinkSlot>,
+    pub(super) waiting: Waitlist,
+    pub(super) next_router: u32,
+    pub(super) state: NodeState,
+    pub(super) registered: bool,
+    pub(super) record_written: Option<Instant>,
+    pub(super) sessions: u64,
+    pub(super) refused: u64,
+}
+
+/// The actor; see [`NodeMsg`].
+pub(crate) struct NodeActor;
+
+impl Actor for NodeActor {
+    type Msg = NodeMsg;
+    type State = NodeTree;
+    type Arguments = super::start::NodeArgs;
+
+    async fn pre_start(
+        &self,
+        myself: ActorRef<NodeMsg>,
+        args: super::start::NodeArgs,
+    ) -> Result<NodeTree, ActorProcessingErr> {
+        let state = super::start::assemble(myself.clone(), args).await?;
+        myself.send_interval(LOAD_EVERY, || NodeMsg::Tick);
+        Ok(state)
+    }
+
+    async fn handle(
+        &self,
+        myself: ActorRef<NodeMsg>,
+        message: NodeMsg,
+        state: &mut NodeTree,
+    ) -> Result<(), ActorProcessingErr> {
+        match message {
+            NodeMsg::Link(LinkEvent::Up(link)) => state.link_up(link).await?,
+            NodeMsg::OpenSession(request, reply) => {
+                state.open_session(*request, reply).await;
+            }
+            NodeMsg::CreatePeer { room, peer, reply } => {
+                state.admit(room, Waiting::Program(peer, reply)).await;
+            }
+            NodeMsg::RoomRecord { room, record } => state.on_record(room, record).await,
+            NodeMsg::Stop(reply) => {
+                state.stop().await;
+                let _ = reply.send(Ok(()));
+                myself.stop(None);
+            }
+            other => state.handle(other),
+        }
+        Ok(())
+    }
+
+    /// A room that fails ends on this node: its peers are told by their own ends, other rooms notice
+    /// nothing. A link, worker or registry actor that fails is started again by what it stood for: a link
+    /// by the next dial; the others are the node itself, which then stops.
+    async fn handle_supervisor_evt(
+        &self,
+        myself: ActorRef<NodeMsg>,
+        event: SupervisionEvent,
+        state: &mut NodeTree,
+    ) -> Result<(), ActorProcessingErr> {
+        let SupervisionEvent::ActorFailed(cell, error) = event else { return Ok(()) };
+        let id = cell.get_id();
+        let room = state.rooms.iter().find(|(_, room)| room.actor.get_id() == id);
+        if let Some((name, room)) = room.map(|(name, room)| (name.clone(), room.actor.clone())) {
+            tracing::error!(room = %name, %error, "a room failed and was ended");
+            state.room_ended(&name, &room);
+            return Ok(());
+        }
+        let link = state.links.iter().find(|(_, slot)| slot.actor.get_id() == id);
+        if let Some(node) = link.map(|(node, _)| node.clone()) {
+            tracing::error!(%node, %error, "a link's actor failed; the link is given up");
+            state.link_down(&node);
+            return Ok(());
+        }
+        tracing::error!(%error, "an actor that the node cannot do without failed; the node stops");
+        myself.stop(Some("a worker or the registry actor failed".into()));
+        Ok(())
+    }
+}
+
+impl NodeTree {
+    fn handle(&mut self, message: NodeMsg) {
+        match message {
+            NodeMsg::WorkerUp { index, handle, actor } => {
+                self.shared.set_worker(index, handle.clone());
+                self.cores.insert(index, Core { handle, actor });
+            }
+            NodeMsg::Registry(event) => self.on_registry(event),
+            NodeMsg::Registered(result) => self.on_registered(result),
+            NodeMsg::Link(LinkEvent::Message { node, message, .. }) => {
+                if let Some(slot) = self.links.get(&node) {
+                    let _ = slot.actor.cast(LinkMsg::Message(message));
+                }
+            }
+            NodeMsg::Link(LinkEvent::Down { node, reason, .. }) => {
+                tracing::info!(%node, %reason, "a link is down");
+                self.link_down(&node);
+            }
+            NodeMsg::RemoteLoad { node, load, state } => {
+                self.view.on_load(Instant::now(), node, load, state);
+                self.publish_nodes();
+            }
+            NodeMsg::RemoteRoom { node, room, has } => self.view.on_room(node, room, has),
+            NodeMsg::RoomDeletedElsewhere(room) => self.delete_here(&room),
+            NodeMsg::RoomEmpty { room, opened } => self.room_empty(&room, opened),
+            NodeMsg::RoomEnded { room, actor } => self.room_ended(&room, &actor),
+            NodeMsg::Tick => self.tick(),
+            other => self.handle_admin(other),
+        }
+    }
+
+    fn on_registry(&mut self, event: WatchEvent) {
+        let changed = self.view.on_registry(event);
+        for (room, record) in changed {
+            match (self.rooms.get_mut(&room), record) {
+                (Some(here), Some(record)) if here.record != record => {
+                    here.record = record.clone();
+                    let _ = here.actor.cast(RoomMsg::Record(record));
+                }
+                // Somebody tidied up a room that still has peers here: it is wanted.
+                (Some(here), None) if !here.deleted => {
+                    let _ = self.registry.cast(RegistryMsg::Ensure(room));
+                }
+                _ => {}
+            }
+        }
+        self.endpoint.set_targets(self.view.targets());
+        self.publish_nodes();
+    }
+
+    pub(super) fn publish_nodes(&self) {
+        self.shared.set_nodes(self.view.reachable());
+    }
+
+    async fn link_up(&mut self, link: Arc<dyn Link>) -> Result<(), ActorProcessingErr> {
+        let node = link.node().clone();
+        tracing::info!(%node, "a link is up");
+        self.link_down(&node);
+        let rooms = self.rooms.iter().map(|(id, room)| (id.clone(), room.actor.clone())).collect();
+        let args = LinkArgs { link: link.clone(), node: self.myself.clone(), rooms };
+        let (actor, _) = Actor::spawn_linked(None, LinkActor, args, self.myself.get_cell()).await?;
+        self.links.insert(node.clone(), LinkSlot { actor, link });
+        self.view.link_up(node);
+        self.publish_nodes();
+        self.tell_load();
+        Ok(())
+    }
+
+    fn link_down(&mut self, node: &NodeId) {
+        let Some(slot) = self.links.remove(node) else { return };
+        slot.actor.stop(None);
+        self.view.link_down(node);
+        self.publish_nodes();
+        for room in self.rooms.values() {
+            let _ = room.actor.cast(RoomMsg::LinkDown(node.clone()));
+        }
+    }
+
+    /// Its peers' sessions are closed by the end of their actors.
+    fn room_ended(&mut self, room: &RoomId, actor: &ActorRef<RoomMsg>) {
+        let current = self.rooms.get(room).is_some_and(|r| r.actor.get_id() == actor.get_id());
+        if current {
+            self.forget_room(room);
+        }
+    }
+
+    fn room_empty(&mut self, room: &RoomId, opened: u64) {
+        // A session on its way to the room is one that the room has not counted.
+        let Some(here) = self.rooms.get(room).filter(|here| here.sent == opened) else { return };
+        let _ = here.actor.cast(RoomMsg::Close);
+        let persistent = here.record.persistent;
+        self.forget_room(room);
+        if !persistent && self.view.others_of(room).is_empty() {
+            let revision = self.view.revision(room);
+            let _ = self.registry.cast(RegistryMsg::Forget(room.clone(), revision));
+        }
+    }
+
+    fn forget_room(&mut self, room: &RoomId) {
+        self.rooms.remove(room);
+        for slot in self.links.values() {
+            let _ = slot.actor.cast(LinkMsg::RoomDown(room.clone()));
+        }
+        let _ = self.registry.cast(RegistryMsg::Presence(room.clone(), None));
+    }
+
+    pub(super) fn delete_here(&mut self, room: &RoomId) {
+        if let Some(here) = self.rooms.get_mut(room) {
+            here.deleted = true;
+            let _ = here.actor.cast(RoomMsg::Delete);
+        }
+    }
+
+    pub(super) fn broadcast(&self, message: &LinkMessage) {
+        for slot in self.links.values() {
+            slot.link.send(message.clone());
+        }
+    }
+
+    async fn stop(&mut self) {
+        for room in self.rooms.values() {
+            let _ = room.actor.cast(RoomMsg::Fail("the node is stopping".into()));
+        }
+        let (reply, left) = tokio::sync::oneshot::channel();
+        let _ = self.registry.cast(RegistryMsg::Leave(reply));
+        let _ = left.await;
+        self.endpoint.shutdown().await;
+        for core in self.cores.values() {
+            core.handle.stop();
+        }
+    }
+
+    pub(super) fn others(&self) -> BTreeSet<NodeId> {
+        self.links.keys().cloned().collect()
+    }
+}

@@ -1,0 +1,206 @@
+//! What operators ask and tell.
+
+use std::{collections::BTreeSet, time::Instant};
+
+use starling_cluster::decide::placement::Decision;
+use starling_proto::{
+    NodeId, Refusal, RoomId,
+    link::LinkMessage,
+    registry::{NodeState, RoomRecord},
+    rest::{CreateRoom, NodeInfo, Placement, RoomInfo},
+};
+use tokio::sync::oneshot;
+
+use super::{
+    Readiness, Reply,
+    actor::{NodeMsg, NodeTree},
+    room_not_found,
+    shared::{hint_of, signalling_url},
+};
+use crate::{Metric, registry_actor::RegistryMsg, room::RoomMsg};
+
+impl NodeTree {
+    pub(super) fn handle_admin(&mut self, message: NodeMsg) {
+        match message {
+            NodeMsg::Place { room, region, reply } => {
+                let _ = reply.send(self.place(room, region.as_deref().unwrap_or_default()));
+            }
+            NodeMsg::Nodes(reply) => drop(reply.send(Ok(self.node_infos()))),
+            NodeMsg::Rooms(reply) => drop(reply.send(Ok(self.room_infos()))),
+            NodeMsg::CreateRoom(CreateRoom { id: room, policy }, reply) => {
+                self.write_room(room.clone(), reply, |reply| RegistryMsg::Create {
+                    room,
+                    policy,
+                    reply,
+                });
+            }
+            NodeMsg::SetPolicy { room, policy, reply } => {
+                self.write_room(room.clone(), reply, |reply| RegistryMsg::SetPolicy {
+                    room,
+                    policy,
+                    reply,
+                });
+            }
+            NodeMsg::DeleteRoom { room, reply } => {
+                self.delete_here(&room);
+                self.broadcast(&LinkMessage::RoomDeleted(room.clone()));
+                let _ = self.registry.cast(RegistryMsg::Delete { room, reply });
+            }
+            NodeMsg::RoomRef { room, reply } => {
+                let found = self.rooms.get(&room).map(|here| here.actor.clone());
+                let _ = reply.send(found.ok_or_else(|| room_not_found(&room)));
+            }
+            NodeMsg::Drain(reply) => {
+                self.set_state(NodeState::Draining);
+                for room in self.rooms.values() {
+                    let _ = room.actor.cast(RoomMsg::Drain);
+                }
+                let _ = reply.send(Ok(()));
+            }
+            NodeMsg::Undrain(reply) => {
+                self.set_state(NodeState::Up);
+                let _ = reply.send(Ok(()));
+            }
+            NodeMsg::Readiness(reply) => drop(reply.send(Ok(self.readiness()))),
+            NodeMsg::Metrics(reply) => drop(reply.send(Ok(self.metrics()))),
+            _ => {}
+        }
+    }
+
+    fn set_state(&mut self, state: NodeState) {
+        self.state = state;
+        self.tell_load();
+        self.write_record();
+    }
+
+    fn write_room(
+        &self,
+        room: RoomId,
+        reply: Reply<RoomInfo>,
+        message: impl FnOnce(Reply<RoomRecord>) -> RegistryMsg,
+    ) {
+        let (inner, answer) = oneshot::channel();
+        let _ = self.registry.cast(message(inner));
+        let nodes = self.nodes_of(&room);
+        tokio::spawn(async move {
+            let Ok(written) = answer.await else { return };
+            let info = written.map(|record| info(room, record, nodes, None));
+            let _ = reply.send(info);
+        });
+    }
+
+    fn place(&mut self, room: RoomId, region: &str) -> Result<Placement, Refusal> {
+        let record = self.rooms.get(&room).map(|here| here.record.clone());
+        let record = record.or_else(|| self.view.record(&room)).unwrap_or_default();
+        let here_has_room = self.rooms.contains_key(&room);
+        self.refresh_own();
+        let now = Instant::now();
+        let own = self.shared.config.id.clone();
+        let decision = self.view.place(now, &room, &record.policy, here_has_room, region, None);
+        let node = match decision {
+            Decision::Here => own.clone(),
+            Decision::Node(node) => node,
+            Decision::Refused(refusal) => return Err(refusal),
+        };
+        let nodes = self.view.reachable();
+        let exclude = BTreeSet::from([node.clone()]);
+        let standby = starling_cluster::decide::standby::standby(
+            &room,
+            &record.policy,
+            &nodes,
+            &exclude,
+            starling_cluster::decide::standby::STANDBYS,
+        );
+        let url = nodes.get(&node).map(|record| hint_of(record).url);
+        let url = url.unwrap_or_else(|| signalling_url(&self.shared.config.api_url));
+        Ok(Placement { room, here: node == own, node, url, standby })
+    }
+
+    fn node_infos(&mut self) -> Vec<NodeInfo> {
+        self.refresh_own();
+        let own = self.shared.config.id.clone();
+        let infos = self.view.nodes().into_values().map(|record| NodeInfo {
+            here: record.id == own,
+            linked: self.view.is_linked(&record.id),
+            rtt_ms: self.links.get(&record.id).map(|slot| slot.link.rtt().as_secs_f64() * 1e3),
+            id: record.id,
+            epoch: record.epoch,
+            region: record.region,
+            api_url: record.api_url,
+            version: record.version,
+            state: record.state,
+            load: record.load,
+        });
+        infos.collect()
+    }
+
+    fn room_infos(&self) -> Vec<RoomInfo> {
+        let here = self.rooms.iter().map(|(id, room)| (id.clone(), room.record.clone()));
+        let known = self.view.rooms().map(|(id, record)| (id.clone(), record.clone()));
+        let all: std::collections::BTreeMap<_, _> = known.chain(here).collect();
+        let infos = all.into_iter().map(|(id, record)| {
+            let nodes = self.nodes_of(&id);
+            info(id, record, nodes, None)
+        });
+        infos.collect()
+    }
+
+    fn nodes_of(&self, room: &RoomId) -> Vec<NodeId> {
+        let mut nodes = self.view.others_of(room);
+        if self.rooms.contains_key(room) {
+            nodes.insert(self.shared.config.id.clone());
+        }
+        nodes.into_iter().collect()
+    }
+
+    /// Never by the registry once it has answered: a busy or cut-off cluster must not lose its whole API.
+    fn readiness(&self) -> Readiness {
+        let mut degraded = Vec::new();
+        if !self.view.available {
+            degraded.push("the registry does not answer: new rooms are refused".to_owned());
+        }
+        for (node, trouble) in self.endpoint.troubles() {
+            degraded.push(format!("no link to node '{node}': {trouble}"));
+        }
+        if self.state == NodeState::Draining {
+            degraded.push("the node is draining".to_owned());
+        }
+        let alive = self.shared.alive();
+        if !alive {
+            degraded.push("a media worker hangs".to_owned());
+        }
+        Readiness { ready: self.registered && alive && self.state == NodeState::Up, degraded }
+    }
+
+    fn metrics(&mut self) -> Vec<Metric> {
+        self.refresh_own();
+        let load = self.view.own().load;
+        let mut metrics = vec![
+            Metric::gauge("starling_peers", "Sessions on this node.", load.peers.into()),
+            Metric::gauge("starling_rooms", "Rooms with peers on this node.", load.rooms.into()),
+            Metric::gauge("starling_links", "Links that are up.", self.others().len() as f64),
+            Metric::gauge("starling_nodes", "Nodes known.", self.view.nodes().len() as f64),
+            Metric::gauge(
+                "starling_registry_available",
+                "1 while the registry answers.",
+                f64::from(u8::from(self.view.available)),
+            ),
+            Metric::gauge(
+                "starling_stress",
+                "Share of its core that the busiest worker uses; placement goes by it.",
+                f64::from(load.stress),
+            ),
+            Metric::counter("starling_sessions_total", "Sessions let in.", self.sessions),
+            Metric::counter("starling_sessions_refused_total", "Sessions refused.", self.refused),
+        ];
+        for worker in self.shared.workers() {
+            crate::worker_metrics::append(&mut metrics, worker.index(), &worker.counters());
+        }
+        metrics
+    }
+}
+
+fn info(id: RoomId, record: RoomRecord, nodes: Vec<NodeId>, peers: Option<u32>) -> RoomInfo {
+    let RoomRecord { incarnation, policy, persistent } = record;
+    RoomInfo { id, incarnation, policy, persistent, nodes, peers }
+}

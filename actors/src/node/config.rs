@@ -1,0 +1,73 @@
+//! What a node is started with. Checked by whoever fills it; never read from the environment here.
+
+use std::{
+    net::{IpAddr, SocketAddr},
+    sync::Arc,
+    time::Duration,
+};
+
+use starling_cluster::{link::LinkTls, registry::Registry};
+use starling_proto::NodeId;
+
+/// A node's settings.
+#[derive(Clone)]
+pub struct NodeConfig {
+    /// Its id.
+    pub id: NodeId,
+    /// Where it is; empty if nobody cares.
+    pub region: String,
+    /// Addresses the media sockets listen on, at most one IPv4 and one IPv6.
+    pub rtc_listen: Vec<IpAddr>,
+    /// Media port of the first worker; each further worker has the next. 0 lets the system choose.
+    pub rtc_port: u16,
+    /// Addresses or host names that clients are told; the listening addresses if empty.
+    pub announced: Vec<String>,
+    /// Worker threads; one per core is right.
+    pub workers: usize,
+    /// Where the QUIC endpoint for links listens.
+    pub link_listen: SocketAddr,
+    /// Where other nodes reach it; the bound address if absent.
+    pub link_announced: Option<SocketAddr>,
+    /// Certificates of links.
+    pub link_tls: LinkTls,
+    /// Where clients reach its HTTP and WebSocket server: `http://host:port`.
+    pub api_url: String,
+    /// The cluster's memory.
+    pub registry: Arc<dyn Registry>,
+    /// Signs resume tickets; the same on all nodes.
+    pub cluster_secret: Vec<u8>,
+    /// Most peers; 0 means no limit.
+    pub max_peers: u32,
+    /// Release, for people.
+    pub version: String,
+    /// How long a room keeps the place of a peer whose node died.
+    pub resume_within: Duration,
+}
+
+/// Default of [`NodeConfig::resume_within`]: a page needs about a second to rejoin, a browser tab in
+/// the background up to ten before its timers run.
+pub const RESUME_WITHIN: Duration = Duration::from_secs(15);
+
+/// Why a node did not start.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// A media socket.
+    #[error("media port {port} cannot be bound: {error}")]
+    Media {
+        /// Which.
+        port: u16,
+        /// Why.
+        error: std::io::Error,
+    },
+    /// The link endpoint.
+    #[error("link endpoint {addr} cannot be bound: {error}")]
+    Link {
+        /// Which.
+        addr: SocketAddr,
+        /// Why.
+        error: String,
+    },
+    /// The actor tree.
+    #[error("the actor tree did not start: {0}")]
+    Tree(String),
+}

@@ -1,0 +1,234 @@
+//! Joins on their way to a room: the ticket is read, the placement asked, the room started when its
+//! record is known.
+
+use std::{collections::BTreeMap, time::Instant};
+
+use ractor::Actor;
+use starling_cluster::decide::placement::Decision;
+use starling_proto::{
+    Code, Refusal, RoomId,
+    registry::{NodeState, PresenceRecord, RoomRecord},
+    rest::{CreatePeer, PeerInfo},
+};
+
+use super::{
+    Reply,
+    actor::{NodeTree, Room},
+};
+use crate::{
+    fresh,
+    limits::PENDING_JOINS,
+    link_actor::LinkMsg,
+    registry_actor::RegistryMsg,
+    room::{RoomActor, RoomArgs, RoomMsg},
+    router::RouterSeq,
+    session::{Session, SessionRequest},
+    ticket::Ticket,
+};
+
+/// Somebody on the way into a room.
+pub(super) enum Waiting {
+    /// A client; the incarnation its ticket names.
+    Client(Box<SessionRequest>, Option<u64>, Reply<Session>),
+    /// A program.
+    Program(CreatePeer, Reply<PeerInfo>),
+}
+
+impl Waiting {
+    pub(super) fn refuse(self, refusal: Refusal) {
+        match self {
+            Self::Client(_, _, reply) => drop(reply.send(Err(refusal))),
+            Self::Program(_, reply) => drop(reply.send(Err(refusal))),
+        }
+    }
+
+    fn into_message(self) -> RoomMsg {
+        match self {
+            Self::Client(request, resumed, reply) => RoomMsg::Open { request, resumed, reply },
+            Self::Program(CreatePeer { id: peer, display_name }, reply) => {
+                RoomMsg::CreatePeer { peer, display_name, reply }
+            }
+        }
+    }
+
+    fn resumes(&self) -> bool {
+        matches!(self, Self::Client(_, Some(_), _))
+    }
+}
+
+/// Joins that wait for their room's record, bounded.
+#[derive(Default)]
+pub(super) struct Waitlist {
+    rooms: BTreeMap<RoomId, Vec<Waiting>>,
+    len: usize,
+}
+
+impl Waitlist {
+    /// Adds a join; says whether it is the first for its room, or gives it back if there are too many.
+    fn push(&mut self, room: &RoomId, join: Waiting) -> Result<bool, Waiting> {
+        if self.len >= PENDING_JOINS {
+            return Err(join);
+        }
+        self.len += 1;
+        let joins = self.rooms.entry(room.clone()).or_default();
+        joins.push(join);
+        Ok(joins.len() == 1)
+    }
+
+    fn take(&mut self, room: &RoomId) -> Vec<Waiting> {
+        let joins = self.rooms.remove(room).unwrap_or_default();
+        self.len -= joins.len();
+        joins
+    }
+}
+
+impl NodeTree {
+    pub(super) async fn open_session(&mut self, request: SessionRequest, reply: Reply<Session>) {
+        let resumed = match self.read_ticket(&request) {
+            Ok(resumed) => resumed,
+            Err(refusal) => {
+                let _ = reply.send(Err(refusal));
+                return;
+            }
+        };
+        let room = request.room.clone();
+        self.admit(room, Waiting::Client(Box::new(request), resumed, reply)).await;
+    }
+
+    fn read_ticket(&self, request: &SessionRequest) -> Result<Option<u64>, Refusal> {
+        let Some(text) = &request.resume_ticket else { return Ok(None) };
+        let secret = &self.shared.config.cluster_secret;
+        let ticket = Ticket::verify(text, secret, fresh::wall_us());
+        match ticket.filter(|t| t.room == request.room && t.peer == request.peer) {
+            Some(ticket) => Ok(Some(ticket.incarnation)),
+            None => Err(Refusal::new(Code::Unauthorized, "the resume ticket is not valid")
+                .hint("join without it")),
+        }
+    }
+
+    /// Lets somebody into a room, if this node is the place for it: a client that came here by itself
+    /// stays here unless the room's policy, a drain or a full node forbids it.
+    pub(super) async fn admit(&mut self, room: RoomId, join: Waiting) {
+        let known = self.rooms.get(&room).map(|here| here.record.clone());
+        let known = known.or_else(|| self.view.record(&room));
+        let policy = known.as_ref().map(|record| record.policy.clone()).unwrap_or_default();
+        let here_has_room = self.rooms.contains_key(&room);
+        let own = self.shared.config.id.clone();
+        self.refresh_own();
+        let now = Instant::now();
+        let decision = self.view.place(now, &room, &policy, here_has_room, "", Some(&own));
+        if let Some(refusal) = self.refusal(decision, &room, join.resumes()) {
+            self.refused += 1;
+            return join.refuse(refusal);
+        }
+        if here_has_room {
+            return self.send_to_room(&room, join);
+        }
+        if let Some(record) = known {
+            return match self.start_room(&room, record).await {
+                Ok(()) => self.send_to_room(&room, join),
+                Err(refusal) => join.refuse(refusal),
+            };
+        }
+        match self.waiting.push(&room, join) {
+            Ok(true) => drop(self.registry.cast(RegistryMsg::Ensure(room))),
+            Ok(false) => {}
+            Err(join) => join.refuse(
+                Refusal::new(Code::LimitReached, "too many joins wait for the registry")
+                    .hint("try again in a few seconds"),
+            ),
+        }
+    }
+
+    fn refusal(&self, decision: Decision, room: &RoomId, resumes: bool) -> Option<Refusal> {
+        match decision {
+            Decision::Here => None,
+            // A peer whose own node died must not be refused by a full one: its place is counted already.
+            Decision::Refused(refusal) if resumes && refusal.code == Code::NoCapacity => None,
+            Decision::Refused(refusal) => Some(refusal),
+            Decision::Node(node) => {
+                let url = self.view.nodes().get(&node).map(|record| record.api_url.clone());
+                let url = url.unwrap_or_default();
+                let (code, message) = if self.state == NodeState::Draining {
+                    (Code::Draining, "this node takes no new peers".to_owned())
+                } else {
+                    (Code::WrongNode, format!("room '{room}' is placed on node '{node}'"))
+                };
+                Some(Refusal::new(code, message).hint(format!("join through {url}")))
+            }
+        }
+    }
+
+    /// A room's record came: its joins go in, or learn why not. Where the registry is out of reach, a room
+    /// that another node has is known by its link.
+    pub(super) async fn on_record(&mut self, room: RoomId, record: Result<RoomRecord, Refusal>) {
+        if self.rooms.contains_key(&room) {
+            return self.waiting.take(&room).into_iter().for_each(|join| {
+                self.rooms.get_mut(&room).map(|here| here.sent += 1);
+                self.rooms.get(&room).map(|here| here.actor.cast(join.into_message()));
+            });
+        }
+        let joins = self.waiting.take(&room);
+        if joins.is_empty() {
+            return;
+        }
+        let elsewhere = !self.view.others_of(&room).is_empty();
+        let record = match record {
+            Err(refusal) if refusal.code == Code::RegistryUnavailable && elsewhere => {
+                Ok(RoomRecord::default())
+            }
+            other => other,
+        };
+        let started = match record {
+            Ok(record) => self.start_room(&room, record).await,
+            Err(refusal) => Err(refusal),
+        };
+        match started {
+            Ok(()) => joins.into_iter().for_each(|join| self.send_to_room(&room, join)),
+            Err(refusal) => joins.into_iter().for_each(|join| join.refuse(refusal.clone())),
+        }
+    }
+
+    fn send_to_room(&mut self, room: &RoomId, join: Waiting) {
+        let Some(here) = self.rooms.get_mut(room) else { return };
+        here.sent += 1;
+        self.sessions += 1;
+        let _ = here.actor.cast(join.into_message());
+    }
+
+    /// The room's actor on the least busy worker, with its links; the cluster is told.
+    async fn start_room(&mut self, room: &RoomId, record: RoomRecord) -> Result<(), Refusal> {
+        let load = |index: &usize| {
+            let rooms = self.rooms.values().filter(|room| room.worker == *index).count();
+            let busy = self.cores.get(index).map_or(1.0, |core| core.handle.counters().busy);
+            ((busy * 10.0) as u32, rooms)
+        };
+        let worker = self.cores.keys().min_by_key(|index| load(index)).copied();
+        let Some((worker, core)) = worker.and_then(|w| Some((w, self.cores.get(&w)?))) else {
+            return Err(Refusal::new(Code::Internal, "this node has no media worker"));
+        };
+        self.next_router += 1;
+        let args = RoomArgs {
+            id: room.clone(),
+            record: record.clone(),
+            node: self.myself.clone(),
+            shared: self.shared.clone(),
+            seq: RouterSeq(self.next_router),
+            worker: core.handle.clone(),
+            worker_actor: core.actor.clone(),
+        };
+        let spawned = Actor::spawn_linked(None, RoomActor, args, self.myself.get_cell()).await;
+        let (actor, _) = spawned.map_err(|error| {
+            Refusal::new(Code::Internal, format!("the room did not start: {error}"))
+        })?;
+        for slot in self.links.values() {
+            let (room, actor) = (room.clone(), actor.clone());
+            let _ = slot.actor.cast(LinkMsg::RoomUp { room, actor });
+        }
+        let incarnation = record.incarnation;
+        let presence = PresenceRecord { epoch: self.shared.epoch, incarnation };
+        let _ = self.registry.cast(RegistryMsg::Presence(room.clone(), Some(presence)));
+        self.rooms.insert(room.clone(), Room { actor, sent: 0, record, worker, deleted: false });
+        Ok(())
+    }
+}

@@ -1,0 +1,57 @@
+//! How busy the node is: told over links twice a second, written to the registry every few seconds.
+
+use std::time::Instant;
+
+use starling_cluster::registry::RegistryError;
+use starling_proto::{link::LinkMessage, registry::NodeLoad};
+
+use super::actor::NodeTree;
+use crate::{limits::RECORD_EVERY, registry_actor::RegistryMsg};
+
+impl NodeTree {
+    pub(super) fn tick(&mut self) {
+        self.tell_load();
+        let due = self.record_written.is_none_or(|at| at.elapsed() >= RECORD_EVERY);
+        if due {
+            self.write_record();
+        }
+    }
+
+    pub(super) fn write_record(&mut self) {
+        self.refresh_own();
+        self.record_written = Some(Instant::now());
+        let record = Box::new(self.view.own().clone());
+        let _ = self.registry.cast(RegistryMsg::Register(record));
+    }
+
+    pub(super) fn tell_load(&mut self) {
+        self.refresh_own();
+        self.publish_nodes();
+        let (load, state) = (self.view.own().load, self.state);
+        self.broadcast(&LinkMessage::Load { load, state });
+    }
+
+    pub(super) fn refresh_own(&mut self) {
+        let counters = self.shared.workers().into_iter().map(|worker| worker.counters());
+        let (mut stress, mut consumers) = (0.0f32, 0u64);
+        for counters in counters {
+            stress = stress.max(counters.busy);
+            consumers += counters.plane.consumers;
+        }
+        let load = NodeLoad {
+            stress,
+            peers: self.shared.peers(),
+            rooms: u32::try_from(self.rooms.len()).unwrap_or(u32::MAX),
+            consumers: u32::try_from(consumers).unwrap_or(u32::MAX),
+            max_peers: self.shared.config.max_peers,
+        };
+        self.view.set_own(load, self.state);
+    }
+
+    pub(super) fn on_registered(&mut self, result: Result<(), RegistryError>) {
+        match result {
+            Ok(()) => self.registered = true,
+            Err(error) => tracing::debug!(%error, "this node's record was not written"),
+        }
+    }
+}

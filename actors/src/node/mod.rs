@@ -1,0 +1,341 @@
+//! A node as the program holds it: a handle on the actor tree. Never decides; every method is a
+//! question to the actor that owns the answer.
+
+mod actor;
+mod admin;
+mod config;
+mod joins;
+mod load;
+mod shared;
+mod start;
+mod view;
+
+use std::{sync::Arc, time::Duration};
+
+use ractor::ActorRef;
+use starling_proto::{
+    Code, ConsumerId, NodeId, PeerId, Refusal, RoomId, TransportId,
+    registry::RoomPolicy,
+    rest::{
+        ConnectPlainTransport, ConsumerCreated, CreateConsumer, CreatePeer, CreatePlainTransport,
+        CreateProducer, CreateRoom, NodeInfo, PeerInfo, Placement, PlainTransportInfo,
+        ProducerCreated, RoomInfo,
+    },
+};
+use tokio::sync::oneshot;
+
+pub use config::{NodeConfig, RESUME_WITHIN, StartError};
+
+pub(crate) use actor::NodeMsg;
+pub(crate) use shared::Shared;
+
+use crate::{
+    Metric,
+    peer::PeerMsg,
+    room::RoomMsg,
+    session::{Session, SessionRequest},
+};
+
+/// Where an answer goes. A dropped one is [`Code::Internal`].
+pub(crate) type Reply<T> = oneshot::Sender<Result<T, Refusal>>;
+
+/// Longest wait for an answer of an actor. The slowest answers wait for the registry, whose own bound
+/// is 2 s.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+/// Whether a node should get new peers, and what is wrong with it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Readiness {
+    /// It was registered once, is not draining, and its workers run.
+    pub ready: bool,
+    /// What does not work at the moment, as sentences.
+    pub degraded: Vec<String>,
+}
+
+/// A running node. Clones are the same node; it runs until [`Node::stop`].
+#[derive(Clone)]
+pub struct Node {
+    actor: ActorRef<NodeMsg>,
+    shared: Arc<Shared>,
+}
+
+impl Node {
+    /// Binds the sockets, starts the tree and registers.
+    ///
+    /// # Errors
+    /// [`StartError`]; an unreachable registry is not one.
+    pub async fn start(config: NodeConfig) -> Result<Self, StartError> {
+        let (actor, shared) = start::start(config).await?;
+        Ok(Self { actor, shared })
+    }
+
+    /// Its id.
+    pub fn id(&self) -> &NodeId {
+        &self.shared.config.id
+    }
+
+    /// Ends everything at once: sessions are closed, the lease is given back.
+    pub async fn stop(&self) {
+        let _ = ask(&self.actor, NodeMsg::Stop).await;
+        let _ = self.actor.stop_and_wait(None, Some(PATIENCE)).await;
+    }
+
+    /// Opens a client's session.
+    ///
+    /// # Errors
+    /// `draining`, `wrong_node`, `no_capacity`, `peer_exists`, `registry_unavailable`, `limit_reached`.
+    pub async fn open_session(&self, request: SessionRequest) -> Result<Session, Refusal> {
+        ask(&self.actor, |reply| NodeMsg::OpenSession(Box::new(request), reply)).await
+    }
+
+    /// Where a join to the room should go.
+    ///
+    /// # Errors
+    /// `no_capacity`, `registry_unavailable`.
+    pub async fn place(&self, room: &RoomId, region: Option<String>) -> Result<Placement, Refusal> {
+        let room = room.clone();
+        ask(&self.actor, |reply| NodeMsg::Place { room, region, reply }).await
+    }
+
+    /// All nodes this one knows.
+    pub async fn nodes(&self) -> Vec<NodeInfo> {
+        ask(&self.actor, NodeMsg::Nodes).await.unwrap_or_default()
+    }
+
+    /// All rooms of the registry and of this node.
+    pub async fn rooms(&self) -> Vec<RoomInfo> {
+        ask(&self.actor, NodeMsg::Rooms).await.unwrap_or_default()
+    }
+
+    /// One room.
+    ///
+    /// # Errors
+    /// `room_not_found`.
+    pub async fn room(&self, room: &RoomId) -> Result<RoomInfo, Refusal> {
+        let rooms = self.rooms().await;
+        rooms.into_iter().find(|info| info.id == *room).ok_or_else(|| room_not_found(room))
+    }
+
+    /// Makes a room that stays when it is empty.
+    ///
+    /// # Errors
+    /// `room_exists`, `registry_unavailable`.
+    pub async fn create_room(&self, room: CreateRoom) -> Result<RoomInfo, Refusal> {
+        ask(&self.actor, |reply| NodeMsg::CreateRoom(room, reply)).await
+    }
+
+    /// Changes where a room's peers may be.
+    ///
+    /// # Errors
+    /// `room_not_found`, `registry_unavailable`.
+    pub async fn set_room_policy(
+        &self,
+        room: &RoomId,
+        policy: RoomPolicy,
+    ) -> Result<RoomInfo, Refusal> {
+        let room = room.clone();
+        ask(&self.actor, |reply| NodeMsg::SetPolicy { room, policy, reply }).await
+    }
+
+    /// Deletes a room: its peers are sent away on every node.
+    ///
+    /// # Errors
+    /// `room_not_found`, `registry_unavailable`.
+    pub async fn delete_room(&self, room: &RoomId) -> Result<(), Refusal> {
+        let room = room.clone();
+        ask(&self.actor, |reply| NodeMsg::DeleteRoom { room, reply }).await
+    }
+
+    /// Peers of a room on all nodes, as this node knows them.
+    ///
+    /// # Errors
+    /// `room_not_found` if the room has no peers here.
+    pub async fn peers(&self, room: &RoomId) -> Result<Vec<PeerInfo>, Refusal> {
+        let room = self.room_ref(room).await?;
+        ask(&room, RoomMsg::Peers).await
+    }
+
+    /// Sends a peer of this node away.
+    ///
+    /// # Errors
+    /// `room_not_found`, `peer_not_found`.
+    pub async fn remove_peer(&self, room: &RoomId, peer: &PeerId) -> Result<(), Refusal> {
+        let (room, peer) = (self.room_ref(room).await?, peer.clone());
+        ask(&room, |reply| RoomMsg::RemovePeer { peer, reply }).await
+    }
+
+    /// Makes a peer without signalling, for programs.
+    ///
+    /// # Errors
+    /// As [`Node::open_session`].
+    pub async fn create_peer(&self, room: &RoomId, peer: CreatePeer) -> Result<PeerInfo, Refusal> {
+        let room = room.clone();
+        ask(&self.actor, |reply| NodeMsg::CreatePeer { room, peer, reply }).await
+    }
+
+    /// Gives such a peer a plain RTP transport.
+    ///
+    /// # Errors
+    /// `room_not_found`, `peer_not_found`, `limit_reached`.
+    pub async fn create_plain_transport(
+        &self,
+        room: &RoomId,
+        peer: &PeerId,
+        options: CreatePlainTransport,
+    ) -> Result<PlainTransportInfo, Refusal> {
+        self.ask_peer(room, peer, |reply| PeerMsg::CreatePlain { options, reply }).await
+    }
+
+    /// Tells a plain transport where to send.
+    ///
+    /// # Errors
+    /// `transport_not_found`, `wrong_state`, `bad_request`.
+    pub async fn connect_plain_transport(
+        &self,
+        room: &RoomId,
+        peer: &PeerId,
+        transport: &TransportId,
+        options: ConnectPlainTransport,
+    ) -> Result<PlainTransportInfo, Refusal> {
+        let transport = transport.clone();
+        self.ask_peer(room, peer, |reply| PeerMsg::ConnectPlain { transport, options, reply }).await
+    }
+
+    /// Ends a transport of such a peer.
+    ///
+    /// # Errors
+    /// `transport_not_found`.
+    pub async fn remove_transport(
+        &self,
+        room: &RoomId,
+        peer: &PeerId,
+        transport: &TransportId,
+    ) -> Result<(), Refusal> {
+        let transport = transport.clone();
+        self.ask_peer(room, peer, |reply| PeerMsg::RemoveTransport { transport, reply }).await
+    }
+
+    /// Starts a producer on a plain transport.
+    ///
+    /// # Errors
+    /// `transport_not_found`, `unsupported_media`, `limit_reached`.
+    pub async fn plain_produce(
+        &self,
+        room: &RoomId,
+        peer: &PeerId,
+        transport: &TransportId,
+        producer: CreateProducer,
+    ) -> Result<ProducerCreated, Refusal> {
+        let transport = transport.clone();
+        self.ask_peer(room, peer, |reply| PeerMsg::PlainProduce { transport, producer, reply })
+            .await
+    }
+
+    /// Starts a consumer on a plain transport.
+    ///
+    /// # Errors
+    /// `transport_not_found`, `producer_not_found`, `unsupported_media`.
+    pub async fn plain_consume(
+        &self,
+        room: &RoomId,
+        peer: &PeerId,
+        transport: &TransportId,
+        consumer: CreateConsumer,
+    ) -> Result<ConsumerCreated, Refusal> {
+        let (room, peer) = (self.room_ref(room).await?, peer.clone());
+        let transport = transport.clone();
+        ask(&room, |reply| RoomMsg::PlainConsume { peer, transport, consumer, reply }).await
+    }
+
+    /// Resumes a consumer that was made paused.
+    ///
+    /// # Errors
+    /// `consumer_not_found`.
+    pub async fn resume_consumer(
+        &self,
+        room: &RoomId,
+        peer: &PeerId,
+        consumer: &ConsumerId,
+    ) -> Result<(), Refusal> {
+        let consumer = consumer.clone();
+        self.ask_peer(room, peer, |reply| PeerMsg::ResumeConsumer { consumer, reply }).await
+    }
+
+    /// Takes no new peers, tells the present ones where to go, and returns when the last has left or
+    /// at the deadline.
+    ///
+    /// # Errors
+    /// Only if the node is stopping.
+    pub async fn drain(&self, deadline: Duration) -> Result<(), Refusal> {
+        ask(&self.actor, NodeMsg::Drain).await?;
+        let end = tokio::time::Instant::now() + deadline;
+        while tokio::time::Instant::now() < end {
+            if self.shared.peers() == 0 {
+                break;
+            }
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
+        Ok(())
+    }
+
+    /// Takes new peers again.
+    ///
+    /// # Errors
+    /// Only if the node is stopping.
+    pub async fn undrain(&self) -> Result<(), Refusal> {
+        ask(&self.actor, NodeMsg::Undrain).await
+    }
+
+    /// Should it get new peers?
+    pub async fn readiness(&self) -> Readiness {
+        let gone = || Readiness { ready: false, degraded: vec!["the node is stopping".into()] };
+        ask(&self.actor, NodeMsg::Readiness).await.unwrap_or_else(|_| gone())
+    }
+
+    /// Do the worker threads turn? Never asks the registry: a cluster must not restart because etcd did.
+    pub fn alive(&self) -> bool {
+        self.shared.alive()
+    }
+
+    /// Figures for operators.
+    pub async fn metrics(&self) -> Vec<Metric> {
+        ask(&self.actor, NodeMsg::Metrics).await.unwrap_or_default()
+    }
+
+    async fn room_ref(&self, room: &RoomId) -> Result<ActorRef<RoomMsg>, Refusal> {
+        let room = room.clone();
+        ask(&self.actor, |reply| NodeMsg::RoomRef { room, reply }).await
+    }
+
+    async fn ask_peer<T: Send + 'static>(
+        &self,
+        room: &RoomId,
+        peer: &PeerId,
+        message: impl FnOnce(Reply<T>) -> PeerMsg,
+    ) -> Result<T, Refusal> {
+        let (room, peer) = (self.room_ref(room).await?, peer.clone());
+        let peer = ask(&room, |reply| RoomMsg::PeerRef { peer, reply }).await?;
+        ask(&peer, message).await
+    }
+}
+
+/// Sends a question and waits, bounded.
+async fn ask<M: ractor::Message, T>(
+    actor: &ActorRef<M>,
+    message: impl FnOnce(Reply<T>) -> M,
+) -> Result<T, Refusal> {
+    let (reply, answer) = oneshot::channel();
+    let gone = || Refusal::new(Code::Internal, "this part of the node has just ended");
+    actor.cast(message(reply)).map_err(|_| gone().hint("try again"))?;
+    match tokio::time::timeout(PATIENCE, answer).await {
+        Ok(Ok(result)) => result,
+        Ok(Err(_)) => Err(gone().hint("try again; the log says what failed")),
+        Err(_) => Err(Refusal::new(Code::Internal, "the node did not answer in time")
+            .hint("it is overloaded, or the registry is slow; see /readyz")),
+    }
+}
+
+pub(crate) fn room_not_found(room: &RoomId) -> Refusal {
+    Refusal::new(Code::RoomNotFound, format!("there is no room '{room}' here"))
+        .hint("`starling rooms list` shows all rooms and the nodes they are on")
+}

@@ -1,0 +1,187 @@
+//! What all actors of a node may read: settings, certificate, capabilities, and where clients can go.
+//! Written only by the node actor.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    net::{IpAddr, Ipv4Addr, SocketAddr},
+    sync::{
+        PoisonError, RwLock,
+        atomic::{AtomicI64, Ordering},
+    },
+    time::Instant,
+};
+
+use starling_cluster::decide::standby::{STANDBYS, standby};
+use starling_media::{
+    SocketId,
+    ice::candidates::{HostAddress, host_candidates},
+};
+use starling_proto::{
+    NodeId, PeerId, RoomId, RtpCapabilities,
+    registry::{NodeRecord, RoomPolicy},
+    signal::{NodeHint, ResumeOffer},
+    transport::{DtlsParameters, DtlsRole, IceCandidate, Protocol},
+};
+
+use super::NodeConfig;
+use crate::{dtls::Certificate, limits::WORKER_SILENCE, ticket::Ticket, worker::WorkerHandle};
+
+/// See the module.
+pub(crate) struct Shared {
+    pub(crate) config: NodeConfig,
+    pub(crate) certificate: Certificate,
+    pub(crate) capabilities: RtpCapabilities,
+    /// Addresses and names in candidates; empty: the sockets' own.
+    pub(crate) announced: Vec<String>,
+    pub(super) epoch: u64,
+    peers: AtomicI64,
+    nodes: RwLock<BTreeMap<NodeId, NodeRecord>>,
+    workers: RwLock<BTreeMap<usize, (Instant, WorkerHandle)>>,
+}
+
+impl Shared {
+    pub(super) fn new(
+        config: NodeConfig,
+        certificate: Certificate,
+        capabilities: RtpCapabilities,
+        epoch: u64,
+    ) -> Self {
+        Self {
+            announced: config.announced.clone(),
+            config,
+            certificate,
+            capabilities,
+            epoch,
+            peers: AtomicI64::new(0),
+            nodes: RwLock::default(),
+            workers: RwLock::default(),
+        }
+    }
+
+    /// Sessions of this node.
+    pub(crate) fn peers(&self) -> u32 {
+        u32::try_from(self.peers.load(Ordering::Relaxed)).unwrap_or(0)
+    }
+
+    pub(crate) fn count_peer(&self, change: i64) {
+        self.peers.fetch_add(change, Ordering::Relaxed);
+    }
+
+    pub(super) fn set_nodes(&self, nodes: BTreeMap<NodeId, NodeRecord>) {
+        *self.nodes.write().unwrap_or_else(PoisonError::into_inner) = nodes;
+    }
+
+    pub(super) fn set_worker(&self, index: usize, worker: WorkerHandle) {
+        self.workers
+            .write()
+            .unwrap_or_else(PoisonError::into_inner)
+            .insert(index, (Instant::now(), worker));
+    }
+
+    pub(super) fn workers(&self) -> Vec<WorkerHandle> {
+        let workers = self.workers.read().unwrap_or_else(PoisonError::into_inner);
+        workers.values().map(|(_, worker)| worker.clone()).collect()
+    }
+
+    /// All worker threads turned lately.
+    pub(super) fn alive(&self) -> bool {
+        let workers = self.workers.read().unwrap_or_else(PoisonError::into_inner);
+        workers.values().all(|(start, worker)| {
+            let silence = start.elapsed().saturating_sub(worker.counters().last_turn);
+            !worker.is_dead() && silence < WORKER_SILENCE
+        })
+    }
+
+    /// This node, for a client.
+    pub(crate) fn hint(&self) -> NodeHint {
+        NodeHint {
+            node_id: self.config.id.clone(),
+            url: signalling_url(&self.config.api_url),
+            region: self.config.region.clone(),
+        }
+    }
+
+    /// Where a peer goes, and with what, if this node dies.
+    pub(crate) fn resume_offer(
+        &self,
+        room: &RoomId,
+        policy: &RoomPolicy,
+        peer: &PeerId,
+        incarnation: u64,
+    ) -> ResumeOffer {
+        let nodes = self.nodes.read().unwrap_or_else(PoisonError::into_inner);
+        let exclude = BTreeSet::from([self.config.id.clone()]);
+        let standby = standby(room, policy, &nodes, &exclude, STANDBYS);
+        let ticket = Ticket::new(room.clone(), peer.clone(), incarnation);
+        let within = self.config.resume_within.as_millis();
+        ResumeOffer {
+            standby: standby.iter().filter_map(|id| nodes.get(id)).map(hint_of).collect(),
+            resume_ticket: ticket.sign(&self.config.cluster_secret),
+            resume_within_ms: u32::try_from(within).unwrap_or(u32::MAX),
+        }
+    }
+
+    /// Our side of a client's DTLS handshakes.
+    pub(crate) fn dtls_parameters(&self) -> DtlsParameters {
+        let fingerprints = self.certificate.fingerprints().to_vec();
+        DtlsParameters { role: DtlsRole::Auto, fingerprints }
+    }
+
+    /// Where a client reaches a worker's sockets: at the announced addresses of each socket's family
+    /// (host names go with IPv4), or at the address it is bound to.
+    pub(crate) fn candidates(&self, sockets: &[(SocketId, SocketAddr)]) -> Vec<IceCandidate> {
+        let mut addresses = Vec::new();
+        for (_, bound) in sockets {
+            let family = |text: &&String| {
+                let ipv4 = text.parse::<IpAddr>().map_or(true, |ip| ip.is_ipv4());
+                ipv4 == bound.is_ipv4()
+            };
+            let address = |announced| HostAddress {
+                ip: if bound.ip().is_unspecified() {
+                    Ipv4Addr::LOCALHOST.into()
+                } else {
+                    bound.ip()
+                },
+                announced,
+                expose_internal: false,
+                protocol: Protocol::Udp,
+                port: bound.port(),
+            };
+            let announced: Vec<_> = self.announced.iter().filter(family).cloned().collect();
+            if announced.is_empty() {
+                addresses.push(address(None));
+            }
+            addresses.extend(announced.into_iter().map(|text| address(Some(text))));
+        }
+        host_candidates(&addresses, None)
+    }
+
+    /// The address a program is told to send to: the first announced one that is an address.
+    pub(crate) fn plain_ip(&self, bound: IpAddr) -> IpAddr {
+        let announced = self.announced.iter().filter_map(|text| text.parse::<IpAddr>().ok());
+        let same_family = |ip: &IpAddr| ip.is_ipv4() == bound.is_ipv4();
+        if bound.is_loopback() {
+            return bound;
+        }
+        announced.clone().find(same_family).unwrap_or(bound)
+    }
+}
+
+pub(super) fn hint_of(record: &NodeRecord) -> NodeHint {
+    NodeHint {
+        node_id: record.id.clone(),
+        url: signalling_url(&record.api_url),
+        region: record.region.clone(),
+    }
+}
+
+/// `http://host:1` becomes `ws://host:1/ws`.
+pub(super) fn signalling_url(api_url: &str) -> String {
+    let api_url = api_url.trim_end_matches('/');
+    let url = match api_url.split_once("://") {
+        Some(("https", rest)) => format!("wss://{rest}"),
+        Some((_, rest)) => format!("ws://{rest}"),
+        None => format!("ws://{api_url}"),
+    };
+    format!("{url}/ws")
+}

@@ -1,0 +1,235 @@
+//! What this node believes about the cluster: the registry's last view, and what links tell since.
+//! Pure; placement and standby are decided by `cluster::decide` from it.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    time::Instant,
+};
+
+use starling_cluster::{
+    decide::{
+        placement::{Candidate, Decision, PlacementInput, place},
+        reservations::Reservations,
+    },
+    link::Target,
+    registry::{Change, View, WatchEvent},
+};
+use starling_proto::{
+    NodeId, RoomId,
+    registry::{NodeLoad, NodeRecord, NodeState, RoomPolicy, RoomRecord},
+};
+
+/// Load of a node as its link told it.
+#[derive(Clone, Copy, Debug)]
+struct Told {
+    load: NodeLoad,
+    state: NodeState,
+    at: Instant,
+}
+
+/// The view; see the module.
+#[derive(Debug)]
+pub(super) struct ClusterView {
+    here: NodeId,
+    /// The registry answers.
+    pub(super) available: bool,
+    /// It has answered once.
+    pub(super) seen: bool,
+    registry: View,
+    /// Own record, also while the registry does not know it.
+    own: NodeRecord,
+    told: BTreeMap<NodeId, Told>,
+    linked: BTreeSet<NodeId>,
+    /// Rooms of linked nodes.
+    rooms_of: BTreeMap<NodeId, BTreeSet<RoomId>>,
+    reservations: Reservations,
+}
+
+impl ClusterView {
+    pub(super) fn new(own: NodeRecord) -> Self {
+        Self {
+            here: own.id.clone(),
+            available: false,
+            seen: false,
+            registry: View::default(),
+            own,
+            told: BTreeMap::new(),
+            linked: BTreeSet::new(),
+            rooms_of: BTreeMap::new(),
+            reservations: Reservations::default(),
+        }
+    }
+
+    /// A registry event; answers the rooms whose record it changed, with what they are now.
+    pub(super) fn on_registry(&mut self, event: WatchEvent) -> Vec<(RoomId, Option<RoomRecord>)> {
+        match event {
+            WatchEvent::Snapshot(view) => {
+                (self.available, self.seen) = (true, true);
+                let mut rooms: BTreeSet<_> = self.registry.rooms.keys().cloned().collect();
+                rooms.extend(view.rooms.keys().cloned());
+                self.registry = view;
+                rooms.into_iter().map(|room| (room.clone(), self.record(&room))).collect()
+            }
+            WatchEvent::Change(Change::Node(id, Some(record))) => {
+                self.registry.nodes.insert(id, record);
+                Vec::new()
+            }
+            WatchEvent::Change(Change::Node(id, None)) => {
+                self.registry.nodes.remove(&id);
+                Vec::new()
+            }
+            WatchEvent::Change(Change::Room(room, value)) => {
+                match value {
+                    Some(value) => self.registry.rooms.insert(room.clone(), value),
+                    None => self.registry.rooms.remove(&room),
+                };
+                let record = self.record(&room);
+                vec![(room, record)]
+            }
+            WatchEvent::Change(Change::Presence(room, node, value)) => {
+                match value {
+                    Some(value) => self.registry.presence.insert((room, node), value),
+                    None => self.registry.presence.remove(&(room, node)),
+                };
+                Vec::new()
+            }
+            WatchEvent::Lost => {
+                self.available = false;
+                Vec::new()
+            }
+        }
+    }
+
+    pub(super) fn set_own(&mut self, load: NodeLoad, state: NodeState) {
+        (self.own.load, self.own.state) = (load, state);
+    }
+
+    pub(super) fn own(&self) -> &NodeRecord {
+        &self.own
+    }
+
+    pub(super) fn link_up(&mut self, node: NodeId) {
+        self.linked.insert(node);
+    }
+
+    pub(super) fn link_down(&mut self, node: &NodeId) {
+        self.linked.remove(node);
+        self.told.remove(node);
+        self.rooms_of.remove(node);
+    }
+
+    pub(super) fn on_load(&mut self, at: Instant, node: NodeId, load: NodeLoad, state: NodeState) {
+        self.told.insert(node, Told { load, state, at });
+    }
+
+    pub(super) fn on_room(&mut self, node: NodeId, room: RoomId, has: bool) {
+        let rooms = self.rooms_of.entry(node).or_default();
+        if has {
+            rooms.insert(room)
+        } else {
+            rooms.remove(&room)
+        };
+    }
+
+    pub(super) fn record(&self, room: &RoomId) -> Option<RoomRecord> {
+        self.registry.rooms.get(room).map(|(_, record)| record.clone())
+    }
+
+    pub(super) fn revision(&self, room: &RoomId) -> i64 {
+        self.registry.rooms.get(room).map_or(0, |(revision, _)| *revision)
+    }
+
+    pub(super) fn rooms(&self) -> impl Iterator<Item = (&RoomId, &RoomRecord)> {
+        self.registry.rooms.iter().map(|(room, (_, record))| (room, record))
+    }
+
+    /// Nodes with peers of the room, other than this one.
+    pub(super) fn others_of(&self, room: &RoomId) -> BTreeSet<NodeId> {
+        let presence = self.registry.presence.keys().filter(|(of, _)| of == room);
+        let told = self.rooms_of.iter().filter(|(_, rooms)| rooms.contains(room));
+        let nodes = presence.map(|(_, node)| node).chain(told.map(|(node, _)| node));
+        nodes.filter(|node| **node != self.here).cloned().collect()
+    }
+
+    /// All nodes with their newest state, this one included.
+    pub(super) fn nodes(&self) -> BTreeMap<NodeId, NodeRecord> {
+        let mut nodes = self.registry.nodes.clone();
+        nodes.insert(self.here.clone(), self.own.clone());
+        for (node, told) in &self.told {
+            if let Some(record) = nodes.get_mut(node) {
+                (record.load, record.state) = (told.load, told.state);
+            }
+        }
+        nodes
+    }
+
+    /// Nodes a client may be sent to: linked, so that they are alive as far as we know.
+    pub(super) fn reachable(&self) -> BTreeMap<NodeId, NodeRecord> {
+        let mut nodes = self.nodes();
+        nodes.retain(|node, _| *node == self.here || self.linked.contains(node));
+        nodes
+    }
+
+    pub(super) fn is_linked(&self, node: &NodeId) -> bool {
+        self.linked.contains(node)
+    }
+
+    /// The nodes to have links with. A node that the registry has lost but a link still reaches stays:
+    /// the registry may be the one that is wrong.
+    pub(super) fn targets(&self) -> Vec<Target> {
+        let others = self.registry.nodes.values().filter(|record| record.id != self.here);
+        others
+            .map(|record| Target {
+                node: record.id.clone(),
+                epoch: record.epoch,
+                addr: record.link_addr,
+            })
+            .collect()
+    }
+
+    /// Decides where a join goes, and counts it there.
+    pub(super) fn place(
+        &mut self,
+        now: Instant,
+        room: &RoomId,
+        policy: &RoomPolicy,
+        here_has_room: bool,
+        region: &str,
+        wanted: Option<&NodeId>,
+    ) -> Decision {
+        let mut room_nodes = self.others_of(room);
+        room_nodes.extend(self.reservations.nodes_of(now, room).cloned());
+        if here_has_room {
+            room_nodes.insert(self.here.clone());
+        }
+        let nodes = self.nodes();
+        let candidates: Vec<_> = nodes
+            .values()
+            .map(|record| Candidate {
+                record,
+                load: record.load,
+                state: record.state,
+                reported: self.told.get(&record.id).map_or(now, |told| told.at),
+                linked: record.id == self.here || self.linked.contains(&record.id),
+            })
+            .collect();
+        let decision = place(&PlacementInput {
+            now,
+            here: &self.here,
+            room,
+            policy,
+            candidates: &candidates,
+            room_nodes: &room_nodes,
+            room_peers: 0,
+            region,
+            wanted,
+            reservations: &self.reservations,
+        });
+        match &decision {
+            Decision::Here => self.reservations.reserve(now, room, &self.here.clone()),
+            Decision::Node(node) => self.reservations.reserve(now, room, &node.clone()),
+            Decision::Refused(_) => {}
+        }
+        decision
+    }
+}

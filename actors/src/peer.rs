@@ -1,0 +1,291 @@
+//! PeerActor: one client's membership of a room on this node. It owns the client's transports,
+//! producers and consumers, negotiates them with the pure functions of `media::negotiation`, and speaks
+//! to the client through its session. A peer without a session is a program's, steered over REST.
+
+mod client;
+mod consumers;
+mod plain;
+mod transports;
+
+use std::{collections::BTreeMap, net::IpAddr, sync::Arc};
+
+use ractor::{Actor, ActorProcessingErr, ActorRef};
+use serde_json::{Value, json};
+use starling_proto::{
+    Code, ConsumerId, PeerId, ProducerId, Refusal, RoomId, RtpCapabilities, TransportId,
+    rest::{
+        ConnectPlainTransport, ConsumerCreated, CreateConsumer, CreatePlainTransport,
+        CreateProducer, PlainTransportInfo, ProducerCreated,
+    },
+    roster::ProducerEntry,
+    rtp::ConsumerLayers,
+    signal::ServerNotification,
+};
+use tokio::sync::{OwnedSemaphorePermit, mpsc};
+
+use crate::{
+    limits::JOIN_WITHIN,
+    node::{Reply, Shared},
+    room::RoomMsg,
+    router::RouterMsg,
+    session::{FromClient, Grants, ToClient},
+    worker::WorkerHandle,
+};
+use consumers::Consumer;
+use transports::Transport;
+
+/// What a peer is told.
+pub(crate) enum PeerMsg {
+    /// From its client. The permit counts it against the session's inbox until it is handled.
+    Client(Box<FromClient>, OwnedSemaphorePermit),
+    /// The client's session ended.
+    SessionEnded,
+    /// It has not joined in time?
+    JoinDeadline,
+    /// The room took it in; the answer to its `join`.
+    Joined { request: u32, answer: Value },
+    /// A producer of another peer is there, or is now this.
+    Available { peer: PeerId, entry: Box<ProducerEntry> },
+    /// A producer of another peer goes on under another id.
+    Replaced { old: ProducerId, entry: Box<ProducerEntry> },
+    /// It is gone.
+    Gone(ProducerId),
+    /// It paused or resumed.
+    Paused { producer: ProducerId, paused: bool },
+    /// For the client.
+    Tell(ServerNotification),
+    /// A transport ended by itself.
+    TransportFailed { id: TransportId, reason: String },
+    /// A transport lost its client's consent.
+    Disconnected(TransportId),
+    /// Scores of its producer.
+    ProducerScore { id: ProducerId, scores: Vec<u8> },
+    /// Score of its consumer.
+    ConsumerScore { id: ConsumerId, score: Value },
+    /// Layers of its consumer.
+    ConsumerLayers { id: ConsumerId, layers: Option<ConsumerLayers> },
+    /// It is sent away.
+    Close { code: u16, reason: String },
+    /// REST: make a plain transport.
+    CreatePlain { options: CreatePlainTransport, reply: Reply<PlainTransportInfo> },
+    /// REST: where it sends.
+    ConnectPlain {
+        transport: TransportId,
+        options: ConnectPlainTransport,
+        reply: Reply<PlainTransportInfo>,
+    },
+    /// REST: end a transport.
+    RemoveTransport { transport: TransportId, reply: Reply<()> },
+    /// REST: produce on a plain transport.
+    PlainProduce { transport: TransportId, producer: CreateProducer, reply: Reply<ProducerCreated> },
+    /// REST: consume on a plain transport.
+    PlainConsume {
+        transport: TransportId,
+        consumer: Box<CreateConsumer>,
+        of: (PeerId, Box<ProducerEntry>),
+        reply: Reply<ConsumerCreated>,
+    },
+    /// REST: resume a consumer.
+    ResumeConsumer { consumer: ConsumerId, reply: Reply<()> },
+    /// A handler that panics, for the test of exit policies.
+    #[cfg(test)]
+    Panic,
+}
+
+/// What a peer is made of.
+pub(crate) struct PeerArgs {
+    pub(crate) id: PeerId,
+    pub(crate) incarnation: u64,
+    pub(crate) display_name: String,
+    pub(crate) room_id: RoomId,
+    pub(crate) room: ActorRef<RoomMsg>,
+    pub(crate) router: ActorRef<RouterMsg>,
+    pub(crate) worker: WorkerHandle,
+    pub(crate) shared: Arc<Shared>,
+    pub(crate) grants: Grants,
+    /// Absent for a program's peer.
+    pub(crate) outbox: Option<mpsc::Sender<ToClient>>,
+    pub(crate) remote: Option<IpAddr>,
+}
+
+/// A producer of this peer.
+struct Own {
+    transport: TransportId,
+    entry: ProducerEntry,
+}
+
+pub(crate) struct PeerState {
+    args: PeerArgs,
+    myself: ActorRef<PeerMsg>,
+    joined: bool,
+    display_name: String,
+    capabilities: Option<RtpCapabilities>,
+    transports: BTreeMap<TransportId, Transport>,
+    producers: BTreeMap<ProducerId, Own>,
+    consumers: BTreeMap<ConsumerId, Consumer>,
+    /// Producers of others, consumed or not yet.
+    available: BTreeMap<ProducerId, (PeerId, ProducerEntry)>,
+    next_mid: u64,
+}
+
+/// The actor; see [`PeerMsg`].
+pub(crate) struct PeerActor;
+
+impl Actor for PeerActor {
+    type Msg = PeerMsg;
+    type State = PeerState;
+    type Arguments = PeerArgs;
+
+    async fn pre_start(
+        &self,
+        myself: ActorRef<PeerMsg>,
+        args: PeerArgs,
+    ) -> Result<PeerState, ActorProcessingErr> {
+        if args.outbox.is_some() {
+            myself.send_after(JOIN_WITHIN, || PeerMsg::JoinDeadline);
+        }
+        Ok(PeerState {
+            myself,
+            joined: args.outbox.is_none(),
+            display_name: args.display_name.clone(),
+            capabilities: None,
+            transports: BTreeMap::new(),
+            producers: BTreeMap::new(),
+            consumers: BTreeMap::new(),
+            available: BTreeMap::new(),
+            next_mid: 0,
+            args,
+        })
+    }
+
+    async fn handle(
+        &self,
+        myself: ActorRef<PeerMsg>,
+        message: PeerMsg,
+        state: &mut PeerState,
+    ) -> Result<(), ActorProcessingErr> {
+        match message {
+            PeerMsg::Client(message, _permit) => state.on_client(*message),
+            PeerMsg::SessionEnded => myself.stop(None),
+            PeerMsg::JoinDeadline if state.joined => {}
+            PeerMsg::JoinDeadline => {
+                state.close(4000, "the client did not join within 10 s");
+            }
+            PeerMsg::Close { code, reason } => state.close(code, &reason),
+            #[cfg(test)]
+            PeerMsg::Panic => panic!("asked to"),
+            other => state.handle(other),
+        }
+        Ok(())
+    }
+
+    async fn post_stop(
+        &self,
+        _myself: ActorRef<PeerMsg>,
+        state: &mut PeerState,
+    ) -> Result<(), ActorProcessingErr> {
+        state.leave();
+        Ok(())
+    }
+}
+
+impl PeerState {
+    fn handle(&mut self, message: PeerMsg) {
+        match message {
+            PeerMsg::Joined { request, answer } => {
+                self.joined = true;
+                self.tell(ToClient::Response { id: request, result: Ok(answer) });
+            }
+            PeerMsg::Available { peer, entry } => self.on_available(peer, *entry),
+            PeerMsg::Replaced { old, entry } => self.on_replaced(&old, *entry),
+            PeerMsg::Gone(producer) => self.on_gone(&producer),
+            PeerMsg::Paused { producer, paused } => self.on_paused(&producer, paused),
+            PeerMsg::Tell(notification) => self.notify(notification),
+            PeerMsg::TransportFailed { id, reason } => self.on_transport_failed(&id, &reason),
+            PeerMsg::Disconnected(id) => {
+                tracing::debug!(peer = %self.args.id, transport = %id, "consent ended");
+            }
+            PeerMsg::ProducerScore { id, scores } => self.on_producer_score(id, &scores),
+            PeerMsg::ConsumerScore { id, score } => {
+                self.notify(ServerNotification::ConsumerScore { consumer_id: id, score });
+            }
+            PeerMsg::ConsumerLayers { id, layers } => {
+                self.notify(ServerNotification::ConsumerLayersChanged { consumer_id: id, layers });
+            }
+            PeerMsg::CreatePlain { options, reply } => {
+                let _ = reply.send(self.create_plain(&options));
+            }
+            PeerMsg::ConnectPlain { transport, options, reply } => {
+                let _ = reply.send(self.connect_plain(&transport, options));
+            }
+            PeerMsg::RemoveTransport { transport, reply } => {
+                let _ = reply.send(self.remove_transport(&transport));
+            }
+            PeerMsg::PlainProduce { transport, producer, reply } => {
+                let _ = reply.send(self.plain_produce(transport, producer));
+            }
+            PeerMsg::PlainConsume { transport, consumer, of, reply } => {
+                let (peer, entry) = of;
+                let _ = reply.send(self.plain_consume(&transport, *consumer, peer, &entry));
+            }
+            PeerMsg::ResumeConsumer { consumer, reply } => {
+                let _ = reply.send(self.resume_consumer(&consumer));
+            }
+            _ => {}
+        }
+    }
+
+    fn to_room(&self, message: RoomMsg) {
+        let _ = self.args.room.cast(message);
+    }
+
+    fn to_router(&self, message: RouterMsg) {
+        let _ = self.args.router.cast(message);
+    }
+
+    /// Queues something for the client. A client that does not read is sent away: what it was told
+    /// before must not be lost, so nothing can be dropped instead.
+    fn tell(&self, message: ToClient) {
+        let Some(outbox) = &self.args.outbox else { return };
+        if outbox.try_send(message).is_err() {
+            self.myself.stop(Some("the client does not read".into()));
+        }
+    }
+
+    fn notify(&self, notification: ServerNotification) {
+        if self.joined {
+            self.tell(ToClient::Notification(notification));
+        }
+    }
+
+    fn close(&self, code: u16, reason: &str) {
+        self.tell(ToClient::Close { code, reason: reason.to_owned() });
+        self.myself.stop(None);
+    }
+
+    fn on_producer_score(&self, id: ProducerId, scores: &[u8]) {
+        let Some(own) = self.producers.get(&id) else { return };
+        let encodings = &own.entry.consumable.0.encodings;
+        let score = scores.iter().zip(encodings).enumerate().map(|(index, (score, encoding))| {
+            json!({"encodingIdx": index, "ssrc": encoding.ssrc, "rid": encoding.rid, "score": score})
+        });
+        self.notify(ServerNotification::ProducerScore { producer_id: id, score: score.collect() });
+    }
+
+    /// Its transports end in the router, and the room forgets it.
+    fn leave(&mut self) {
+        for id in std::mem::take(&mut self.consumers).into_keys() {
+            self.to_room(RoomMsg::Unconsume(id));
+        }
+        for id in std::mem::take(&mut self.transports).into_keys() {
+            self.to_router(RouterMsg::RemoveTransport(id));
+        }
+        let (peer, incarnation) = (self.args.id.clone(), self.args.incarnation);
+        self.to_room(RoomMsg::PeerEnded { peer, incarnation });
+    }
+}
+
+fn too_many(what: &str, most: usize) -> Refusal {
+    Refusal::new(Code::LimitReached, format!("a peer may have {most} {what}"))
+        .hint("close those that are no longer used")
+}

@@ -1,0 +1,166 @@
+//! What the peer does with its client's messages. Routes; the work is in the files beside it.
+
+use serde_json::{Value, json};
+use starling_proto::{
+    Code, Refusal, TransportId,
+    signal::{ClientNotification, ClientRequest, Join, Produce},
+};
+
+use super::{
+    PeerState,
+    transports::{Transport, check_free_json, no_transport},
+};
+use crate::{
+    limits::DISPLAY_NAME,
+    node::Reply,
+    room::RoomMsg,
+    router::{RouterMsg, StatsWish},
+    session::{FromClient, ToClient},
+};
+
+impl PeerState {
+    pub(super) fn on_client(&mut self, message: FromClient) {
+        match message {
+            FromClient::Request { id, request } => self.on_request(id, request),
+            FromClient::Notification(notification) => self.on_notification(notification),
+            FromClient::ConsumerAnswered { consumer, accepted } => {
+                self.on_answer(&consumer, accepted);
+            }
+        }
+    }
+
+    fn on_request(&mut self, id: u32, request: ClientRequest) {
+        let result = match request {
+            ClientRequest::RtcStatsUrl => Ok(json!({})),
+            ClientRequest::RouterRtpCapabilities => {
+                Ok(json!({ "routerRtpCapabilities": self.args.shared.capabilities }))
+            }
+            ClientRequest::Join(join) => match self.join(id, *join) {
+                Ok(()) => return,
+                Err(refusal) => Err(refusal),
+            },
+            ClientRequest::CreateWebRtcTransport { producing } => self.create_webrtc(producing),
+            ClientRequest::ConnectWebRtcTransport { transport, dtls } => {
+                self.connect_webrtc(&transport, dtls)
+            }
+            ClientRequest::RestartIce { transport } => self.restart_ice(&transport),
+            ClientRequest::Produce(produce) => self.produce(*produce),
+            ClientRequest::TransportStats(transport) => {
+                return self.stats(id, StatsWish::Transport(transport));
+            }
+            ClientRequest::ProducerStats(producer) => {
+                return self.stats(id, StatsWish::Producer(producer));
+            }
+            ClientRequest::ConsumerStats(consumer) => {
+                return self.stats(id, StatsWish::Consumer(consumer));
+            }
+        };
+        self.tell(ToClient::Response { id, result });
+    }
+
+    /// The room answers with [`super::PeerMsg::Joined`].
+    fn join(&mut self, request: u32, join: Join) -> Result<(), Refusal> {
+        if self.joined {
+            return Err(Refusal::new(Code::WrongState, "the peer has joined already"));
+        }
+        let Join { display_name, device, rtp_capabilities } = join;
+        check_name(&display_name)?;
+        check_free_json("device", &device)?;
+        if let Some(capabilities) = &rtp_capabilities {
+            starling_media::negotiation::validate_rtp_capabilities(capabilities)?;
+        }
+        self.capabilities = rtp_capabilities.filter(|_| self.args.grants.subscribe);
+        self.display_name.clone_from(&display_name);
+        let (peer, incarnation) = (self.args.id.clone(), self.args.incarnation);
+        self.to_room(RoomMsg::Join { request, peer, incarnation, display_name, device });
+        Ok(())
+    }
+
+    fn produce(&mut self, produce: Produce) -> Result<Value, Refusal> {
+        if !self.joined {
+            return Err(Refusal::new(Code::WrongState, "join before you produce"));
+        }
+        if !self.args.grants.publish {
+            return Err(Refusal::new(Code::Forbidden, "the token does not grant publishing")
+                .hint("ask for a token with publish"));
+        }
+        let transport = produce.transport_id.clone();
+        let Some(Transport::WebRtc { producing: true, .. }) = self.transports.get(&transport)
+        else {
+            return Err(no_transport(&transport)
+                .hint("produce on the transport created with direction 'producer'"));
+        };
+        let source = produce.source();
+        let Produce { kind, rtp_parameters, paused, app_data, .. } = produce;
+        let id = self.start_producer(transport, kind, rtp_parameters, source, paused, app_data)?;
+        Ok(json!({ "producerId": id }))
+    }
+
+    fn on_notification(&mut self, notification: ClientNotification) {
+        match notification {
+            ClientNotification::CloseProducer(id) => self.close_producer(&id),
+            ClientNotification::PauseProducer(id) => self.pause_producer(&id, true),
+            ClientNotification::ResumeProducer(id) => self.pause_producer(&id, false),
+            ClientNotification::PauseConsumer(id) => self.pause_consumer(&id, true),
+            ClientNotification::ResumeConsumer(id) => self.pause_consumer(&id, false),
+            ClientNotification::RequestConsumerKeyFrame(id) => {
+                if self.consumers.contains_key(&id) {
+                    self.to_router(RouterMsg::KeyFrame(id));
+                }
+            }
+            ClientNotification::SetConsumerPreferredLayers(consumer, layers) => {
+                if self.consumers.contains_key(&consumer) {
+                    self.to_router(RouterMsg::PreferLayers { consumer, layers });
+                }
+            }
+            // Priorities share out an estimated bandwidth; without one there is nothing to share.
+            ClientNotification::SetConsumerPriority(..) => {}
+            ClientNotification::ChangeDisplayName(name) => {
+                if check_name(&name).is_ok() && self.joined {
+                    self.display_name.clone_from(&name);
+                    self.to_room(RoomMsg::Rename {
+                        peer: self.args.id.clone(),
+                        display_name: name,
+                    });
+                }
+            }
+        }
+    }
+
+    /// Statistics come from the worker, a turn later: a task of its own waits for them.
+    fn stats(&self, id: u32, of: StatsWish) {
+        let mine = match &of {
+            StatsWish::Transport(id) => self.transports.contains_key(id),
+            StatsWish::Producer(id) => self.producers.contains_key(id),
+            StatsWish::Consumer(id) => self.consumers.contains_key(id),
+        };
+        if !mine {
+            let result = Err(Refusal::new(Code::BadRequest, "this peer has no such object"));
+            return self.tell(ToClient::Response { id, result });
+        }
+        let (reply, answer): (Reply<Value>, _) = tokio::sync::oneshot::channel();
+        self.to_router(RouterMsg::Stats { of, reply });
+        let Some(outbox) = self.args.outbox.clone() else { return };
+        tokio::spawn(async move {
+            let gone = || Err(Refusal::new(Code::Internal, "the statistics did not come"));
+            let result = answer.await.unwrap_or_else(|_| gone());
+            let result = result.map(|stats| json!({ "stats": stats }));
+            let _ = outbox.try_send(ToClient::Response { id, result });
+        });
+    }
+
+    pub(super) fn receiving_transport(&self) -> Option<&TransportId> {
+        self.transports.iter().find_map(|(id, transport)| match transport {
+            Transport::WebRtc { producing: false, .. } => Some(id),
+            Transport::WebRtc { .. } | Transport::Plain(_) => None,
+        })
+    }
+}
+
+fn check_name(name: &str) -> Result<(), Refusal> {
+    if name.len() > DISPLAY_NAME {
+        let message = format!("a display name has at most {DISPLAY_NAME} bytes");
+        return Err(Refusal::new(Code::TooLarge, message));
+    }
+    Ok(())
+}

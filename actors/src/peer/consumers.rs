@@ -1,0 +1,209 @@
+//! The peer's consumers: one for each producer of the others that it can decode. Made paused, resumed
+//! when the client has accepted it, so that no key frame is lost on a client that is not ready.
+
+use serde_json::{Value, json};
+use starling_media::{
+    command::ConsumerParams,
+    negotiation::{ConsumerOptions, can_consume, consumer_parameters},
+};
+use starling_proto::{
+    Code, ConsumerId, MediaKind, PeerId, ProducerId, Refusal, RtpParameters, TransportId,
+    roster::ProducerEntry,
+    signal::{NewConsumer, ServerNotification, ServerRequest},
+};
+
+use super::PeerState;
+use crate::{
+    fresh, limits::CONSUMERS_PER_PEER, room::RoomMsg, router::RouterMsg, session::ToClient,
+};
+
+/// A consumer of this peer.
+pub(super) struct Consumer {
+    pub(super) transport: TransportId,
+    pub(super) producer: ProducerId,
+    /// The client has answered, or needs not.
+    accepted: bool,
+    /// The client's wish.
+    paused: bool,
+}
+
+impl PeerState {
+    pub(super) fn on_available(&mut self, peer: PeerId, entry: ProducerEntry) {
+        let id = entry.id.clone();
+        self.available.insert(id.clone(), (peer, entry));
+        self.consume(&id);
+    }
+
+    /// All that is available and not consumed yet: after `join`, or when a transport for it is there.
+    pub(super) fn consume_all(&mut self) {
+        let ids: Vec<_> = self.available.keys().cloned().collect();
+        ids.iter().for_each(|id| self.consume(id));
+    }
+
+    fn consume(&mut self, producer: &ProducerId) {
+        let Some(transport) = self.receiving_transport().cloned() else { return };
+        let Some(capabilities) = &self.capabilities else { return };
+        let Some((peer, entry)) = self.available.get(producer) else { return };
+        let consumed = self.consumers.values().any(|consumer| consumer.producer == *producer);
+        if consumed || self.consumers.len() >= CONSUMERS_PER_PEER {
+            return;
+        }
+        if !can_consume(&entry.consumable.0, capabilities) {
+            return;
+        }
+        let options = ConsumerOptions {
+            enable_rtx: entry.kind == MediaKind::Video,
+            mid: Some(self.next_mid.to_string()),
+            cname: peer.to_string(),
+        };
+        let mut rng = rand::rng();
+        let made = consumer_parameters(&entry.consumable.0, capabilities, options, &mut rng);
+        let Ok(rtp) = made else { return };
+        self.next_mid += 1;
+        let (peer, entry) = (peer.clone(), entry.clone());
+        let consumer: ConsumerId = fresh::id();
+        self.start_consumer(&consumer, &transport, &entry, rtp.clone(), true);
+        self.consumers.insert(
+            consumer.clone(),
+            Consumer {
+                transport: transport.clone(),
+                producer: entry.id.clone(),
+                accepted: false,
+                paused: false,
+            },
+        );
+        self.tell(ToClient::Request(ServerRequest::NewConsumer(Box::new(NewConsumer {
+            app_data: app_data(&entry, &peer),
+            peer_id: peer,
+            transport_id: transport,
+            consumer_id: consumer,
+            producer_id: entry.id,
+            kind: entry.kind,
+            rtp_parameters: rtp,
+            rtp_type: entry.rtp_type,
+            producer_paused: entry.paused,
+            consumer_score: json!({"score": 10, "producerScore": 10, "producerScores": [10]}),
+        }))));
+    }
+
+    pub(super) fn start_consumer(
+        &self,
+        consumer: &ConsumerId,
+        transport: &TransportId,
+        entry: &ProducerEntry,
+        rtp: RtpParameters,
+        paused: bool,
+    ) {
+        self.to_room(RoomMsg::Consume {
+            peer: self.myself.clone(),
+            transport: transport.clone(),
+            consumer: consumer.clone(),
+            producer: entry.id.clone(),
+            params: Box::new(ConsumerParams {
+                kind: entry.kind,
+                rtp,
+                rtp_type: entry.rtp_type,
+                paused,
+                preferred: None,
+                pipe_layers: 0,
+            }),
+        });
+    }
+
+    pub(super) fn on_answer(&mut self, id: &ConsumerId, accepted: bool) {
+        let Some(consumer) = self.consumers.get_mut(id) else { return };
+        if !accepted {
+            return self.end_consumer(id);
+        }
+        consumer.accepted = true;
+        let paused = consumer.paused;
+        self.to_router(RouterMsg::PauseConsumer { consumer: id.clone(), paused });
+    }
+
+    pub(super) fn pause_consumer(&mut self, id: &ConsumerId, paused: bool) {
+        let Some(consumer) = self.consumers.get_mut(id) else { return };
+        consumer.paused = paused;
+        if consumer.accepted {
+            self.to_router(RouterMsg::PauseConsumer { consumer: id.clone(), paused });
+        }
+    }
+
+    /// A program's consumer.
+    pub(super) fn resume_consumer(&mut self, id: &ConsumerId) -> Result<(), Refusal> {
+        if !self.consumers.contains_key(id) {
+            let message = format!("this peer has no such consumer: {id}");
+            return Err(Refusal::new(Code::ConsumerNotFound, message));
+        }
+        self.pause_consumer(id, false);
+        Ok(())
+    }
+
+    pub(super) fn add_consumer(
+        &mut self,
+        id: ConsumerId,
+        transport: TransportId,
+        producer: ProducerId,
+        paused: bool,
+    ) {
+        self.consumers.insert(id, Consumer { transport, producer, accepted: true, paused });
+    }
+
+    pub(super) fn end_consumer(&mut self, id: &ConsumerId) {
+        if self.consumers.remove(id).is_some() {
+            self.to_room(RoomMsg::Unconsume(id.clone()));
+        }
+    }
+
+    /// The same source under a new id: its consumer, if there is one, goes on; the client keeps what it
+    /// has.
+    pub(super) fn on_replaced(&mut self, old: &ProducerId, entry: ProducerEntry) {
+        let Some((peer, before)) = self.available.remove(old) else { return };
+        let id = entry.id.clone();
+        let (was, is) = (before.paused, entry.paused);
+        for consumer in self.consumers.values_mut().filter(|c| c.producer == *old) {
+            consumer.producer = id.clone();
+        }
+        self.available.insert(id.clone(), (peer, entry));
+        if was != is {
+            self.on_paused(&id, is);
+        }
+        self.consume(&id);
+    }
+
+    pub(super) fn on_gone(&mut self, producer: &ProducerId) {
+        self.available.remove(producer);
+        for id in self.consumers_of(producer) {
+            self.end_consumer(&id);
+            self.notify(ServerNotification::ConsumerClosed { consumer_id: id });
+        }
+    }
+
+    pub(super) fn on_paused(&mut self, producer: &ProducerId, paused: bool) {
+        if let Some((_, entry)) = self.available.get_mut(producer) {
+            entry.paused = paused;
+        }
+        for consumer_id in self.consumers_of(producer) {
+            self.notify(if paused {
+                ServerNotification::ConsumerPaused { consumer_id }
+            } else {
+                ServerNotification::ConsumerResumed { consumer_id }
+            });
+        }
+    }
+
+    fn consumers_of(&self, producer: &ProducerId) -> Vec<ConsumerId> {
+        let of = self.consumers.iter().filter(|(_, consumer)| consumer.producer == *producer);
+        of.map(|(id, _)| id.clone()).collect()
+    }
+}
+
+/// The producer's `appData`, with whose it is, as mediasoup-demo has it.
+fn app_data(entry: &ProducerEntry, peer: &PeerId) -> Value {
+    let mut data = match &entry.app_data.0 {
+        Value::Object(map) => map.clone(),
+        _ => serde_json::Map::new(),
+    };
+    data.insert("peerId".into(), json!(peer));
+    data.insert("source".into(), json!(entry.source));
+    Value::Object(data)
+}

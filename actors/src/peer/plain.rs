@@ -1,0 +1,223 @@
+//! Plain RTP transports of a program's peer, steered over REST: for ffmpeg, GStreamer and recorders.
+
+use std::net::{IpAddr, SocketAddr};
+
+use base64::{Engine, engine::general_purpose::STANDARD};
+use rand::RngCore;
+use starling_media::{
+    SocketId,
+    command::{SrtpKey, SrtpKeys},
+    negotiation::{ConsumerOptions, consumer_parameters, plain_capabilities, sdp_of},
+};
+use starling_proto::{
+    Code, ConsumerId, PeerId, Refusal, TransportId,
+    rest::{
+        ConnectPlainTransport, ConsumerCreated, CreateConsumer, CreatePlainTransport,
+        CreateProducer, PlainTransportInfo, ProducerCreated,
+    },
+    roster::ProducerEntry,
+    transport::{PlainAddress, SrtpParameters, SrtpProfile},
+};
+
+use super::{
+    PeerState, too_many,
+    transports::{Transport, no_transport},
+};
+use crate::{
+    fresh,
+    limits::TRANSPORTS_PER_PEER,
+    router::{PlainSockets, RouterMsg},
+};
+
+/// A plain transport of this peer.
+pub(super) struct Plain {
+    address: PlainAddress,
+    comedia: bool,
+    srtp: Option<(SrtpProfile, SrtpKey)>,
+    /// Where it sends, once it is connected.
+    remote: Option<PlainAddress>,
+    connected: bool,
+}
+
+impl PeerState {
+    pub(super) fn create_plain(
+        &mut self,
+        options: &CreatePlainTransport,
+    ) -> Result<PlainTransportInfo, Refusal> {
+        if self.transports.len() >= TRANSPORTS_PER_PEER {
+            return Err(too_many("transports", TRANSPORTS_PER_PEER));
+        }
+        let bound = self.args.worker.bind_plain(!options.rtcp_mux).map_err(|error| {
+            Refusal::new(Code::NoCapacity, format!("no port for a plain transport: {error}"))
+                .hint("widen the range of plain ports, or end unused transports")
+        })?;
+        let ip = self.args.shared.plain_ip(bound.rtp.1.ip());
+        let rtcp = bound.rtcp.map(|(socket, _)| socket);
+        let address = PlainAddress {
+            ip,
+            port: bound.rtp.1.port(),
+            rtcp_port: bound.rtcp.map(|(_, address)| address.port()),
+        };
+        let srtp = options.enable_srtp.then(|| {
+            let profile = options.srtp_crypto_suite.unwrap_or(SrtpProfile::AesCm128HmacSha1_80);
+            (profile, random_key(profile))
+        });
+        let id: TransportId = fresh::id();
+        let plain =
+            Plain { address, comedia: options.comedia, srtp, remote: None, connected: false };
+        self.add_plain(&id, bound.rtp.0, rtcp, &plain);
+        let info = plain.info(id.clone());
+        self.transports.insert(id, Transport::Plain(plain));
+        Ok(info)
+    }
+
+    fn add_plain(&self, id: &TransportId, rtp: SocketId, rtcp: Option<SocketId>, plain: &Plain) {
+        let peer = self.myself.clone();
+        let (comedia, srtp) = (plain.comedia, plain.srtp.is_some());
+        let plain = PlainSockets { rtp, rtcp, comedia, srtp };
+        self.to_router(RouterMsg::AddPlain { id: id.clone(), peer, plain });
+    }
+
+    pub(super) fn connect_plain(
+        &mut self,
+        id: &TransportId,
+        options: ConnectPlainTransport,
+    ) -> Result<PlainTransportInfo, Refusal> {
+        let Some(Transport::Plain(plain)) = self.transports.get_mut(id) else {
+            return Err(no_transport(id));
+        };
+        if plain.connected {
+            return Err(Refusal::new(Code::WrongState, "the transport is connected already"));
+        }
+        let keys = plain.keys(options.srtp_parameters)?;
+        match (options.address, plain.comedia) {
+            (Some(_), true) => {
+                let message = "a comedia transport learns its address from the first packet";
+                return Err(Refusal::new(Code::BadRequest, message).hint("leave ip and port out"));
+            }
+            (None, false) => {
+                return Err(Refusal::new(Code::BadRequest, "'ip' and 'port' are missing"));
+            }
+            (Some(remote), false) => {
+                check_remote(&remote, plain.address.rtcp_port.is_some())?;
+                plain.remote = Some(remote);
+            }
+            (None, true) => {}
+        }
+        plain.connected = true;
+        let (remote, info) = (plain.remote.clone(), plain.info(id.clone()));
+        if let Some(keys) = keys {
+            self.to_router(RouterMsg::SetSrtp { id: id.clone(), keys: Box::new(keys) });
+        }
+        if let Some(PlainAddress { ip, port, rtcp_port }) = remote {
+            self.to_router(RouterMsg::ConnectPlain {
+                id: id.clone(),
+                rtp: SocketAddr::new(ip, port),
+                rtcp: rtcp_port.map(|port| SocketAddr::new(ip, port)),
+            });
+        }
+        Ok(info)
+    }
+
+    pub(super) fn plain_produce(
+        &mut self,
+        transport: TransportId,
+        producer: CreateProducer,
+    ) -> Result<ProducerCreated, Refusal> {
+        let Some(Transport::Plain(_)) = self.transports.get(&transport) else {
+            return Err(no_transport(&transport));
+        };
+        let CreateProducer { kind, rtp_parameters, app_data } = producer;
+        let named = app_data.get("source").and_then(serde_json::Value::as_str);
+        let source = named.unwrap_or(match kind {
+            starling_proto::MediaKind::Audio => "audio",
+            starling_proto::MediaKind::Video => "video",
+        });
+        let source = source.to_owned();
+        let producer_id =
+            self.start_producer(transport, kind, rtp_parameters, source, false, app_data)?;
+        Ok(ProducerCreated { producer_id })
+    }
+
+    pub(super) fn plain_consume(
+        &mut self,
+        transport: &TransportId,
+        options: CreateConsumer,
+        peer: PeerId,
+        entry: &ProducerEntry,
+    ) -> Result<ConsumerCreated, Refusal> {
+        let Some(Transport::Plain(plain)) = self.transports.get(transport) else {
+            return Err(no_transport(transport));
+        };
+        let capabilities = options
+            .rtp_capabilities
+            .unwrap_or_else(|| plain_capabilities(&self.args.shared.capabilities));
+        let negotiate = ConsumerOptions { enable_rtx: false, mid: None, cname: peer.to_string() };
+        let mut rng = rand::rng();
+        let rtp = consumer_parameters(&entry.consumable.0, &capabilities, negotiate, &mut rng)?;
+        let remote = plain.remote.as_ref().unwrap_or(&plain.address);
+        let sdp = sdp_of(&rtp, remote.ip, remote.port, remote.rtcp_port);
+        let consumer_id: ConsumerId = fresh::id();
+        self.start_consumer(&consumer_id, transport, entry, rtp.clone(), options.paused);
+        self.add_consumer(consumer_id.clone(), transport.clone(), entry.id.clone(), options.paused);
+        Ok(ConsumerCreated { consumer_id, kind: entry.kind, rtp_parameters: rtp, sdp })
+    }
+}
+
+impl Plain {
+    fn info(&self, transport_id: TransportId) -> PlainTransportInfo {
+        let srtp_parameters = self.srtp.as_ref().map(|(profile, key)| SrtpParameters {
+            crypto_suite: *profile,
+            key_base64: STANDARD.encode([key.key.as_slice(), key.salt.as_slice()].concat()),
+        });
+        PlainTransportInfo { transport_id, address: self.address.clone(), srtp_parameters }
+    }
+
+    /// Both directions' keys, if the transport encrypts. The suite follows the other side's, and then
+    /// our key is cut to it (mediasoup `PlainTransport.connect`).
+    fn keys(&mut self, theirs: Option<SrtpParameters>) -> Result<Option<SrtpKeys>, Refusal> {
+        let bad = |message: &str| Err(Refusal::new(Code::BadRequest, message));
+        let (srtp, theirs) = match (&mut self.srtp, theirs) {
+            (None, None) => return Ok(None),
+            (None, Some(_)) => return bad("the transport was made without 'enableSrtp'"),
+            (Some(_), None) => return bad("'srtpParameters' are missing"),
+            (Some(srtp), Some(theirs)) => (srtp, theirs),
+        };
+        let profile = theirs.crypto_suite;
+        if srtp.0 != profile {
+            *srtp = (profile, random_key(profile));
+        }
+        let Ok(bytes) = STANDARD.decode(&theirs.key_base64) else {
+            return bad("'keyBase64' is not base64");
+        };
+        let (key, salt) = profile.lengths();
+        if bytes.len() != key + salt {
+            return bad(&format!("'keyBase64' must hold {} bytes for this suite", key + salt));
+        }
+        let recv = SrtpKey { key: bytes[..key].to_vec(), salt: bytes[key..].to_vec() };
+        Ok(Some(SrtpKeys { profile, send: srtp.1.clone(), recv }))
+    }
+}
+
+fn random_key(profile: SrtpProfile) -> SrtpKey {
+    let (key, salt) = profile.lengths();
+    let mut bytes = vec![0; key + salt];
+    rand::rng().fill_bytes(&mut bytes);
+    SrtpKey { key: bytes[..key].to_vec(), salt: bytes[key..].to_vec() }
+}
+
+fn check_remote(remote: &PlainAddress, own_rtcp: bool) -> Result<(), Refusal> {
+    let nowhere = match remote.ip {
+        IpAddr::V4(ip) => ip.is_unspecified() || ip.is_broadcast(),
+        IpAddr::V6(ip) => ip.is_unspecified(),
+    };
+    if nowhere || remote.port == 0 || remote.rtcp_port == Some(0) {
+        let message = "'ip' and 'port' must name a receiver";
+        return Err(Refusal::new(Code::BadRequest, message));
+    }
+    if own_rtcp && remote.rtcp_port.is_none() {
+        let message = "'rtcpPort' is missing: the transport was made without 'rtcpMux'";
+        return Err(Refusal::new(Code::BadRequest, message));
+    }
+    Ok(())
+}

@@ -1,0 +1,189 @@
+//! The peer's transports and producers: made, connected, ended.
+
+use rand::SeedableRng;
+use serde_json::{Value, json};
+use starling_media::{
+    command::{IceCredentials, ProducerParams},
+    ice::candidates::credentials,
+    negotiation::{
+        consumable_parameters, producer_mapping, producer_type, validate_rtp_parameters,
+    },
+};
+use starling_proto::{
+    Code, MediaKind, ProducerId, Refusal, RtpParameters, TransportId,
+    json::Json,
+    roster::ProducerEntry,
+    transport::{DtlsParameters, IceParameters, WebRtcTransportInfo},
+};
+
+use super::{Own, PeerState, plain::Plain, too_many};
+use crate::{
+    fresh,
+    limits::{FREE_JSON, PRODUCERS_PER_PEER, TRANSPORTS_PER_PEER},
+    room::RoomMsg,
+    router::RouterMsg,
+};
+
+/// A transport of this peer.
+pub(super) enum Transport {
+    /// WebRTC.
+    WebRtc {
+        /// The client sends on it.
+        producing: bool,
+        /// `connectWebRtcTransport` was seen.
+        connected: bool,
+    },
+    /// Plain RTP.
+    Plain(Plain),
+}
+
+impl PeerState {
+    pub(super) fn create_webrtc(&mut self, producing: bool) -> Result<Value, Refusal> {
+        if self.transports.len() >= TRANSPORTS_PER_PEER {
+            return Err(too_many("transports", TRANSPORTS_PER_PEER));
+        }
+        let id: TransportId = fresh::id();
+        let mut rng = rand::rngs::StdRng::from_os_rng();
+        let ice = credentials(&mut rng);
+        let info = WebRtcTransportInfo {
+            transport_id: id.clone(),
+            ice_parameters: ice_parameters(&ice),
+            ice_candidates: self.args.shared.candidates(self.args.worker.local_addrs()),
+            dtls_parameters: self.args.shared.dtls_parameters(),
+        };
+        let peer = self.myself.clone();
+        self.to_router(RouterMsg::AddWebRtc { id: id.clone(), peer, ice });
+        self.transports.insert(id, Transport::WebRtc { producing, connected: false });
+        self.consume_all();
+        Ok(json!(info))
+    }
+
+    pub(super) fn connect_webrtc(
+        &mut self,
+        id: &TransportId,
+        dtls: DtlsParameters,
+    ) -> Result<Value, Refusal> {
+        match self.transports.get_mut(id) {
+            Some(Transport::WebRtc { connected: true, .. }) => {
+                Err(Refusal::new(Code::WrongState, "the transport is connected already"))
+            }
+            Some(Transport::WebRtc { connected, .. }) => {
+                if dtls.fingerprints.is_empty() || dtls.fingerprints.len() > 16 {
+                    let message = "dtlsParameters need 1 to 16 fingerprints";
+                    return Err(Refusal::new(Code::BadRequest, message));
+                }
+                *connected = true;
+                self.to_router(RouterMsg::Connect { id: id.clone(), dtls });
+                Ok(json!({}))
+            }
+            Some(Transport::Plain(_)) | None => Err(no_transport(id)),
+        }
+    }
+
+    pub(super) fn restart_ice(&mut self, id: &TransportId) -> Result<Value, Refusal> {
+        let Some(Transport::WebRtc { .. }) = self.transports.get(id) else {
+            return Err(no_transport(id));
+        };
+        let ice = credentials(&mut rand::rngs::StdRng::from_os_rng());
+        let answer = json!({ "iceParameters": ice_parameters(&ice) });
+        self.to_router(RouterMsg::RestartIce { id: id.clone(), ice });
+        Ok(answer)
+    }
+
+    /// Starts a producer: negotiated here, forwarded by the router, told by the room.
+    pub(super) fn start_producer(
+        &mut self,
+        transport: TransportId,
+        kind: MediaKind,
+        rtp: RtpParameters,
+        source: String,
+        paused: bool,
+        app_data: Value,
+    ) -> Result<ProducerId, Refusal> {
+        if self.producers.len() >= PRODUCERS_PER_PEER {
+            return Err(too_many("producers", PRODUCERS_PER_PEER));
+        }
+        check_free_json("appData", &app_data)?;
+        validate_rtp_parameters(&rtp)?;
+        let capabilities = &self.args.shared.capabilities;
+        let mut rng = rand::rngs::StdRng::from_os_rng();
+        let mapping = producer_mapping(&rtp, capabilities, &mut rng)?;
+        let consumable = consumable_parameters(kind, &rtp, capabilities, &mapping)?;
+        let entry = ProducerEntry {
+            id: fresh::id(),
+            kind,
+            rtp_type: producer_type(&rtp)?,
+            source,
+            paused,
+            consumable: Json(consumable),
+            app_data: Json(app_data),
+        };
+        let id = entry.id.clone();
+        let params = Box::new(ProducerParams { kind, rtp, mapping, paused });
+        self.to_room(RoomMsg::Produce {
+            peer: self.args.id.clone(),
+            incarnation: self.args.incarnation,
+            transport: transport.clone(),
+            entry: Box::new(entry.clone()),
+            params,
+        });
+        self.producers.insert(id.clone(), Own { transport, entry });
+        Ok(id)
+    }
+
+    pub(super) fn close_producer(&mut self, id: &ProducerId) {
+        if self.producers.remove(id).is_some() {
+            let peer = self.args.id.clone();
+            self.to_room(RoomMsg::CloseProducer { peer, producer: id.clone() });
+        }
+    }
+
+    pub(super) fn pause_producer(&mut self, id: &ProducerId, paused: bool) {
+        let Some(own) = self.producers.get_mut(id) else { return };
+        own.entry.paused = paused;
+        let peer = self.args.id.clone();
+        self.to_room(RoomMsg::PauseProducer { peer, producer: id.clone(), paused });
+    }
+
+    pub(super) fn remove_transport(&mut self, id: &TransportId) -> Result<(), Refusal> {
+        if self.transports.remove(id).is_none() {
+            return Err(no_transport(id));
+        }
+        let on_it = |own: &Own| own.transport == *id;
+        let producers: Vec<_> =
+            self.producers.iter().filter_map(|(id, own)| on_it(own).then(|| id.clone())).collect();
+        producers.iter().for_each(|id| self.close_producer(id));
+        let consumers = self.consumers.iter().filter(|(_, c)| c.transport == *id);
+        let consumers: Vec<_> = consumers.map(|(id, _)| id.clone()).collect();
+        consumers.iter().for_each(|id| self.end_consumer(id));
+        self.to_router(RouterMsg::RemoveTransport(id.clone()));
+        Ok(())
+    }
+
+    /// DTLS failed or the client closed it: what was on the transport ends. The session stays, so the
+    /// client may make another.
+    pub(super) fn on_transport_failed(&mut self, id: &TransportId, reason: &str) {
+        tracing::info!(peer = %self.args.id, transport = %id, reason, "a transport ended");
+        let _ = self.remove_transport(id);
+    }
+}
+
+fn ice_parameters(ice: &IceCredentials) -> IceParameters {
+    let IceCredentials { ufrag, password } = ice.clone();
+    IceParameters { username_fragment: ufrag, password, ice_lite: true }
+}
+
+/// Free-form JSON that every other peer is sent must be small.
+pub(super) fn check_free_json(what: &str, value: &Value) -> Result<(), Refusal> {
+    let len = value.to_string().len();
+    if len > FREE_JSON {
+        let message = format!("'{what}' has {len} bytes; at most {FREE_JSON} are passed on");
+        return Err(Refusal::new(Code::TooLarge, message));
+    }
+    Ok(())
+}
+
+pub(super) fn no_transport(id: &TransportId) -> Refusal {
+    Refusal::new(Code::TransportNotFound, format!("this peer has no such transport: {id}"))
+        .hint("it may have ended; create another")
+}

@@ -1,0 +1,354 @@
+//! RoomActor: a room on this node. It owns who is here, holds the replica of who is on the room's other
+//! nodes (`cluster::decide::roster` decides what a message means), and carries out what follows: tells
+//! peers, tells nodes, pulls producers and serves them. Never sees a packet; never elected, never alone.
+
+mod facts;
+mod local;
+mod pipes;
+mod remote;
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+    time::Instant,
+};
+
+use ractor::{Actor, ActorProcessingErr, ActorRef, SupervisionEvent};
+use serde_json::Value;
+use starling_cluster::decide::roster::{Local, RoomReplica};
+use starling_media::command::{ConsumerParams, ProducerParams};
+use starling_proto::{
+    ConsumerId, NodeId, PeerId, ProducerId, RoomId, TransportId,
+    flow::FlowId,
+    link::LinkMessage,
+    registry::RoomRecord,
+    rest::{ConsumerCreated, CreateConsumer, PeerInfo},
+    roster::{Change, ProducerEntry, Snapshot},
+};
+
+use crate::{
+    fresh,
+    limits::ROOM_LINGER,
+    link_actor::LinkPort,
+    node::{NodeMsg, Reply, Shared},
+    peer::PeerMsg,
+    router::{RouterActor, RouterArgs, RouterMsg, RouterSeq},
+    session::{Session, SessionRequest},
+    worker::WorkerHandle,
+    worker_actor::WorkerMsg,
+};
+use local::Here;
+use pipes::Pull;
+
+/// What a room is told.
+pub(crate) enum RoomMsg {
+    /// A client opens its session.
+    Open { request: Box<SessionRequest>, resumed: Option<u64>, reply: Reply<Session> },
+    /// REST makes a peer.
+    CreatePeer { peer: PeerId, display_name: String, reply: Reply<PeerInfo> },
+    /// A peer joins.
+    Join { request: u32, peer: PeerId, incarnation: u64, display_name: String, device: Value },
+    /// A peer's session is over.
+    PeerEnded { peer: PeerId, incarnation: u64 },
+    /// A peer has another name.
+    Rename { peer: PeerId, display_name: String },
+    /// A peer produces.
+    Produce {
+        peer: PeerId,
+        incarnation: u64,
+        transport: TransportId,
+        entry: Box<ProducerEntry>,
+        params: Box<ProducerParams>,
+    },
+    /// It produces no more.
+    CloseProducer { peer: PeerId, producer: ProducerId },
+    /// It pauses or goes on.
+    PauseProducer { peer: PeerId, producer: ProducerId, paused: bool },
+    /// A peer consumes.
+    Consume {
+        peer: ActorRef<PeerMsg>,
+        transport: TransportId,
+        consumer: ConsumerId,
+        producer: ProducerId,
+        params: Box<ConsumerParams>,
+    },
+    /// It consumes no more.
+    Unconsume(ConsumerId),
+    /// A link is up.
+    LinkUp(LinkPort),
+    /// It is down.
+    LinkDown(NodeId),
+    /// A node has peers of this room.
+    NodeHasRoom(NodeId),
+    /// It has none any more.
+    NodeLeftRoom(NodeId),
+    /// A node's peers.
+    RemoteSnapshot { node: NodeId, snapshot: Snapshot },
+    /// A change of them.
+    RemoteDelta { node: NodeId, seq: u64, change: Box<Change> },
+    /// A node missed a change.
+    SnapshotWanted(NodeId),
+    /// A node wants a producer of ours.
+    PipeOpen { node: NodeId, flow: FlowId, producer: ProducerId, layers: u32 },
+    /// It wants other layers of it.
+    PipeLayers { node: NodeId, flow: FlowId, layers: u32 },
+    /// A node does not have what we wanted.
+    PipeRefused { node: NodeId, flow: FlowId },
+    /// A flow is over.
+    PipeClosed { node: NodeId, flow: FlowId },
+    /// Something may be due.
+    Tick,
+    /// REST: who is here and elsewhere.
+    Peers(Reply<Vec<PeerInfo>>),
+    /// REST: a peer of this node.
+    PeerRef { peer: PeerId, reply: Reply<ActorRef<PeerMsg>> },
+    /// REST: send a peer away.
+    RemovePeer { peer: PeerId, reply: Reply<()> },
+    /// REST: a program's peer consumes.
+    PlainConsume {
+        peer: PeerId,
+        transport: TransportId,
+        consumer: CreateConsumer,
+        reply: Reply<ConsumerCreated>,
+    },
+    /// The node is draining: tell the peers where to go.
+    Drain,
+    /// Something the room needs has failed: its peers are told to reconnect.
+    Fail(String),
+    /// Its record changed.
+    Record(RoomRecord),
+    /// Its peers are sent away for good.
+    Delete,
+    /// It is empty, and the node has forgotten it.
+    Close,
+    /// A handler that panics, for the test of exit policies.
+    #[cfg(test)]
+    Panic,
+}
+
+/// What a room is made of.
+pub(crate) struct RoomArgs {
+    pub(crate) id: RoomId,
+    pub(crate) record: RoomRecord,
+    pub(crate) node: ActorRef<NodeMsg>,
+    pub(crate) shared: Arc<Shared>,
+    pub(crate) seq: RouterSeq,
+    pub(crate) worker: WorkerHandle,
+    pub(crate) worker_actor: ActorRef<WorkerMsg>,
+}
+
+pub(crate) struct RoomState {
+    args: RoomArgs,
+    myself: ActorRef<RoomMsg>,
+    router: ActorRef<RouterMsg>,
+    replica: RoomReplica,
+    /// Sessions of this node, joined or not.
+    here: BTreeMap<PeerId, Here>,
+    links: BTreeMap<NodeId, LinkPort>,
+    /// Nodes that are sent this room's changes.
+    members: BTreeSet<NodeId>,
+    /// Producers of other nodes that somebody here consumes.
+    pulls: BTreeMap<ProducerId, Pull>,
+    /// Which producer a consumer here is of.
+    consumers: BTreeMap<ConsumerId, ProducerId>,
+    /// Names that peers here were told.
+    names: BTreeMap<PeerId, String>,
+    /// Sessions opened so far: tells the node whether it and the room agree that nobody is here.
+    opened: u64,
+}
+
+/// The actor; see [`RoomMsg`].
+pub(crate) struct RoomActor;
+
+impl Actor for RoomActor {
+    type Msg = RoomMsg;
+    type State = RoomState;
+    type Arguments = RoomArgs;
+
+    async fn pre_start(
+        &self,
+        myself: ActorRef<RoomMsg>,
+        args: RoomArgs,
+    ) -> Result<RoomState, ActorProcessingErr> {
+        let router = RouterArgs {
+            seq: args.seq,
+            worker: args.worker.clone(),
+            worker_actor: args.worker_actor.clone(),
+            room: myself.clone(),
+            certificate: args.shared.certificate.clone(),
+        };
+        let supervisor = args.worker_actor.get_cell();
+        let (router, _) = Actor::spawn_linked(None, RouterActor, router, supervisor).await?;
+        let config = &args.shared.config;
+        let replica = RoomReplica::new(config.id.clone(), fresh::wall_us(), config.resume_within);
+        myself.send_interval(TICK, || RoomMsg::Tick);
+        Ok(RoomState {
+            myself,
+            router,
+            replica,
+            here: BTreeMap::new(),
+            links: BTreeMap::new(),
+            members: BTreeSet::new(),
+            pulls: BTreeMap::new(),
+            consumers: BTreeMap::new(),
+            names: BTreeMap::new(),
+            opened: 0,
+            args,
+        })
+    }
+
+    async fn handle(
+        &self,
+        myself: ActorRef<RoomMsg>,
+        message: RoomMsg,
+        state: &mut RoomState,
+    ) -> Result<(), ActorProcessingErr> {
+        match message {
+            RoomMsg::Open { request, resumed, reply } => {
+                let opened = state.open(*request, resumed).await;
+                let _ = reply.send(opened);
+            }
+            RoomMsg::CreatePeer { peer, display_name, reply } => {
+                let created = state.create_peer(peer, display_name).await;
+                let _ = reply.send(created);
+            }
+            RoomMsg::Fail(reason) => {
+                state.send_away(4001, &reason);
+                let room = state.args.id.clone();
+                let _ = state.args.node.cast(NodeMsg::RoomEnded { room, actor: myself.clone() });
+                myself.stop(None);
+            }
+            RoomMsg::Close => myself.stop(None),
+            #[cfg(test)]
+            RoomMsg::Panic => panic!("asked to"),
+            other => state.handle(other),
+        }
+        Ok(())
+    }
+
+    /// A peer that fails ends that peer: the room forgets it as if it had left.
+    async fn handle_supervisor_evt(
+        &self,
+        _myself: ActorRef<RoomMsg>,
+        event: SupervisionEvent,
+        state: &mut RoomState,
+    ) -> Result<(), ActorProcessingErr> {
+        if let SupervisionEvent::ActorFailed(cell, error) = event {
+            let failed = state.here.iter().find(|(_, here)| here.actor.get_id() == cell.get_id());
+            let Some((peer, here)) = failed else { return Ok(()) };
+            let (peer, incarnation) = (peer.clone(), here.incarnation);
+            tracing::error!(%peer, %error, "a peer failed and was ended");
+            state.peer_ended(&peer, incarnation);
+        }
+        Ok(())
+    }
+
+    async fn post_stop(
+        &self,
+        _myself: ActorRef<RoomMsg>,
+        state: &mut RoomState,
+    ) -> Result<(), ActorProcessingErr> {
+        let _ = state.router.cast(RouterMsg::Close);
+        Ok(())
+    }
+}
+
+/// How often a room looks for deadlines: they are seconds, and a tick of an idle room costs microseconds.
+const TICK: std::time::Duration = std::time::Duration::from_millis(500);
+
+impl RoomState {
+    fn handle(&mut self, message: RoomMsg) {
+        match message {
+            RoomMsg::Join { request, peer, incarnation, display_name, device } => {
+                self.join(request, &peer, incarnation, display_name, device);
+            }
+            RoomMsg::PeerEnded { peer, incarnation } => self.peer_ended(&peer, incarnation),
+            RoomMsg::Rename { peer, display_name } => {
+                let local = self.replica.local_rename(Instant::now(), &peer, display_name);
+                self.carry_out(local);
+            }
+            RoomMsg::Produce { peer, incarnation, transport, entry, params } => {
+                self.produce(&peer, incarnation, transport, *entry, params);
+            }
+            RoomMsg::CloseProducer { peer, producer } => {
+                let local = self.replica.local_close(Instant::now(), &peer, &producer);
+                self.carry_out(local);
+            }
+            RoomMsg::PauseProducer { peer, producer, paused } => {
+                let local = self.replica.local_pause(Instant::now(), &peer, &producer, paused);
+                self.carry_out(local);
+            }
+            RoomMsg::Consume { peer, transport, consumer, producer, params } => {
+                self.consume(peer, transport, consumer, producer, params);
+            }
+            RoomMsg::Unconsume(consumer) => self.unconsume(&consumer),
+            RoomMsg::LinkUp(port) => self.link_up(port),
+            RoomMsg::LinkDown(node) => self.link_down(&node),
+            RoomMsg::NodeHasRoom(node) => self.node_has_room(&node),
+            RoomMsg::NodeLeftRoom(node) => self.node_left_room(&node),
+            RoomMsg::RemoteSnapshot { node, snapshot } => self.remote_snapshot(&node, snapshot),
+            RoomMsg::RemoteDelta { node, seq, change } => self.remote_delta(&node, seq, &change),
+            RoomMsg::SnapshotWanted(node) => self.send_snapshot(&node),
+            RoomMsg::PipeOpen { node, flow, producer, layers } => {
+                self.pipe_open(&node, flow, &producer, layers);
+            }
+            RoomMsg::PipeLayers { node, flow, layers } => {
+                let _ = self.router.cast(RouterMsg::ServeLayers { node, flow, layers });
+            }
+            RoomMsg::PipeRefused { node, flow } | RoomMsg::PipeClosed { node, flow } => {
+                self.flow_over(node, flow);
+            }
+            RoomMsg::Tick => self.tick(),
+            RoomMsg::Peers(reply) => {
+                let _ = reply.send(Ok(self.peer_infos()));
+            }
+            RoomMsg::PeerRef { peer, reply } => {
+                let found = self.here(&peer).map(|here| here.actor.clone());
+                let _ = reply.send(found);
+            }
+            RoomMsg::RemovePeer { peer, reply } => {
+                let _ = reply.send(self.remove_peer(&peer));
+            }
+            RoomMsg::PlainConsume { peer, transport, consumer, reply } => {
+                self.plain_consume(&peer, transport, consumer, reply);
+            }
+            RoomMsg::Drain => self.drain(),
+            RoomMsg::Record(record) => self.args.record = record,
+            RoomMsg::Delete => self.send_away(4000, "the room was deleted"),
+            _ => {}
+        }
+    }
+
+    fn tick(&mut self) {
+        let now = Instant::now();
+        if self.replica.next_deadline().is_some_and(|deadline| deadline <= now) {
+            let facts = self.replica.expire(now);
+            self.apply(facts);
+        }
+    }
+
+    /// Tells the room's other nodes, then acts on the facts here.
+    fn carry_out(&mut self, local: Local) {
+        if let Some((seq, change)) = local.delta {
+            for node in &self.members {
+                if let Some(port) = self.links.get(node) {
+                    let (room, change) = (self.args.id.clone(), change.clone());
+                    port.link.send(LinkMessage::Delta { room, seq, change });
+                }
+            }
+        }
+        self.apply(local.facts);
+    }
+
+    /// Nobody is here: the node is told after a while, in case a page is only reloading.
+    fn check_empty(&self) {
+        if !self.here.is_empty() {
+            return;
+        }
+        let (node, room, opened) = (self.args.node.clone(), self.args.id.clone(), self.opened);
+        tokio::spawn(async move {
+            tokio::time::sleep(ROOM_LINGER).await;
+            let _ = node.cast(NodeMsg::RoomEmpty { room, opened });
+        });
+    }
+}

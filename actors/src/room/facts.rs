@@ -1,0 +1,118 @@
+//! What follows from a change of the merged view: peers here are told, pulls are moved.
+
+use starling_cluster::decide::roster::Fact;
+use starling_proto::{
+    NodeId, PeerId, ProducerId,
+    roster::ProducerEntry,
+    signal::{PeerSummary, ServerNotification},
+};
+
+use super::RoomState;
+use crate::{peer::PeerMsg, router::RouterMsg};
+
+impl RoomState {
+    pub(super) fn apply(&mut self, facts: Vec<Fact>) {
+        facts.into_iter().for_each(|fact| self.apply_one(fact));
+    }
+
+    fn apply_one(&mut self, fact: Fact) {
+        match fact {
+            Fact::PeerJoined { peer, node, display_name, device } => {
+                let summary = PeerSummary {
+                    peer_id: peer.clone(),
+                    display_name,
+                    device: device.0,
+                    node_id: node,
+                };
+                self.names.insert(peer.clone(), summary.display_name.clone());
+                self.tell_others(&peer, &ServerNotification::NewPeer { peer: summary });
+            }
+            Fact::PeerMoved { peer, from, to } => self.peer_moved(peer, &from, to),
+            Fact::PeerLost { .. } | Fact::PeerFound { .. } => {}
+            Fact::PeerLeft { peer, .. } => {
+                self.names.remove(&peer);
+                let peer_id = peer.clone();
+                self.tell_others(&peer, &ServerNotification::PeerClosed { peer_id });
+            }
+            Fact::Renamed { peer, display_name } => {
+                let old = self.names.insert(peer.clone(), display_name.clone());
+                self.tell_others(
+                    &peer.clone(),
+                    &ServerNotification::PeerDisplayNameChanged {
+                        peer_id: peer,
+                        display_name,
+                        old_display_name: old.unwrap_or_default(),
+                    },
+                );
+            }
+            Fact::ProducerAdded { peer, producer, .. } => {
+                let entry = Box::new(producer);
+                self.each_other(&peer.clone(), |to| {
+                    let (peer, entry) = (peer.clone(), entry.clone());
+                    let _ = to.cast(PeerMsg::Available { peer, entry });
+                });
+            }
+            Fact::ProducerReplaced { peer, node, old, producer } => {
+                self.producer_replaced(&peer, &node, &old, producer);
+            }
+            Fact::ProducerClosed { peer, producer } => self.producer_closed(&peer, &producer),
+            Fact::ProducerPaused { peer, producer, paused } => {
+                let _ = self
+                    .router
+                    .cast(RouterMsg::PauseProducer { producer: producer.clone(), paused });
+                self.each_other(&peer, |to| {
+                    let _ = to.cast(PeerMsg::Paused { producer: producer.clone(), paused });
+                });
+            }
+        }
+    }
+
+    /// The peer's session is on another node now. Where it was here, it is over.
+    fn peer_moved(&mut self, peer: PeerId, from: &NodeId, to: NodeId) {
+        let own = &self.args.shared.config.id;
+        if from == own && to != *own {
+            if let Some(here) = self.here.get(&peer) {
+                let reason = "the peer continued on another node".to_owned();
+                let _ = here.actor.cast(PeerMsg::Close { code: 4000, reason });
+            }
+        }
+        let moved = ServerNotification::PeerMoved { peer_id: peer.clone(), node_id: to };
+        self.tell_others(&peer, &moved);
+    }
+
+    /// Consumers of `old` go on with `producer`: from another node, or from here. (For a producer of
+    /// this node the router was told when it was produced.)
+    fn producer_replaced(
+        &mut self,
+        peer: &PeerId,
+        node: &NodeId,
+        old: &ProducerId,
+        producer: ProducerEntry,
+    ) {
+        self.move_pull(node, old, &producer);
+        let entry = Box::new(producer);
+        self.each_other(peer, |to| {
+            let _ = to.cast(PeerMsg::Replaced { old: old.clone(), entry: entry.clone() });
+        });
+    }
+
+    fn producer_closed(&mut self, peer: &PeerId, producer: &ProducerId) {
+        self.each_other(peer, |to| {
+            let _ = to.cast(PeerMsg::Gone(producer.clone()));
+        });
+        self.end_pull(producer);
+        let _ = self.router.cast(RouterMsg::RemoveProducer(producer.clone()));
+    }
+
+    /// Every joined peer here but the one it is about.
+    fn each_other(&self, about: &PeerId, tell: impl Fn(&ractor::ActorRef<PeerMsg>)) {
+        let others = self.here.iter().filter(|(id, here)| *id != about && here.joined);
+        others.for_each(|(_, here)| tell(&here.actor));
+    }
+
+    pub(super) fn tell_others(&self, about: &PeerId, notification: &ServerNotification) {
+        self.each_other(about, |to| {
+            let _ = to.cast(PeerMsg::Tell(notification.clone()));
+        });
+    }
+}

@@ -1,0 +1,365 @@
+//! Peers of this node: opened, joined, ended.
+
+use std::{sync::Arc, time::Instant};
+
+use ractor::{Actor, ActorRef};
+use serde_json::{Value, json};
+use starling_cluster::decide::roster::Fact;
+use starling_media::command::ProducerParams;
+use starling_proto::{
+    Code, PeerId, Refusal, TransportId,
+    json::Json,
+    rest::{ConsumerCreated, CreateConsumer, PeerInfo, ProducerInfo},
+    roster::{PeerEntry, ProducerEntry},
+    signal::{JoinAnswer, PeerSummary, ServerNotification},
+};
+use tokio::sync::{Semaphore, mpsc};
+
+use super::RoomState;
+use crate::{
+    fresh,
+    limits::PEERS_PER_ROOM,
+    node::Reply,
+    peer::{PeerActor, PeerArgs, PeerMsg},
+    router::RouterMsg,
+    session::{FromClient, Grants, INBOX, OUTBOX, Session, SessionRequest},
+};
+
+/// A session of this node.
+pub(super) struct Here {
+    pub(super) actor: ActorRef<PeerMsg>,
+    pub(super) incarnation: u64,
+    pub(super) joined: bool,
+    /// It came with a ticket: a peer of that id elsewhere is the same peer.
+    resumed: bool,
+}
+
+impl RoomState {
+    /// A client's session. Without a ticket its id must be free; with one it takes the place of the
+    /// session it resumes, wherever that is.
+    pub(super) async fn open(
+        &mut self,
+        request: SessionRequest,
+        resumed: Option<u64>,
+    ) -> Result<Session, Refusal> {
+        self.check_free(&request.peer, resumed)?;
+        let incarnation = self.next_incarnation(&request.peer, resumed);
+        let (outbox, to_client) = mpsc::channel(OUTBOX);
+        let args = self.peer_args(&request.peer, incarnation, request.grants, Some(outbox));
+        let args = PeerArgs { remote: Some(request.remote), ..args };
+        let actor = self.spawn_peer(args).await?;
+        self.admit(
+            request.peer,
+            Here { actor: actor.clone(), incarnation, joined: false, resumed: resumed.is_some() },
+        );
+        let (inbox, from_client) = mpsc::channel(INBOX);
+        tokio::spawn(forward(from_client, actor));
+        Ok(Session { inbox, outbox: to_client })
+    }
+
+    /// A program's peer: it joins at once and stays until it is removed.
+    pub(super) async fn create_peer(
+        &mut self,
+        peer: PeerId,
+        display_name: String,
+    ) -> Result<PeerInfo, Refusal> {
+        self.check_free(&peer, None)?;
+        let incarnation = self.next_incarnation(&peer, None);
+        let grants = Grants { publish: true, subscribe: true };
+        let args = self.peer_args(&peer, incarnation, grants, None);
+        let args = PeerArgs { display_name: display_name.clone(), ..args };
+        let actor = self.spawn_peer(args).await?;
+        let here = Here { actor, incarnation, joined: true, resumed: false };
+        self.admit(peer.clone(), here);
+        let device = json!({"flag": "program", "name": "REST"});
+        self.take_in(&peer, incarnation, display_name, device);
+        let infos = self.peer_infos();
+        let made = infos.into_iter().find(|info| info.id == peer);
+        made.ok_or_else(|| Refusal::new(Code::Internal, "the peer ended at once"))
+    }
+
+    fn check_free(&self, peer: &PeerId, resumed: Option<u64>) -> Result<(), Refusal> {
+        let policy = &self.args.record.policy;
+        if self.here.len() >= PEERS_PER_ROOM && !self.here.contains_key(peer) {
+            let message = format!("this room has {PEERS_PER_ROOM} peers on this node");
+            return Err(Refusal::new(Code::NoCapacity, message).hint("join through another node"));
+        }
+        let most = policy.max_peers as usize;
+        let known = self.replica.peer(peer);
+        if most > 0 && known.is_none() && self.replica.len() >= most {
+            let message = format!("the room is full: its policy allows {most} peers");
+            return Err(Refusal::new(Code::LimitReached, message));
+        }
+        let taken = known.is_some_and(|view| !view.lost) || self.here.contains_key(peer);
+        if taken && resumed.is_none() {
+            let message = format!("a peer '{peer}' is in the room");
+            return Err(Refusal::new(Code::PeerExists, message)
+                .hint("choose another peer id, or resume with the ticket of its join"));
+        }
+        Ok(())
+    }
+
+    fn next_incarnation(&self, peer: &PeerId, resumed: Option<u64>) -> u64 {
+        let wall = fresh::wall_us().max(resumed.map_or(0, |old| old.saturating_add(1)));
+        let open = self.here.get(peer).map_or(0, |here| here.incarnation.saturating_add(1));
+        self.replica.next_incarnation(peer, wall.max(open))
+    }
+
+    fn peer_args(
+        &self,
+        peer: &PeerId,
+        incarnation: u64,
+        grants: Grants,
+        outbox: Option<mpsc::Sender<crate::session::ToClient>>,
+    ) -> PeerArgs {
+        PeerArgs {
+            id: peer.clone(),
+            incarnation,
+            display_name: String::new(),
+            room_id: self.args.id.clone(),
+            room: self.myself.clone(),
+            router: self.router.clone(),
+            worker: self.args.worker.clone(),
+            shared: self.args.shared.clone(),
+            grants,
+            outbox,
+            remote: None,
+        }
+    }
+
+    async fn spawn_peer(&self, args: PeerArgs) -> Result<ActorRef<PeerMsg>, Refusal> {
+        let supervisor = self.myself.get_cell();
+        let spawned = Actor::spawn_linked(None, PeerActor, args, supervisor).await;
+        let (actor, _) = spawned.map_err(|error| {
+            Refusal::new(Code::Internal, format!("the peer did not start: {error}"))
+        })?;
+        Ok(actor)
+    }
+
+    /// A newer session of the same peer ends the older one here.
+    fn admit(&mut self, peer: PeerId, here: Here) {
+        self.opened += 1;
+        self.args.shared.count_peer(1);
+        if let Some(old) = self.here.insert(peer, here) {
+            self.args.shared.count_peer(-1);
+            let reason = "the peer continued in another session".to_owned();
+            let _ = old.actor.cast(PeerMsg::Close { code: 4000, reason });
+        }
+    }
+
+    pub(super) fn join(
+        &mut self,
+        request: u32,
+        peer: &PeerId,
+        incarnation: u64,
+        display_name: String,
+        device: Value,
+    ) {
+        let Some(here) = self.here.get_mut(peer).filter(|here| here.incarnation == incarnation)
+        else {
+            return;
+        };
+        // Two clients took the same id on two nodes at once: the room's view decides, as for `open`.
+        let elsewhere = self
+            .replica
+            .peer(peer)
+            .is_some_and(|view| !view.lost && *view.node != self.args.shared.config.id);
+        if elsewhere && !here.resumed {
+            let reason = format!("a peer '{peer}' is in the room");
+            let _ = here.actor.cast(PeerMsg::Close { code: 4000, reason });
+            return;
+        }
+        here.joined = true;
+        let actor = here.actor.clone();
+        self.take_in(peer, incarnation, display_name, device);
+        let answer = self.join_answer(peer, incarnation);
+        let _ = actor.cast(PeerMsg::Joined { request, answer: json!(answer) });
+        for view in self.replica.peers().filter(|view| view.entry.id != *peer) {
+            for entry in &view.entry.producers {
+                let (peer, entry) = (view.entry.id.clone(), Box::new(entry.clone()));
+                let _ = actor.cast(PeerMsg::Available { peer, entry });
+            }
+        }
+    }
+
+    fn take_in(&mut self, peer: &PeerId, incarnation: u64, display_name: String, device: Value) {
+        self.names.insert(peer.clone(), display_name.clone());
+        let entry = PeerEntry {
+            id: peer.clone(),
+            incarnation,
+            display_name,
+            device: Json(device),
+            producers: Vec::new(),
+        };
+        let local = self.replica.local_join(Instant::now(), entry);
+        self.carry_out(local);
+    }
+
+    fn join_answer(&self, peer: &PeerId, incarnation: u64) -> JoinAnswer {
+        let others = self.replica.peers().filter(|view| view.entry.id != *peer);
+        let peers = others.map(|view| PeerSummary {
+            peer_id: view.entry.id.clone(),
+            display_name: view.entry.display_name.clone(),
+            device: view.entry.device.0.clone(),
+            node_id: view.node.clone(),
+        });
+        JoinAnswer {
+            peers: peers.collect(),
+            node: self.args.shared.hint(),
+            resume: self.args.shared.resume_offer(
+                &self.args.id,
+                &self.args.record.policy,
+                peer,
+                incarnation,
+            ),
+        }
+    }
+
+    pub(super) fn peer_ended(&mut self, peer: &PeerId, incarnation: u64) {
+        if self.here.get(peer).is_some_and(|here| here.incarnation == incarnation) {
+            self.here.remove(peer);
+            self.args.shared.count_peer(-1);
+        }
+        let local = self.replica.local_leave(Instant::now(), peer, incarnation);
+        self.carry_out(local);
+        self.check_empty();
+    }
+
+    pub(super) fn produce(
+        &mut self,
+        peer: &PeerId,
+        incarnation: u64,
+        transport: TransportId,
+        entry: ProducerEntry,
+        params: Box<ProducerParams>,
+    ) {
+        let here = self.here.get(peer).filter(|here| here.incarnation == incarnation);
+        let Some(actor) = here.map(|here| here.actor.clone()) else { return };
+        let producer = entry.id.clone();
+        let local = self.replica.local_produce(Instant::now(), peer, entry);
+        let replaces = local.facts.iter().find_map(|fact| match fact {
+            Fact::ProducerReplaced { old, producer: new, .. } if new.id == producer => {
+                Some(old.clone())
+            }
+            _ => None,
+        });
+        let _ = self.router.cast(RouterMsg::Produce {
+            transport,
+            producer,
+            params,
+            peer: actor,
+            replaces,
+        });
+        self.carry_out(local);
+    }
+
+    pub(super) fn here(&self, peer: &PeerId) -> Result<&Here, Refusal> {
+        self.here.get(peer).ok_or_else(|| {
+            let at = self.replica.peer(peer).map(|view| view.node.clone());
+            let message = format!("there is no peer '{peer}' on this node");
+            let refusal = Refusal::new(Code::PeerNotFound, message);
+            match at {
+                Some(node) => refusal.hint(format!("it is on node '{node}': ask there")),
+                None => refusal,
+            }
+        })
+    }
+
+    pub(super) fn remove_peer(&mut self, peer: &PeerId) -> Result<(), Refusal> {
+        let here = self.here(peer)?;
+        let reason = "removed by an operator".to_owned();
+        let _ = here.actor.cast(PeerMsg::Close { code: 4000, reason });
+        Ok(())
+    }
+
+    pub(super) fn plain_consume(
+        &self,
+        peer: &PeerId,
+        transport: TransportId,
+        consumer: CreateConsumer,
+        reply: Reply<ConsumerCreated>,
+    ) {
+        let actor = match self.here(peer) {
+            Ok(here) => here.actor.clone(),
+            Err(refusal) => {
+                let _ = reply.send(Err(refusal));
+                return;
+            }
+        };
+        let Some((owner, entry)) = self.replica.producer(&consumer.producer_id) else {
+            let message = format!("the room has no producer '{}'", consumer.producer_id);
+            let _ = reply.send(Err(Refusal::new(Code::ProducerNotFound, message)
+                .hint("GET …/peers lists the producers of the room")));
+            return;
+        };
+        let of = (owner.entry.id.clone(), Box::new(entry.clone()));
+        let consumer = Box::new(consumer);
+        let _ = actor.cast(PeerMsg::PlainConsume { transport, consumer, of, reply });
+    }
+
+    pub(super) fn send_away(&self, code: u16, reason: &str) {
+        for here in self.here.values() {
+            let _ = here.actor.cast(PeerMsg::Close { code, reason: reason.to_owned() });
+        }
+    }
+
+    /// Tells each peer where to go; it leaves when it is there.
+    pub(super) fn drain(&self) {
+        for (peer, here) in &self.here {
+            let offer = self.args.shared.resume_offer(
+                &self.args.id,
+                &self.args.record.policy,
+                peer,
+                here.incarnation,
+            );
+            let reason = "this node is about to leave".to_owned();
+            let tell = |notification| {
+                let _ = here.actor.cast(PeerMsg::Tell(notification));
+            };
+            let nodes = offer.standby.clone();
+            tell(ServerNotification::StandbyChanged(offer));
+            tell(ServerNotification::MoveTo { nodes, reason });
+        }
+    }
+
+    pub(super) fn peer_infos(&self) -> Vec<PeerInfo> {
+        let infos = self.replica.peers().map(|view| PeerInfo {
+            id: view.entry.id.clone(),
+            display_name: view.entry.display_name.clone(),
+            node: view.node.clone(),
+            device: view.entry.device.0.clone(),
+            lost: view.lost,
+            producers: view.entry.producers.iter().map(producer_info).collect(),
+        });
+        infos.collect()
+    }
+}
+
+fn producer_info(entry: &ProducerEntry) -> ProducerInfo {
+    ProducerInfo {
+        id: entry.id.clone(),
+        kind: entry.kind,
+        rtp_type: entry.rtp_type,
+        source: entry.source.clone(),
+        paused: entry.paused,
+        mime_type: entry
+            .consumable
+            .0
+            .codecs
+            .first()
+            .map_or_else(String::new, |c| c.mime_type.clone()),
+    }
+}
+
+/// Passes a client's messages to its peer. At most [`INBOX`] are unhandled at any time, although the
+/// actor's mailbox has no bound.
+async fn forward(mut from: mpsc::Receiver<FromClient>, to: ActorRef<PeerMsg>) {
+    let permits = Arc::new(Semaphore::new(INBOX));
+    while let Some(message) = from.recv().await {
+        let Ok(permit) = permits.clone().acquire_owned().await else { break };
+        if to.cast(PeerMsg::Client(Box::new(message), permit)).is_err() {
+            return;
+        }
+    }
+    let _ = to.cast(PeerMsg::SessionEnded);
+}

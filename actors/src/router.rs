@@ -1,0 +1,543 @@
+//! RouterActor: one room's forwarding on one worker. It knows which key of the plane stands for which
+//! transport, producer and consumer, turns the room's and the peers' wishes into commands, and tells
+//! the worker's facts to whom they concern. Decides nothing.
+
+mod keys;
+mod pipes;
+
+use std::{collections::BTreeMap, sync::Arc};
+
+use ractor::{Actor, ActorProcessingErr, ActorRef, SupervisionEvent};
+use starling_cluster::link::Link;
+use starling_media::{
+    Command, ConsumerKey, Event, PipeKey, ProducerKey, SocketId, TransportKey,
+    command::{ConsumerParams, IceCredentials, ProducerParams, SrtpKeys, StatsOf},
+    event::IceState,
+};
+use starling_proto::{
+    ConsumerId, NodeId, ProducerId, TransportId, flow::FlowId, roster::ProducerEntry,
+    rtp::ConsumerLayers, transport::DtlsParameters,
+};
+
+use crate::{
+    dtls::Certificate,
+    node::Reply,
+    peer::PeerMsg,
+    room::RoomMsg,
+    transport::{TransportActor, TransportArgs, TransportMsg},
+    worker::WorkerHandle,
+    worker_actor::WorkerMsg,
+};
+
+use keys::Keys;
+pub(crate) use keys::RouterSeq;
+
+/// What a router is told.
+pub(crate) enum RouterMsg {
+    /// A WebRTC transport of a peer.
+    AddWebRtc { id: TransportId, peer: ActorRef<PeerMsg>, ice: IceCredentials },
+    /// The client's DTLS side.
+    Connect { id: TransportId, dtls: DtlsParameters },
+    /// New ICE credentials.
+    RestartIce { id: TransportId, ice: IceCredentials },
+    /// A plain transport of a peer, its sockets bound.
+    AddPlain { id: TransportId, peer: ActorRef<PeerMsg>, plain: PlainSockets },
+    /// Where a plain transport sends.
+    ConnectPlain { id: TransportId, rtp: std::net::SocketAddr, rtcp: Option<std::net::SocketAddr> },
+    /// Keys of a plain transport.
+    SetSrtp { id: TransportId, keys: Box<SrtpKeys> },
+    /// A transport ends, with what is on it.
+    RemoveTransport(TransportId),
+    /// A producer of a local peer. `replaces` names the one whose consumers go over to it.
+    Produce {
+        transport: TransportId,
+        producer: ProducerId,
+        params: Box<ProducerParams>,
+        peer: ActorRef<PeerMsg>,
+        replaces: Option<ProducerId>,
+    },
+    /// Stops or goes on.
+    PauseProducer { producer: ProducerId, paused: bool },
+    /// Gone for good.
+    RemoveProducer(ProducerId),
+    /// A consumer of a local peer.
+    Consume {
+        transport: TransportId,
+        consumer: ConsumerId,
+        producer: ProducerId,
+        params: Box<ConsumerParams>,
+        peer: ActorRef<PeerMsg>,
+    },
+    /// Stops or goes on.
+    PauseConsumer { consumer: ConsumerId, paused: bool },
+    /// Highest layers.
+    PreferLayers { consumer: ConsumerId, layers: ConsumerLayers },
+    /// Wanted by the client.
+    KeyFrame(ConsumerId),
+    /// Gone.
+    RemoveConsumer(ConsumerId),
+    /// A producer of another node is to be had on this flow.
+    Pull {
+        entry: Box<ProducerEntry>,
+        flow: FlowId,
+        link: Arc<dyn Link>,
+        replaces: Option<ProducerId>,
+    },
+    /// Its packets stop; its consumers wait.
+    Unpull(ProducerId),
+    /// Another node wants a producer on this flow.
+    Serve { entry: Box<ProducerEntry>, flow: FlowId, link: Arc<dyn Link>, layers: u32 },
+    /// It wants other layers.
+    ServeLayers { node: NodeId, flow: FlowId, layers: u32 },
+    /// It wants no more.
+    Unserve { node: NodeId, flow: FlowId },
+    /// The link to a node is down.
+    UnserveNode(NodeId),
+    /// Statistics.
+    Stats { of: StatsWish, reply: Reply<serde_json::Value> },
+    /// Facts of the worker about keys of this router.
+    Events(Vec<Event>),
+    /// Everything ends.
+    Close,
+    /// A handler that panics, for the test of exit policies.
+    #[cfg(test)]
+    Panic,
+}
+
+/// Sockets of a plain transport.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct PlainSockets {
+    pub(crate) rtp: SocketId,
+    pub(crate) rtcp: Option<SocketId>,
+    pub(crate) comedia: bool,
+    pub(crate) srtp: bool,
+}
+
+/// Statistics of what.
+pub(crate) enum StatsWish {
+    Transport(TransportId),
+    Producer(ProducerId),
+    Consumer(ConsumerId),
+}
+
+/// Most statistics questions without an answer; a plane answers in a turn, so more means it is stuck.
+const MAX_PENDING_STATS: usize = 256;
+
+/// What a router is made of.
+pub(crate) struct RouterArgs {
+    pub(crate) seq: RouterSeq,
+    pub(crate) worker: WorkerHandle,
+    pub(crate) worker_actor: ActorRef<WorkerMsg>,
+    pub(crate) room: ActorRef<RoomMsg>,
+    pub(crate) certificate: Certificate,
+}
+
+struct Transport {
+    key: TransportKey,
+    actor: Option<ActorRef<TransportMsg>>,
+    sockets: Vec<SocketId>,
+}
+
+struct Producer {
+    key: ProducerKey,
+    peer: Option<ActorRef<PeerMsg>>,
+    pipe: Option<Pipe>,
+}
+
+struct Consumer {
+    key: ConsumerKey,
+    peer: ActorRef<PeerMsg>,
+}
+
+/// A pipe transport on a flow of a link.
+struct Pipe {
+    transport: TransportKey,
+    key: PipeKey,
+    flow: FlowId,
+    link: Arc<dyn Link>,
+}
+
+struct Served {
+    pipe: Pipe,
+    consumer: ConsumerKey,
+}
+
+pub(crate) struct RouterState {
+    args: RouterArgs,
+    keys: Keys,
+    transports: BTreeMap<TransportId, Transport>,
+    transport_ids: BTreeMap<TransportKey, (TransportId, Option<ActorRef<PeerMsg>>)>,
+    producers: BTreeMap<ProducerId, Producer>,
+    producer_ids: BTreeMap<ProducerKey, ProducerId>,
+    consumers: BTreeMap<ConsumerId, Consumer>,
+    consumer_ids: BTreeMap<ConsumerKey, ConsumerId>,
+    served: BTreeMap<(NodeId, FlowId), Served>,
+    stats: BTreeMap<u64, Reply<serde_json::Value>>,
+}
+
+/// The actor; see [`RouterMsg`].
+pub(crate) struct RouterActor;
+
+impl Actor for RouterActor {
+    type Msg = RouterMsg;
+    type State = RouterState;
+    type Arguments = RouterArgs;
+
+    async fn pre_start(
+        &self,
+        myself: ActorRef<RouterMsg>,
+        args: RouterArgs,
+    ) -> Result<RouterState, ActorProcessingErr> {
+        args.worker_actor.cast(WorkerMsg::RouterUp {
+            seq: args.seq,
+            router: myself,
+            room: args.room.clone(),
+        })?;
+        Ok(RouterState {
+            keys: Keys::new(args.seq),
+            args,
+            transports: BTreeMap::new(),
+            transport_ids: BTreeMap::new(),
+            producers: BTreeMap::new(),
+            producer_ids: BTreeMap::new(),
+            consumers: BTreeMap::new(),
+            consumer_ids: BTreeMap::new(),
+            served: BTreeMap::new(),
+            stats: BTreeMap::new(),
+        })
+    }
+
+    async fn handle(
+        &self,
+        myself: ActorRef<RouterMsg>,
+        message: RouterMsg,
+        state: &mut RouterState,
+    ) -> Result<(), ActorProcessingErr> {
+        match message {
+            RouterMsg::AddWebRtc { id, peer, ice } => {
+                state.add_webrtc(&myself, id, peer, ice).await?;
+            }
+            RouterMsg::Events(events) => events.into_iter().for_each(|event| state.on_event(event)),
+            RouterMsg::Close => myself.stop(None),
+            other => state.handle(other),
+        }
+        Ok(())
+    }
+
+    /// A transport that fails ends that transport: its peer is told, the others notice nothing.
+    async fn handle_supervisor_evt(
+        &self,
+        _myself: ActorRef<RouterMsg>,
+        event: SupervisionEvent,
+        state: &mut RouterState,
+    ) -> Result<(), ActorProcessingErr> {
+        let SupervisionEvent::ActorFailed(cell, error) = event else { return Ok(()) };
+        let failed = state.transports.iter().find_map(|(id, transport)| {
+            let actor = transport.actor.as_ref()?;
+            (actor.get_id() == cell.get_id()).then(|| id.clone())
+        });
+        let Some(id) = failed else { return Ok(()) };
+        tracing::error!(transport = %id, %error, "a transport failed and was ended");
+        let peer = state.transports.get(&id).and_then(|t| state.transport_ids.get(&t.key));
+        if let Some((_, Some(peer))) = peer {
+            let reason = "the transport failed on the node".to_owned();
+            let _ = peer.cast(PeerMsg::TransportFailed { id: id.clone(), reason });
+        }
+        state.remove_transport(&id);
+        Ok(())
+    }
+
+    async fn post_stop(
+        &self,
+        _myself: ActorRef<RouterMsg>,
+        state: &mut RouterState,
+    ) -> Result<(), ActorProcessingErr> {
+        state.close();
+        Ok(())
+    }
+}
+
+impl RouterState {
+    fn command(&self, command: Command) {
+        // A full queue means that the worker is stuck or gone; its watchdog says so.
+        let _ = self.args.worker.command(command);
+    }
+
+    async fn add_webrtc(
+        &mut self,
+        myself: &ActorRef<RouterMsg>,
+        id: TransportId,
+        peer: ActorRef<PeerMsg>,
+        ice: IceCredentials,
+    ) -> Result<(), ActorProcessingErr> {
+        let key = self.keys.transport();
+        self.command(Command::AddWebRtc { transport: key, ice, consent: crate::limits::CONSENT });
+        let args = TransportArgs {
+            id: id.clone(),
+            key,
+            worker: self.args.worker.clone(),
+            certificate: self.args.certificate.clone(),
+            peer: peer.clone(),
+        };
+        let (actor, _) = Actor::spawn_linked(None, TransportActor, args, myself.get_cell()).await?;
+        self.transport_ids.insert(key, (id.clone(), Some(peer)));
+        self.transports.insert(id, Transport { key, actor: Some(actor), sockets: Vec::new() });
+        Ok(())
+    }
+
+    fn handle(&mut self, message: RouterMsg) {
+        match message {
+            RouterMsg::Connect { id, dtls } => {
+                self.tell_transport(&id, TransportMsg::Connect(dtls))
+            }
+            RouterMsg::RestartIce { id, ice } => {
+                self.on_transport(&id, |transport| Command::RestartIce { transport, ice })
+            }
+            RouterMsg::AddPlain { id, peer, plain } => self.add_plain(id, peer, plain),
+            RouterMsg::ConnectPlain { id, rtp, rtcp } => {
+                self.on_transport(&id, |transport| Command::ConnectPlain { transport, rtp, rtcp })
+            }
+            RouterMsg::SetSrtp { id, keys } => {
+                self.on_transport(&id, |transport| Command::SetSrtp { transport, keys });
+            }
+            RouterMsg::RemoveTransport(id) => self.remove_transport(&id),
+            RouterMsg::Produce { transport, producer, params, peer, replaces } => {
+                self.produce(&transport, producer, params, peer, replaces);
+            }
+            RouterMsg::PauseProducer { producer, paused } => {
+                if let Some(Producer { key, .. }) = self.producers.get(&producer) {
+                    self.command(Command::PauseProducer { producer: *key, paused });
+                }
+            }
+            RouterMsg::RemoveProducer(id) => self.remove_producer(&id),
+            RouterMsg::Consume { transport, consumer, producer, params, peer } => {
+                self.consume(&transport, consumer, &producer, params, peer);
+            }
+            RouterMsg::PauseConsumer { consumer, paused } => {
+                self.on_consumer(&consumer, |consumer| Command::PauseConsumer { consumer, paused })
+            }
+            RouterMsg::PreferLayers { consumer, layers } => {
+                self.on_consumer(&consumer, |consumer| Command::SetPreferredLayers {
+                    consumer,
+                    layers,
+                });
+            }
+            RouterMsg::KeyFrame(consumer) => {
+                self.on_consumer(&consumer, |consumer| Command::RequestKeyFrame { consumer });
+            }
+            RouterMsg::RemoveConsumer(id) => {
+                self.on_consumer(&id, |consumer| Command::RemoveConsumer { consumer });
+                if let Some(consumer) = self.consumers.remove(&id) {
+                    self.consumer_ids.remove(&consumer.key);
+                }
+            }
+            RouterMsg::Pull { entry, flow, link, replaces } => {
+                self.pull(*entry, flow, link, replaces);
+            }
+            RouterMsg::Unpull(id) => self.unpull(&id),
+            RouterMsg::Serve { entry, flow, link, layers } => {
+                self.serve(&entry, flow, link, layers);
+            }
+            RouterMsg::ServeLayers { node, flow, layers } => {
+                if let Some(served) = self.served.get(&(node, flow)) {
+                    self.command(Command::SetPipeLayers { consumer: served.consumer, layers });
+                }
+            }
+            RouterMsg::Unserve { node, flow } => self.unserve(&node, flow),
+            RouterMsg::UnserveNode(node) => self.unserve_node(&node),
+            RouterMsg::Stats { of, reply } => self.ask_stats(&of, reply),
+            #[cfg(test)]
+            RouterMsg::Panic => panic!("asked to"),
+            RouterMsg::AddWebRtc { .. } | RouterMsg::Events(_) | RouterMsg::Close => {
+                unreachable!("handled by the actor")
+            }
+        }
+    }
+
+    fn tell_transport(&self, id: &TransportId, message: TransportMsg) {
+        if let Some(Transport { actor: Some(actor), .. }) = self.transports.get(id) {
+            let _ = actor.cast(message);
+        }
+    }
+
+    fn on_transport(&self, id: &TransportId, command: impl FnOnce(TransportKey) -> Command) {
+        if let Some(transport) = self.transports.get(id) {
+            self.command(command(transport.key));
+        }
+    }
+
+    fn on_consumer(&self, id: &ConsumerId, command: impl FnOnce(ConsumerKey) -> Command) {
+        if let Some(consumer) = self.consumers.get(id) {
+            self.command(command(consumer.key));
+        }
+    }
+
+    fn add_plain(&mut self, id: TransportId, peer: ActorRef<PeerMsg>, plain: PlainSockets) {
+        let transport = self.keys.transport();
+        let PlainSockets { rtp, rtcp, comedia, srtp } = plain;
+        self.command(Command::AddPlain { transport, rtp, rtcp, comedia, srtp });
+        self.transport_ids.insert(transport, (id.clone(), Some(peer)));
+        let sockets = std::iter::once(rtp).chain(rtcp).collect();
+        self.transports.insert(id, Transport { key: transport, actor: None, sockets });
+    }
+
+    fn remove_transport(&mut self, id: &TransportId) {
+        let Some(transport) = self.transports.remove(id) else { return };
+        self.transport_ids.remove(&transport.key);
+        self.command(Command::RemoveTransport { transport: transport.key });
+        transport.sockets.iter().for_each(|socket| self.args.worker.release_plain(*socket));
+        if let Some(actor) = transport.actor {
+            actor.stop(None);
+        }
+    }
+
+    fn produce(
+        &mut self,
+        transport: &TransportId,
+        id: ProducerId,
+        params: Box<ProducerParams>,
+        peer: ActorRef<PeerMsg>,
+        replaces: Option<ProducerId>,
+    ) {
+        let Some(&Transport { key: transport, .. }) = self.transports.get(transport) else {
+            return;
+        };
+        let key = self.keys.producer();
+        self.command(Command::Produce { transport, producer: key, params });
+        self.install(id, Producer { key, peer: Some(peer), pipe: None }, replaces);
+    }
+
+    /// Puts a producer in the place of the one it replaces (by default the one of its own id): its
+    /// consumers go over, and the old one ends.
+    fn install(&mut self, id: ProducerId, producer: Producer, replaces: Option<ProducerId>) {
+        let key = producer.key;
+        let old = self.producers.remove(&replaces.unwrap_or_else(|| id.clone()));
+        if let Some(old) = old {
+            self.command(Command::ReplaceProducer { old: old.key, new: key });
+            self.end_producer(old);
+        }
+        self.producer_ids.insert(key, id.clone());
+        self.producers.insert(id, producer);
+    }
+
+    fn remove_producer(&mut self, id: &ProducerId) {
+        if let Some(producer) = self.producers.remove(id) {
+            self.end_producer(producer);
+        }
+    }
+
+    fn end_producer(&mut self, producer: Producer) {
+        self.producer_ids.remove(&producer.key);
+        self.command(Command::RemoveProducer { producer: producer.key });
+        if let Some(pipe) = producer.pipe {
+            self.end_pipe(&pipe);
+        }
+    }
+
+    fn consume(
+        &mut self,
+        transport: &TransportId,
+        id: ConsumerId,
+        producer: &ProducerId,
+        params: Box<ConsumerParams>,
+        peer: ActorRef<PeerMsg>,
+    ) {
+        let Some(&Transport { key: transport, .. }) = self.transports.get(transport) else {
+            return;
+        };
+        let producer = self.producer_or_place(producer);
+        let key = self.keys.consumer();
+        self.command(Command::Consume { transport, consumer: key, producer, params });
+        self.consumer_ids.insert(key, id.clone());
+        self.consumers.insert(id, Consumer { key, peer });
+    }
+
+    /// The key of a producer; of its place if it is yet to be pulled, so that consumers can wait for it.
+    fn producer_or_place(&mut self, id: &ProducerId) -> ProducerKey {
+        if let Some(producer) = self.producers.get(id) {
+            return producer.key;
+        }
+        let key = self.keys.producer();
+        self.install(id.clone(), Producer { key, peer: None, pipe: None }, None);
+        key
+    }
+
+    fn ask_stats(&mut self, of: &StatsWish, reply: Reply<serde_json::Value>) {
+        let of = match of {
+            StatsWish::Transport(id) => self.transports.get(id).map(|t| StatsOf::Transport(t.key)),
+            StatsWish::Producer(id) => self.producers.get(id).map(|p| StatsOf::Producer(p.key)),
+            StatsWish::Consumer(id) => self.consumers.get(id).map(|c| StatsOf::Consumer(c.key)),
+        };
+        let Some(of) = of else {
+            let _ = reply.send(Ok(serde_json::json!([])));
+            return;
+        };
+        let token = self.keys.token();
+        if self.stats.len() >= MAX_PENDING_STATS {
+            self.stats.pop_first();
+        }
+        self.stats.insert(token, reply);
+        self.command(Command::CollectStats { token, of });
+    }
+
+    fn on_event(&mut self, event: Event) {
+        match event {
+            Event::IceState { transport, state, .. } => {
+                let Some((id, peer)) = self.transport_ids.get(&transport) else { return };
+                self.tell_transport(id, TransportMsg::Ice(state));
+                if let (Some(peer), IceState::Disconnected) = (peer, state) {
+                    let _ = peer.cast(PeerMsg::Disconnected(id.clone()));
+                }
+            }
+            Event::Dtls { transport, datagram } => {
+                let Some((id, _)) = self.transport_ids.get(&transport) else { return };
+                self.tell_transport(id, TransportMsg::Datagram(datagram));
+            }
+            Event::PlainTuple { .. } => {}
+            Event::ProducerScore { producer, scores } => {
+                let Some(id) = self.producer_ids.get(&producer) else { return };
+                if let Some(Producer { peer: Some(peer), .. }) = self.producers.get(id) {
+                    let _ = peer.cast(PeerMsg::ProducerScore { id: id.clone(), scores });
+                }
+            }
+            Event::ConsumerScore { consumer, score, producer_score, producer_scores } => {
+                let score = serde_json::json!({
+                    "score": score, "producerScore": producer_score, "producerScores": producer_scores
+                });
+                self.tell_consumer(consumer, |id| PeerMsg::ConsumerScore { id, score });
+            }
+            Event::ConsumerLayers { consumer, layers } => {
+                self.tell_consumer(consumer, |id| PeerMsg::ConsumerLayers { id, layers });
+            }
+            Event::LayersWanted { producer, layers } => {
+                let Some(id) = self.producer_ids.get(&producer) else { return };
+                if let Some(Producer { pipe: Some(pipe), .. }) = self.producers.get(id) {
+                    let flow = pipe.flow;
+                    pipe.link.send(starling_proto::link::LinkMessage::PipeLayers { flow, layers });
+                }
+            }
+            Event::Stats { token, stats } => {
+                if let Some(reply) = self.stats.remove(&token) {
+                    let _ = reply.send(Ok(stats));
+                }
+            }
+        }
+    }
+
+    fn tell_consumer(&self, key: ConsumerKey, message: impl FnOnce(ConsumerId) -> PeerMsg) {
+        let Some(id) = self.consumer_ids.get(&key) else { return };
+        if let Some(consumer) = self.consumers.get(id) {
+            let _ = consumer.peer.cast(message(id.clone()));
+        }
+    }
+
+    fn close(&mut self) {
+        let ids: Vec<_> = self.transports.keys().cloned().collect();
+        ids.iter().for_each(|id| self.remove_transport(id));
+        let producers: Vec<_> = self.producers.keys().cloned().collect();
+        producers.iter().for_each(|id| self.remove_producer(id));
+        let served: Vec<_> = self.served.keys().cloned().collect();
+        served.into_iter().for_each(|(node, flow)| self.unserve(&node, flow));
+        let _ = self.args.worker_actor.cast(WorkerMsg::RouterDown(self.args.seq));
+    }
+}
