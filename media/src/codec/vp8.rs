@@ -96,7 +96,11 @@ impl Vp8Descriptor {
     }
 
     const fn tl0_at(&self) -> usize {
-        PICTURE_ID_AT + if self.wide_picture_id { 2 } else { 1 }
+        match (self.picture_id, self.wide_picture_id) {
+            (None, _) => PICTURE_ID_AT,
+            (Some(_), false) => PICTURE_ID_AT + 1,
+            (Some(_), true) => PICTURE_ID_AT + 2,
+        }
     }
 
     /// Whether picture ids of this stream can be rewritten in place.
@@ -135,9 +139,10 @@ pub struct Vp8Rewriter {
     tl0_delta: u8,
     /// Newest TL0PICIDX given out.
     tl0_output: u8,
-    tl0_started: bool,
     sync_wanted: bool,
     temporal_layer: u8,
+    /// Bit n: frames of layer n were left out, so what depends on it cannot be decoded.
+    broken: u8,
 }
 
 impl Vp8Rewriter {
@@ -147,20 +152,20 @@ impl Vp8Rewriter {
             picture_ids: PictureIdManager::new(first_picture_id),
             tl0_delta: 0,
             tl0_output: first_tl0.wrapping_sub(1),
-            tl0_started: false,
             sync_wanted: true,
             temporal_layer: 0,
+            broken: 0,
         }
     }
 
-    /// The next picture comes from another stream, or after a pause: it goes on where the last one
-    /// ended. Begins at temporal layer 0.
+    /// The next picture is a key frame of another stream, or after a pause: it goes on where the
+    /// last one ended.
     pub const fn sync(&mut self) {
         self.sync_wanted = true;
         self.temporal_layer = 0;
     }
 
-    /// The temporal layer being forwarded.
+    /// The highest temporal layer forwarded since the last switch.
     pub const fn temporal_layer(&self) -> u8 {
         self.temporal_layer
     }
@@ -168,16 +173,16 @@ impl Vp8Rewriter {
     /// Whether a packet goes to the receiver, who wants temporal layers up to `target`, and what is
     /// added to its numbers. `None`: leave it out, without a hole in the picture ids.
     ///
-    /// Going up waits for a frame with the Y bit; going down is immediate.
+    /// Going down is immediate. Once frames of a layer were left out, it and those above it wait for
+    /// a frame with the Y bit, or for a key frame.
     pub fn process(&mut self, descriptor: &Vp8Descriptor, target: u8) -> Option<Vp8Deltas> {
         let picture_id = descriptor.rewritable_picture_id();
         if self.sync_wanted {
             self.sync_to(picture_id, descriptor.tl0_picture_index);
         }
-        self.temporal_layer = self.temporal_layer.min(target);
-        let layer = descriptor.temporal_layer.unwrap_or(0);
-        let beyond_reach = layer > self.temporal_layer && !descriptor.layer_sync;
-        if layer > target || beyond_reach {
+        // Other packets of a picture, and late ones, share the fate of its first.
+        let is_new = picture_id.is_none_or(|id| self.picture_ids.is_ahead(id));
+        if is_new && !self.takes(descriptor, target) {
             if let Some(id) = picture_id {
                 self.picture_ids.drop(id);
             }
@@ -187,7 +192,6 @@ impl Vp8Rewriter {
         if let Some(id) = picture_id {
             deltas.picture_id = self.picture_ids.map(id)?.wrapping_sub(id) & 0x7fff;
         }
-        self.temporal_layer = self.temporal_layer.max(layer);
         if let Some(index) = descriptor.tl0_picture_index {
             let output = index.wrapping_add(self.tl0_delta);
             if output.wrapping_sub(self.tl0_output).cast_signed() > 0 {
@@ -197,15 +201,31 @@ impl Vp8Rewriter {
         Some(deltas)
     }
 
+    fn takes(&mut self, descriptor: &Vp8Descriptor, target: u8) -> bool {
+        let layer = descriptor.temporal_layer.unwrap_or(0);
+        self.temporal_layer = self.temporal_layer.min(target);
+        if descriptor.key_frame {
+            self.broken = 0;
+        }
+        let depends_on_broken = self.broken & ((2 << layer) - 1) != 0;
+        if layer > target || (depends_on_broken && !descriptor.layer_sync) {
+            self.broken |= 1 << layer;
+            return false;
+        }
+        self.broken &= !(1 << layer);
+        self.temporal_layer = self.temporal_layer.max(layer);
+        true
+    }
+
     fn sync_to(&mut self, picture_id: Option<u16>, tl0: Option<u8>) {
         self.sync_wanted = false;
+        self.broken = 0;
         if let Some(id) = picture_id {
             self.picture_ids.sync(id.wrapping_sub(1));
         }
         if let Some(index) = tl0 {
             self.tl0_delta = self.tl0_output.wrapping_add(1).wrapping_sub(index);
             self.tl0_output = self.tl0_output.wrapping_add(1);
-            self.tl0_started = true;
         }
     }
 
@@ -218,7 +238,7 @@ impl Vp8Rewriter {
                 place.copy_from_slice(&id.to_be_bytes());
             }
         }
-        if let (Some(_), Some(index)) = (descriptor.picture_id, descriptor.tl0_picture_index)
+        if let Some(index) = descriptor.tl0_picture_index
             && let Some(place) = payload.get_mut(descriptor.tl0_at())
         {
             *place = index.wrapping_add(deltas.tl0_picture_index);

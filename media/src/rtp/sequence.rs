@@ -145,6 +145,17 @@ impl<const BITS: u32> Continuity<BITS> {
         Some(input.wrapping_add(offset).wrapping_add(dropped_since) & Self::MASK)
     }
 
+    /// Whether `input` comes after all that were mapped, dropped or synced to.
+    pub const fn is_ahead(&self, input: u16) -> bool {
+        match self.state {
+            State::Fresh => true,
+            State::Running { max_input, .. } => {
+                let ahead = input.wrapping_sub(max_input) & Self::MASK;
+                ahead != 0 && ahead < Self::HALF
+            }
+        }
+    }
+
     /// The newest input mapped, dropped or synced to.
     pub const fn max_input(&self) -> Option<u16> {
         match self.state {
