@@ -19,6 +19,9 @@ use crate::{
 /// of arrival. Senders report each second, libwebrtc at once.
 const NO_REPORTS: Duration = Duration::from_secs(3);
 
+/// Reports about a stream end so long after its last packet: its sender has heard all there is.
+const REPORTED: Duration = Duration::from_secs(5);
+
 /// Names a stream of a plane; never used twice, so that what was said of one cannot be taken for
 /// another under the same SSRC.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -234,6 +237,12 @@ impl RecvStream {
             nack.reset();
         }
         true
+    }
+
+    /// Whether its sender should hear about it.
+    pub fn is_reported(&self, now: Instant) -> bool {
+        let last = self.stats.last_packet();
+        last.is_some_and(|last| now.saturating_duration_since(last) < REPORTED)
     }
 
     /// Nothing can be aligned by its sender's clock, and nothing of that kind is to be expected.

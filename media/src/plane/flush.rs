@@ -1,0 +1,200 @@
+//! A transport's queue to bytes: written, padded, protected, grouped into runs. Decides nothing about
+//! packets; no allocation once the buffers have their size.
+
+use std::time::Instant;
+
+use crate::{
+    codec::Vp8Rewriter,
+    consumer::Consumer,
+    ingress::StoredPacket,
+    producer::Producer,
+    rtp::{Outgoing, pad, write_packet},
+};
+
+use super::{
+    Plane, PlaneCounters,
+    outbox::{Destination, Outbox},
+    transport::{Item, Transport},
+};
+
+/// Packets whose payloads differ by no more are made equal with RTP padding: libwebrtc splits a frame
+/// into parts that differ by a byte or two, and equal ones share a run.
+const MAX_PAD: u16 = 4;
+
+impl Plane {
+    /// Writes what waits for a transport.
+    pub(super) fn write_queue(&mut self, now: Instant, place: usize) {
+        let Some(transport) = self.transports.get_mut(place) else { return };
+        transport.queued = false;
+        let mut queue = std::mem::take(&mut transport.queue);
+        let destination = transport.rtp_destination().filter(|_| transport.ready);
+        if let Some(to) = destination
+            && !self.outbox.is_overflowing()
+        {
+            // One consumer after the other, audio among video too: runs are longer, and within a
+            // flush nothing waits for anything.
+            let several = queue.first().zip(queue.last()).is_some_and(|(a, b)| {
+                a.consumer != b.consumer || queue.iter().any(|item| item.consumer != a.consumer)
+            });
+            if several {
+                queue.sort_unstable_by_key(|item| (item.consumer, item.order));
+            }
+            let time = self.wall.abs_send_time(now);
+            let mut writer = Writer {
+                outbox: &mut self.outbox,
+                counters: &mut self.counters,
+                transport,
+                to,
+                abs_send_time: time,
+                rtp_bytes: 0,
+                rtx_bytes: 0,
+            };
+            let mut rest = queue.as_slice();
+            while !rest.is_empty() {
+                let (len, longest) = group(rest);
+                let (now_items, later) = rest.split_at(len);
+                for item in now_items {
+                    let Some(consumer) = self.consumers.get_mut(item.consumer as usize) else {
+                        continue;
+                    };
+                    let Some(producer) = self.producers.get(item.producer as usize) else {
+                        continue;
+                    };
+                    writer.write(now, item, consumer, producer, longest);
+                }
+                rest = later;
+            }
+            let (rtp, rtx) = (writer.rtp_bytes, writer.rtx_bytes);
+            let sent = &mut transport.sent;
+            sent.all.add(now, rtp + rtx);
+            sent.rtp.add(now, rtp);
+            if rtx > 0 {
+                sent.rtx.add(now, rtx);
+            }
+        }
+        queue.clear();
+        self.transports[place].queue = queue;
+    }
+}
+
+/// How many items from the first on can be made equally long, and the longest payload among them.
+fn group(items: &[Item]) -> (usize, u16) {
+    let len_of = |item: &Item| item.place.payload_len + 2 * u16::from(item.rtx);
+    let Some(first) = items.first() else { return (0, 0) };
+    let (mut least, mut most) = (len_of(first), len_of(first));
+    let mut len = 1;
+    for item in &items[1..] {
+        let this = len_of(item);
+        let (low, high) = (least.min(this), most.max(this));
+        if item.consumer != first.consumer || high - low > MAX_PAD {
+            break;
+        }
+        (least, most) = (low, high);
+        len += 1;
+    }
+    (len, most)
+}
+
+struct Writer<'a> {
+    outbox: &'a mut Outbox,
+    counters: &'a mut PlaneCounters,
+    transport: &'a mut Transport,
+    to: Destination,
+    abs_send_time: [u8; 3],
+    rtp_bytes: usize,
+    rtx_bytes: usize,
+}
+
+impl Writer<'_> {
+    fn write(
+        &mut self,
+        now: Instant,
+        item: &Item,
+        consumer: &mut Consumer,
+        producer: &Producer,
+        longest: u16,
+    ) {
+        let Some(stream) = producer.stream(usize::from(item.encoding), item.uid) else { return };
+        let Some(packet) = stream.ring.slot(item.place.slot) else { return };
+        let Some(output) = consumer.outputs.get_mut(usize::from(item.output)) else { return };
+        let mut fields = Outgoing {
+            payload_type: consumer.setup.payload_type,
+            marker: packet.header.marker,
+            sequence: item.place.sequence,
+            timestamp: item.place.timestamp,
+            ssrc: output.setup.ssrc,
+            osn: None,
+        };
+        if let (true, Some(ssrc), Some(payload_type)) =
+            (item.rtx, output.setup.rtx_ssrc, consumer.setup.rtx_payload_type)
+        {
+            fields.osn = Some(fields.sequence);
+            fields.payload_type = payload_type;
+            fields.ssrc = ssrc;
+            fields.sequence = output.rtx_sequence;
+            output.rtx_sequence = output.rtx_sequence.wrapping_add(1);
+        }
+        let start = self.outbox.bytes.len();
+        let len = self.lay_out(item, packet, consumer, &fields, longest);
+        if !self.protect(start) {
+            return;
+        }
+        self.outbox.commit(start, self.to);
+        self.counters.rtp_forwarded += 1;
+        if item.rtx {
+            self.counters.rtp_retransmitted += 1;
+            self.rtx_bytes += self.outbox.bytes.len() - start;
+            if let Some(output) = consumer.outputs.get_mut(usize::from(item.output)) {
+                output.stats.on_resent(now, len);
+            }
+        } else {
+            self.rtp_bytes += self.outbox.bytes.len() - start;
+        }
+    }
+
+    /// Appends the plain packet; its length.
+    fn lay_out(
+        &mut self,
+        item: &Item,
+        packet: &StoredPacket,
+        consumer: &Consumer,
+        fields: &Outgoing,
+        longest: u16,
+    ) -> usize {
+        let out = &mut self.outbox.bytes;
+        let written = write_packet(out, &packet.header, &packet.bytes, fields, &consumer.plan);
+        if let (Some(descriptor), false) = (&packet.facts.vp8, consumer.is_pipe()) {
+            Vp8Rewriter::rewrite_at(&mut out[written.payload..], descriptor, item.place.deltas);
+        }
+        if let Some(at) = written.abs_send_time {
+            out[at..at + 3].copy_from_slice(&self.abs_send_time);
+        }
+        if let Some(at) = written.twcc {
+            out[at..at + 2].copy_from_slice(&self.transport.twcc_out.to_be_bytes());
+            self.transport.twcc_out = self.transport.twcc_out.wrapping_add(1);
+        }
+        let body = item.place.payload_len + 2 * u16::from(item.rtx);
+        let missing = longest.saturating_sub(body);
+        if missing > 0 && matches!(self.to, Destination::Udp(..)) {
+            pad(out, written.start, missing as u8);
+        }
+        out.len() - written.start
+    }
+
+    fn protect(&mut self, start: usize) -> bool {
+        let Some(srtp) = &mut self.transport.srtp else { return true };
+        let bytes = &mut self.outbox.bytes;
+        let len = bytes.len() - start;
+        bytes.resize(start + len + srtp.sender.rtp_overhead(), 0);
+        match srtp.sender.protect_rtp(&mut bytes[start..], len) {
+            Some(len) => {
+                bytes.truncate(start + len);
+                true
+            }
+            None => {
+                bytes.truncate(start);
+                false
+            }
+        }
+    }
+}

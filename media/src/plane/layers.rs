@@ -1,0 +1,261 @@
+//! Carries out what `consumer::choose` decides: aims consumers, asks for key frames, tells layers.
+
+use std::time::Instant;
+
+use starling_proto::rtp::RtpType;
+
+use crate::{
+    consumer::{Candidate, Consumer, choose},
+    event::Event,
+    producer::{MAX_ENCODINGS, Producer},
+};
+
+use super::Plane;
+
+/// What a consumer may choose from; how many of them there are.
+fn candidates(
+    now: Instant,
+    consumer: &Consumer,
+    producer: &Producer,
+) -> ([Candidate; MAX_ENCODINGS], usize) {
+    let mut all = [Candidate::default(); MAX_ENCODINGS];
+    let source = consumer.outputs.first().and_then(|output| output.source);
+    let reference = source.and_then(|source| {
+        let stream = producer.stream(usize::from(source.encoding), source.uid)?;
+        Some((source, stream))
+    });
+    for (index, stream) in producer.streams.iter().enumerate() {
+        let Some(stream) = stream else { continue };
+        // LY4; senders without reports are aligned by arrival, after a while.
+        let alignable = reference.is_none_or(|(source, reference)| {
+            source.uid == stream.uid
+                || (reference.clock.is_known() && stream.clock.is_known())
+                || stream.has_no_reports(now)
+                || (!reference.clock.is_known() && reference.has_no_reports(now))
+        });
+        all[index] = Candidate { active: stream.active, alignable };
+    }
+    (all, producer.streams.len())
+}
+
+impl Plane {
+    /// Chooses anew for one consumer, and asks for the key frame it needs.
+    pub(super) fn aim(&mut self, now: Instant, place: usize) {
+        let consumer = &mut self.consumers[place];
+        let Some(index) = consumer.producer else { return };
+        let producer = &self.producers[index];
+        if !consumer.active || producer.paused {
+            self.update_wanted(now, index);
+            return;
+        }
+        let mut needed = 0u32;
+        if consumer.is_pipe() {
+            for (encoding, output) in consumer.outputs.iter_mut().enumerate() {
+                let wanted = consumer.pipe_layers & (1 << encoding) != 0;
+                if !wanted {
+                    output.switch.stop();
+                } else if output.switch.aim(Some(encoding)) {
+                    needed |= 1 << encoding;
+                }
+            }
+        } else if producer.is_layered() {
+            let (all, count) = candidates(now, consumer, producer);
+            let target = choose::choose(consumer.wish, &all[..count]);
+            let output = &mut consumer.outputs[0];
+            if output.switch.aim(target) {
+                needed |= target.map_or(0, |target| 1 << target);
+            }
+        } else if consumer.outputs[0].switch.aim(Some(0)) {
+            needed |= 1;
+        }
+        for encoding in 0..MAX_ENCODINGS {
+            if needed & (1 << encoding) != 0 {
+                self.request_key_frame(now, index, encoding);
+            }
+        }
+        self.update_wanted(now, index);
+    }
+
+    /// Chooses anew for all consumers of a producer: what it sends has changed.
+    pub(super) fn aim_all(&mut self, now: Instant, producer: usize) {
+        for index in 0..self.producers[producer].consumers.len() {
+            let consumer = self.producers[producer].consumers[index] as usize;
+            self.aim(now, consumer);
+        }
+    }
+
+    /// Tells which encodings of a piped producer are of use here, if that has changed.
+    pub(super) fn update_wanted(&mut self, now: Instant, index: usize) {
+        let producer = &self.producers[index];
+        if !producer.piped {
+            return;
+        }
+        let mut mask = 0;
+        for &place in &producer.consumers {
+            let consumer = &self.consumers[place as usize];
+            if !consumer.active || producer.paused {
+                continue;
+            }
+            mask |= if consumer.is_pipe() {
+                consumer.pipe_layers & ((1 << producer.streams.len()) - 1)
+            } else {
+                let (all, count) = candidates(now, consumer, producer);
+                let switch = consumer.outputs[0].switch;
+                choose::wanted(consumer.wish, &all[..count], switch.current())
+            };
+        }
+        let producer = &mut self.producers[index];
+        let told = producer.wanted.update(now, mask);
+        let key = producer.key;
+        if producer.wanted.is_lingering() {
+            self.watch(index);
+        }
+        if let Some(layers) = told {
+            self.tell(Event::LayersWanted { producer: key, layers });
+        }
+    }
+
+    /// Tells a consumer's layers if they are others than before.
+    pub(super) fn tell_layers(&mut self, place: usize) {
+        let consumer = &mut self.consumers[place];
+        if !matches!(consumer.setup.rtp_type, RtpType::Simulcast | RtpType::Svc) {
+            return;
+        }
+        let layers = consumer.current_layers();
+        if std::mem::replace(&mut consumer.layers, layers) != layers {
+            let consumer = consumer.key;
+            self.tell(Event::ConsumerLayers { consumer, layers });
+        }
+    }
+
+    /// A consumer's receiver, or its owner, needs a key frame of what it gets or waits for (CO14).
+    pub(super) fn request_for_consumer(&mut self, now: Instant, place: usize) {
+        let consumer = &self.consumers[place];
+        let Some(producer) = consumer.producer.filter(|_| consumer.active) else { return };
+        self.counters.key_frame_requests_received += 1;
+        let mut mask = 0u32;
+        for output in &consumer.outputs {
+            let switch = output.switch;
+            for encoding in switch.current().into_iter().chain(switch.awaited()) {
+                mask |= 1 << encoding;
+            }
+        }
+        for encoding in 0..MAX_ENCODINGS {
+            if mask & (1 << encoding) != 0 {
+                self.request_key_frame(now, producer, encoding);
+            }
+        }
+    }
+
+    /// Asks for a key frame, unless that was done a moment ago (KF1).
+    pub(super) fn request_key_frame(&mut self, now: Instant, producer: usize, encoding: usize) {
+        let source = &mut self.producers[producer];
+        if !source.has_key_frames() || source.paused {
+            return;
+        }
+        let Some(ssrc) = source.key_frame_ssrc(encoding) else { return };
+        let ask = source.key_frames.request(now, ssrc);
+        self.watch(producer);
+        if ask {
+            self.send_key_frame_request(now, producer, ssrc);
+        }
+    }
+
+    /// Has a producer looked after until nothing of it is pending.
+    pub(super) fn watch(&mut self, producer: usize) {
+        let source = &mut self.producers[producer];
+        if !std::mem::replace(&mut source.watched, true) {
+            self.timers.watched.push(producer as u32);
+        }
+    }
+
+    /// Looks after a watched producer; whether to go on.
+    pub(super) fn look_after(&mut self, now: Instant, index: usize) -> bool {
+        let producer = &mut self.producers[index];
+        if producer.is_layered() {
+            for stream in producer.streams.iter_mut().flatten() {
+                stream.check_silence(now);
+            }
+            let usability = producer.usability(now);
+            if std::mem::replace(&mut producer.usability, usability) != usability {
+                self.aim_all(now, index);
+                self.tell_scores(index);
+            }
+        }
+        let mut ssrcs = std::mem::take(&mut self.scratch.ssrcs);
+        ssrcs.clear();
+        self.producers[index].key_frames.poll(now, &mut ssrcs);
+        for ssrc in ssrcs.drain(..) {
+            self.send_key_frame_request(now, index, ssrc);
+        }
+        self.scratch.ssrcs = ssrcs;
+        self.update_wanted(now, index);
+        let producer = &self.producers[index];
+        let active = producer.streams.iter().flatten().any(|stream| stream.active);
+        (producer.is_layered() && active)
+            || producer.wanted.is_lingering()
+            || producer.key_frames.next_deadline().is_some()
+    }
+
+    /// Consumers that have waited for a key frame since the last visit ask again: the request or the
+    /// key frame may be lost.
+    pub(super) fn ask_for_waiting(&mut self, now: Instant, transport: usize) {
+        for index in 0..self.transports[transport].consumers.len() {
+            let place = self.transports[transport].consumers[index] as usize;
+            let consumer = &self.consumers[place];
+            let Some(producer) = consumer.producer.filter(|_| consumer.active) else { continue };
+            let mut mask = 0u32;
+            for output in &consumer.outputs {
+                mask |= output.switch.awaited().map_or(0, |encoding| 1 << encoding);
+            }
+            for encoding in 0..MAX_ENCODINGS {
+                let sends = self.producers[producer].streams.get(encoding).is_some_and(|stream| {
+                    stream.as_ref().is_some_and(|stream| stream.active)
+                });
+                if mask & (1 << encoding) != 0 && sends {
+                    self.request_key_frame(now, producer, encoding);
+                }
+            }
+        }
+    }
+
+    /// Tells a producer's scores if they are others than before.
+    pub(super) fn tell_scores(&mut self, index: usize) {
+        let producer = &mut self.producers[index];
+        if producer.current_scores().eq(producer.scores.iter().copied()) {
+            return;
+        }
+        producer.scores = producer.current_scores().collect();
+        let event =
+            Event::ProducerScore { producer: producer.key, scores: producer.scores.clone() };
+        self.tell(event);
+        for position in 0..self.producers[index].consumers.len() {
+            let consumer = self.producers[index].consumers[position] as usize;
+            self.tell_consumer_score(consumer);
+        }
+    }
+
+    /// Tells a consumer's scores if they are others than before.
+    pub(super) fn tell_consumer_score(&mut self, place: usize) {
+        let consumer = &mut self.consumers[place];
+        let Some(producer) = consumer.producer.filter(|_| !consumer.is_pipe()) else { return };
+        let scores = &self.producers[producer].scores;
+        let output = &consumer.outputs[0];
+        let current = output.switch.current().and_then(|encoding| scores.get(encoding));
+        let (own, current) = (output.stats.score.score(), current.copied().unwrap_or(0));
+        let same = consumer.scores.as_ref().is_some_and(|(told, told_current, told_all)| {
+            *told == own && *told_current == current && told_all == scores
+        });
+        if same {
+            return;
+        }
+        consumer.scores = Some((own, current, scores.clone()));
+        let event = Event::ConsumerScore {
+            consumer: consumer.key,
+            score: own,
+            producer_score: current,
+            producer_scores: scores.clone(),
+        };
+        self.tell(event);
+    }
+}

@@ -1,0 +1,128 @@
+//! When a plane wants to be called, and what it then does. One wheel for all transports; what is due
+//! sooner is in lists that are empty when nothing is missing and nothing arrives.
+
+use std::time::{Duration, Instant};
+
+use rand::RngCore;
+
+use super::{Plane, wheel::Wheel};
+
+/// Nothing soon is due more often: NACKs wait 10 ms for reordering, and feedback 50.
+const SOON: Duration = Duration::from_millis(5);
+
+#[derive(Debug)]
+pub(super) struct Timers {
+    pub wheel: Wheel,
+    /// Streams with packets missing: producer, encoding.
+    pub missing: Vec<(u32, u8)>,
+    /// Transports with feedback to send.
+    pub feedback: Vec<u32>,
+    /// Producers looked after each tenth of a second.
+    pub watched: Vec<u32>,
+    soon: Option<Instant>,
+    due: Vec<u32>,
+}
+
+impl Timers {
+    pub(super) fn new(start: Instant) -> Self {
+        Self {
+            wheel: Wheel::new(start),
+            missing: Vec::new(),
+            feedback: Vec::new(),
+            watched: Vec::new(),
+            soon: None,
+            due: Vec::new(),
+        }
+    }
+
+    /// Something in `missing` or `feedback` is due at `at`.
+    pub(super) fn arm(&mut self, at: Instant) {
+        self.soon = Some(self.soon.map_or(at, |soon| soon.min(at)));
+    }
+
+    pub(super) fn next(&self) -> Option<(Instant, &'static str)> {
+        let wheel = self.wheel.next().map(|at| (at, "reports and upkeep"));
+        let soon = self.soon.map(|at| (at, "nack and feedback"));
+        wheel.into_iter().chain(soon).min_by_key(|(at, _)| *at)
+    }
+
+    pub(super) fn forget_transport(&mut self, place: u32) {
+        self.wheel.remove(place);
+        self.feedback.retain(|due| *due != place);
+    }
+
+    pub(super) fn forget_producer(&mut self, place: u32) {
+        self.missing.retain(|(producer, _)| *producer != place);
+        self.watched.retain(|producer| *producer != place);
+    }
+}
+
+impl Plane {
+    pub(super) fn run_timers(&mut self, now: Instant) {
+        if self.timers.soon.is_some_and(|at| at <= now) {
+            self.run_soon(now);
+        }
+        if self.timers.wheel.next().is_some_and(|at| at <= now) {
+            self.run_wheel(now);
+        }
+    }
+
+    fn run_soon(&mut self, now: Instant) {
+        let mut next: Option<Instant> = None;
+        let mut keep = |at: Option<Instant>| {
+            next = at.map_or(next, |at| Some(next.map_or(at, |next| next.min(at))));
+            at.is_some()
+        };
+        let mut missing = std::mem::take(&mut self.timers.missing);
+        missing.retain(|(producer, encoding)| {
+            keep(self.ask_for_missing(now, *producer as usize, usize::from(*encoding)))
+        });
+        self.timers.missing = missing;
+        let mut feedback = std::mem::take(&mut self.timers.feedback);
+        feedback.retain(|place| {
+            let more = keep(self.send_feedback(now, *place as usize));
+            self.transports[*place as usize].twcc_armed = more;
+            more
+        });
+        self.timers.feedback = feedback;
+        self.timers.soon = next.map(|at| at.max(now + SOON));
+    }
+
+    fn run_wheel(&mut self, now: Instant) {
+        let mut due = std::mem::take(&mut self.timers.due);
+        due.clear();
+        self.timers.wheel.due(now, &mut due);
+        for &place in &due {
+            self.visit(now, place as usize);
+            let random = self.rng.next_u64();
+            self.timers.wheel.add(now, place, random);
+        }
+        self.timers.due = due;
+        let mut watched = std::mem::take(&mut self.timers.watched);
+        watched.retain(|producer| {
+            let more = self.look_after(now, *producer as usize);
+            self.producers[*producer as usize].watched = more;
+            more
+        });
+        // Those that were watched anew meanwhile.
+        watched.append(&mut self.timers.watched);
+        self.timers.watched = watched;
+    }
+
+    /// Once a second for each transport.
+    fn visit(&mut self, now: Instant, place: usize) {
+        self.check_consent(now, place);
+        for position in 0..self.transports[place].producers.len() {
+            let producer = self.transports[place].producers[position] as usize;
+            let mut changed = false;
+            for stream in self.producers[producer].streams.iter_mut().flatten() {
+                changed |= stream.update_score();
+            }
+            if changed {
+                self.tell_scores(producer);
+            }
+        }
+        self.ask_for_waiting(now, place);
+        self.report(now, place);
+    }
+}
