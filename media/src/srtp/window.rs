@@ -69,6 +69,18 @@ mod tests {
 
     use super::*;
 
+    #[test]
+    fn skipped_index_is_new_although_its_bit_was_used_before() {
+        for gap in 2..WINDOW + 2 {
+            let mut window = ReplayWindow::new(0);
+            (1..WINDOW).for_each(|index| window.accept(index));
+            window.accept(WINDOW - 1 + gap);
+            let between = WINDOW..WINDOW - 1 + gap;
+            let known = between.clone().filter(|&index| window.is_new(index)).count();
+            assert_eq!(known as u64, (gap - 1).min(WINDOW - 1), "{gap}");
+        }
+    }
+
     proptest! {
         /// Against a set that remembers everything.
         #[test]

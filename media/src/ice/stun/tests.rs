@@ -207,20 +207,18 @@ proptest! {
         }
     }
 
+    /// Without FINGERPRINT, which would notice first. The header's length does not go into the sum.
     #[test]
-    fn no_changed_byte_stays_authentic(at in 0..100_usize, to in any::<u8>()) {
+    fn no_changed_byte_stays_authentic(at in any::<prop::sample::Index>(), to in any::<u8>()) {
         let mut bytes = request();
-        let at = at % (bytes.len() - 8);
+        bytes.truncate(bytes.len() - 8);
+        let len = (bytes.len() - HEADER) as u16;
+        bytes[2..4].copy_from_slice(&len.to_be_bytes());
+        let key = IntegrityKey::new(PASSWORD);
+        prop_assert!(StunMessage::parse(&bytes).is_some_and(|it| it.is_authentic(&key)));
+        let at = at.index(bytes.len());
         prop_assume!(bytes[at] != to);
         bytes[at] = to;
-        let key = IntegrityKey::new(PASSWORD);
-        // Without FINGERPRINT, as it would notice first.
-        let len = (bytes.len() - 8 - HEADER) as u16;
-        bytes.truncate(bytes.len() - 8);
-        if !(2..4).contains(&at) {
-            bytes[2..4].copy_from_slice(&len.to_be_bytes());
-        }
-        let authentic = StunMessage::parse(&bytes).is_some_and(|it| it.is_authentic(&key));
-        prop_assert!(!authentic);
+        prop_assert!(!StunMessage::parse(&bytes).is_some_and(|it| it.is_authentic(&key)));
     }
 }

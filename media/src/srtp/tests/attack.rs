@@ -176,6 +176,18 @@ fn a_repeated_sequence_number_is_the_same_packet_again() {
 }
 
 #[test]
+fn a_repetition_from_before_the_rollover_does_not_turn_the_counter_back() {
+    let (mut sender, mut receiver) = pair(SrtpProfile::AeadAes128Gcm);
+    let repeated = protect_rtp(&mut sender, &rtp(7, 60_000));
+    let after_rollover = protect_rtp(&mut sender, &rtp(7, 20_000));
+    assert_eq!(protect_rtp(&mut sender, &rtp(7, 60_000)), repeated);
+    let next = protect_rtp(&mut sender, &rtp(7, 28_000));
+    for packet in [repeated, after_rollover, next] {
+        assert!(unprotect_rtp(&mut receiver, &packet).is_some());
+    }
+}
+
+#[test]
 fn without_room_or_rtp_header_the_buffer_stays_as_it_was() {
     let (mut sender, _) = pair(SrtpProfile::AeadAes128Gcm);
     let mut exact = rtp(7, 1);
