@@ -3,11 +3,13 @@
 
 use std::time::Instant;
 
+use starling_proto::MediaKind;
+
 use crate::{
     codec::{Codec, Vp8Deltas, Vp8Rewriter},
     ingress::{PacketRing, SlotRef, StoredPacket},
     producer::{RecvStream, StreamUid},
-    rtp::SeqManager,
+    rtp::{NtpTime, SeqManager},
 };
 
 use super::{
@@ -81,6 +83,7 @@ pub struct Output {
     sent: SentPackets,
     remembers: usize,
     gated: bool,
+    video: bool,
     last_marker: bool,
 }
 
@@ -100,8 +103,8 @@ impl Output {
     pub fn new(setup: OutputSetup, consumer: &ConsumerSetup, first: FirstNumbers) -> Self {
         let remembers = match (consumer.feedback.nack, consumer.codec.kind()) {
             (false, _) => 0,
-            (true, starling_proto::MediaKind::Video) => sent::VIDEO,
-            (true, starling_proto::MediaKind::Audio) => sent::AUDIO,
+            (true, MediaKind::Video) => sent::VIDEO,
+            (true, MediaKind::Audio) => sent::AUDIO,
         };
         let vp8 = first.vp8.filter(|_| consumer.codec == Codec::Vp8);
         Self {
@@ -118,6 +121,7 @@ impl Output {
             sent: SentPackets::default(),
             remembers,
             gated: consumer.codec.can_be_key_frame(),
+            video: consumer.codec.kind() == MediaKind::Video,
             last_marker: true,
         }
     }
@@ -164,7 +168,7 @@ impl Output {
         let sequence = self.sequence.get_or_insert_with(|| SeqManager::new(first));
         // One number is left out where a frame was cut short, so that no decoder takes the two
         // pieces for one (CO12).
-        let gap = u16::from(!fresh && !self.last_marker);
+        let gap = u16::from(self.video && !fresh && !self.last_marker);
         sequence.sync(input.wrapping_sub(1 + gap));
         if let Some(vp8) = &mut self.vp8 {
             vp8.sync();
@@ -300,9 +304,9 @@ impl Output {
         &self,
         now: Instant,
         stream: &RecvStream,
-        wall: crate::rtp::NtpTime,
+        wall: NtpTime,
         clock_rate: u32,
-    ) -> Option<(crate::rtp::NtpTime, u32)> {
+    ) -> Option<(NtpTime, u32)> {
         if let Some((ntp, timestamp)) = stream.capture_now(now) {
             return Some((ntp, self.timeline.map(timestamp)));
         }

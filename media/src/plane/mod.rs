@@ -187,6 +187,9 @@ impl Plane {
     pub fn flush(&mut self, now: Instant, sink: &mut dyn FnMut(Flight<'_>)) {
         let mut due = std::mem::take(&mut self.fan_out_due);
         for producer in due.drain(..) {
+            if let Some(producer) = self.producers.get_mut(producer as usize) {
+                producer.queued = false;
+            }
             self.fan_out(now, producer as usize);
         }
         self.fan_out_due = due;

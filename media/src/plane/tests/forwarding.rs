@@ -51,6 +51,7 @@ fn video_waits_for_a_key_frame_and_asks_for_it() {
     assert_eq!(bench.take_rtp(2222).len(), 0);
     let key = vp8_payload(true, 11, 2, 0, false);
     bench.receive(11, address(5001), &rtp(96, 1111, 2, 3000, true, &[], &key));
+    let delta = vp8_payload(false, 12, 3, 0, false);
     bench.receive(11, address(5001), &rtp(96, 1111, 3, 6000, true, &[], &delta));
     let got = bench.take_rtp(2222);
     assert_eq!(got.len(), 2);
