@@ -48,8 +48,8 @@ impl RateCalculator {
 
     fn advance(&mut self, now: Instant) {
         let start = *self.start.get_or_insert(now);
-        let width = self.window.as_micros() / BUCKETS as u128;
-        let bucket = (now.saturating_duration_since(start).as_micros() / width) as u64;
+        let width = self.window.as_micros() as u64 / BUCKETS as u64;
+        let bucket = now.saturating_duration_since(start).as_micros() as u64 / width;
         for number in self.newest + 1..=bucket.min(self.newest + BUCKETS as u64) {
             let old = std::mem::take(&mut self.buckets[(number % BUCKETS as u64) as usize]);
             self.sum -= u64::from(old);

@@ -288,8 +288,8 @@ impl Jitter {
         if timestamp == self.last_timestamp {
             return;
         }
-        let elapsed = now.saturating_duration_since(epoch).as_micros();
-        let arrival = (elapsed * u128::from(clock_rate) / 1_000_000) as u32;
+        let elapsed = now.saturating_duration_since(epoch).as_micros() as u64;
+        let arrival = (elapsed * u64::from(clock_rate) / 1_000_000) as u32;
         let transit = arrival.wrapping_sub(timestamp);
         let change = transit.wrapping_sub(self.last_transit).cast_signed().unsigned_abs();
         self.last_timestamp = timestamp;

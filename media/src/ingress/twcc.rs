@@ -23,9 +23,9 @@ const FAST_PACKETS: u32 = 100;
 const WINDOW: Duration = Duration::from_millis(500);
 /// Numbers spanned by the window: 16,000 packets per second.
 const MAX_SPAN: u64 = 8192;
-/// Reference times are in units of this.
-const REFERENCE: Duration = Duration::from_millis(64);
-const DELTA_MICROS: u128 = 250;
+/// Deltas are in ticks of this, and reference times in as many of them as 64 ms have.
+const TICK_MICROS: i64 = 250;
+const TICKS_PER_REFERENCE: i64 = 64_000 / TICK_MICROS;
 
 /// One transport's arrivals.
 #[derive(Clone, Debug)]
@@ -63,11 +63,12 @@ impl TwccRecorder {
 
     /// The packet with this transport-wide number arrived at `now`. A duplicate keeps its first time.
     pub fn on_packet(&mut self, now: Instant, sequence: u16) {
+        let is_first = self.unwrapper.newest().is_none();
         let sequence = self.unwrapper.unwrap(sequence);
         self.since_feedback += 1;
         self.deadline.get_or_insert(now + self.interval);
         let end = self.first + self.arrivals.len() as u64;
-        if self.arrivals.is_empty() || sequence >= end + MAX_SPAN {
+        if is_first || sequence >= end + MAX_SPAN {
             self.arrivals.clear();
             self.first = sequence;
             self.report_from = sequence;
@@ -128,19 +129,16 @@ impl TwccRecorder {
         let Some(begin_time) = self.arrivals.iter().skip(begin).find_map(|arrival| *arrival) else {
             return false;
         };
-        let reference =
-            begin_time.saturating_duration_since(self.epoch).as_micros() / REFERENCE.as_micros();
-        let mut last = reference * (REFERENCE.as_micros() / DELTA_MICROS);
+        let reference = self.ticks(begin_time) / TICKS_PER_REFERENCE;
+        let mut last = reference * TICKS_PER_REFERENCE;
         self.symbols.clear();
         let mut told = begin;
         for (at, arrival) in self.arrivals.iter().enumerate().skip(begin).take(MAX_STATUSES) {
             match arrival {
                 None => self.symbols.lost(),
                 Some(arrival) => {
-                    let micros = arrival.saturating_duration_since(self.epoch).as_micros();
-                    let ticks = micros / DELTA_MICROS;
-                    let delta = ticks as i128 - last as i128;
-                    let Ok(delta) = i16::try_from(delta) else { break };
+                    let ticks = self.ticks(*arrival);
+                    let Ok(delta) = i16::try_from(ticks - last) else { break };
                     self.symbols.received(delta);
                     last = ticks;
                 }
@@ -158,6 +156,10 @@ impl TwccRecorder {
         self.feedback_count = self.feedback_count.wrapping_add(1);
         self.report_from = self.first + told as u64;
         true
+    }
+
+    fn ticks(&self, at: Instant) -> i64 {
+        at.saturating_duration_since(self.epoch).as_micros() as i64 / TICK_MICROS
     }
 
     fn forget_beyond_span(&mut self) {

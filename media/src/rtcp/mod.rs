@@ -5,7 +5,7 @@ pub mod build;
 pub mod parse;
 pub mod twcc;
 
-pub use parse::parse;
+pub use parse::{parse, parse_all};
 pub use twcc::TwccFeedback;
 
 use crate::rtp::NtpTime;

@@ -29,6 +29,13 @@ pub fn parse(datagram: &[u8], items: &mut Vec<RtcpItem>) -> u32 {
     bad
 }
 
+/// What `datagram` says, in a vector of its own.
+pub fn parse_all(datagram: &[u8]) -> Vec<RtcpItem> {
+    let mut items = Vec::new();
+    parse(datagram, &mut items);
+    items
+}
+
 /// One packet of a compound.
 struct Packet<'a> {
     count: u8,

@@ -1,1 +1,100 @@
-//! Tests of `keyframe`.
+use super::*;
+
+const SSRC: u32 = 7;
+
+fn ms(n: u64) -> Duration {
+    Duration::from_millis(n)
+}
+
+fn polled(requests: &mut KeyFrameRequests, now: Instant) -> Vec<u32> {
+    let mut ask = Vec::new();
+    requests.poll(now, &mut ask);
+    ask
+}
+
+#[test]
+fn first_request_goes_out_and_others_wait_for_its_end() {
+    let now = Instant::now();
+    let mut requests = KeyFrameRequests::new(Duration::ZERO);
+    assert!(requests.request(now, SSRC));
+    assert!(!requests.request(now + ms(300), SSRC));
+    assert!(polled(&mut requests, now + ms(999)).is_empty());
+    assert_eq!(polled(&mut requests, now + ms(1000)), [SSRC]);
+    assert_eq!(requests.next_deadline(), Some(now + ms(2000)));
+}
+
+#[test]
+fn lone_request_is_not_repeated() {
+    let now = Instant::now();
+    let mut requests = KeyFrameRequests::new(Duration::ZERO);
+    assert!(requests.request(now, SSRC));
+    assert!(polled(&mut requests, now + ms(1000)).is_empty());
+    assert_eq!(requests.next_deadline(), None);
+    assert!(requests.request(now + ms(1000), SSRC));
+}
+
+#[test]
+fn key_frame_answers_all_requests() {
+    let now = Instant::now();
+    let mut requests = KeyFrameRequests::new(Duration::ZERO);
+    assert!(requests.request(now, SSRC));
+    assert!(!requests.request(now, SSRC));
+    requests.on_key_frame(SSRC);
+    assert!(polled(&mut requests, now + ms(1000)).is_empty());
+    assert!(requests.request(now + ms(1), SSRC));
+}
+
+#[test]
+fn force_asks_even_while_pending_and_starts_anew() {
+    let now = Instant::now();
+    let mut requests = KeyFrameRequests::new(Duration::ZERO);
+    assert!(requests.request(now, SSRC));
+    assert!(!requests.request(now, SSRC));
+    assert!(requests.force(now + ms(600), SSRC));
+    assert!(polled(&mut requests, now + ms(1000)).is_empty());
+    assert_eq!(requests.next_deadline(), Some(now + ms(1600)));
+    assert!(polled(&mut requests, now + ms(1600)).is_empty());
+}
+
+#[test]
+fn streams_wait_apart() {
+    let now = Instant::now();
+    let mut requests = KeyFrameRequests::new(Duration::ZERO);
+    assert!(requests.request(now, 1));
+    assert!(requests.request(now, 2));
+    requests.on_key_frame(1);
+    assert!(requests.request(now, 1));
+    assert!(!requests.request(now, 2));
+}
+
+#[test]
+fn requests_inside_the_delay_become_one_at_its_end() {
+    let now = Instant::now();
+    let mut requests = KeyFrameRequests::new(ms(400));
+    assert!(requests.request(now, SSRC));
+    requests.on_key_frame(SSRC);
+    assert!(!requests.request(now + ms(100), SSRC));
+    assert!(!requests.request(now + ms(200), SSRC));
+    assert!(polled(&mut requests, now + ms(399)).is_empty());
+    assert_eq!(polled(&mut requests, now + ms(400)), [SSRC]);
+    assert!(polled(&mut requests, now + ms(400)).is_empty());
+}
+
+#[test]
+fn delay_without_requests_ends_quietly() {
+    let now = Instant::now();
+    let mut requests = KeyFrameRequests::new(ms(400));
+    assert!(requests.request(now, SSRC));
+    requests.on_key_frame(SSRC);
+    assert!(polled(&mut requests, now + ms(400)).is_empty());
+    assert!(requests.request(now + ms(401), SSRC));
+}
+
+#[test]
+fn streams_are_bounded() {
+    let now = Instant::now();
+    let mut requests = KeyFrameRequests::new(ms(400));
+    let asked = (0..100).filter(|ssrc| requests.request(now, *ssrc)).count();
+    assert_eq!(asked, MAX_STREAMS);
+    assert_eq!((requests.pending.len(), requests.delayed.len()), (MAX_STREAMS, MAX_STREAMS));
+}

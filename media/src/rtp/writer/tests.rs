@@ -36,7 +36,8 @@ fn packet_gets_the_receivers_fields_and_extensions() {
     let packet = &out[5..];
     let expected = [
         0x91, 0xe5, 0x11, 0x22, 0x33, 0x44, 0x55, 0x66, 0x77, 0x88, 0x99, 0xaa, 0, 0, 0, 1, 0xbe,
-        0xde, 0, 4, 0x12, b'm', b'i', b'd', 0x42, 0, 0, 0, 0x51, 0, 0, 0xa0, 0x55, 0, 0, 0, 7, 8, 9,
+        0xde, 0, 4, 0x12, b'm', b'i', b'd', 0x42, 0, 0, 0, 0x51, 0, 0, 0xa0, 0x55, 0, 0, 0, 7, 8,
+        9,
     ];
     assert_eq!(packet, expected);
     let header = RtpHeader::parse(packet).unwrap();
