@@ -27,7 +27,7 @@ use std::{
 use bytes::Bytes;
 use starling_proto::{NodeId, flow::FlowId, link::LinkMessage};
 
-pub use ca::{DevCa, Issued};
+pub use ca::{DevCa, Issued, issue};
 pub use config::{LinkConfig, LinkError};
 pub use congestion::Congestion;
 pub use counters::LinkCounters;
