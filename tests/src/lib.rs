@@ -1,1 +1,3 @@
 //! Shared by the tests that need whole nodes: clusters, clients, load, measurements.
+
+pub mod etcd;

@@ -1,5 +1,16 @@
 //! What must be agreed or must survive: nodes, rooms, presence. Never a peer, producer or packet.
 
+#[cfg(test)]
+mod contract;
+pub mod etcd;
+mod feed;
+pub mod memory;
+#[cfg(test)]
+#[path = "../../../tests/src/etcd.rs"]
+#[expect(unreachable_pub, reason = "shared with the crate of whole-cluster tests")]
+mod server;
+mod view;
+
 use std::collections::BTreeMap;
 
 use async_trait::async_trait;

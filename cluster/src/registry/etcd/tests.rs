@@ -1,0 +1,289 @@
+//! etcd dies, forgets, stalls, compacts, and is written to by strangers.
+
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use etcd_client::{Client, Permission, PermissionType};
+use tokio::{
+    net::{TcpListener, TcpStream},
+    sync::watch,
+};
+
+use super::*;
+use crate::registry::{
+    contract::{PRESENCE, ROOM, Seen, TTL, config, node, record, room},
+    server::EtcdServer,
+};
+
+fn connect(server: &EtcdServer, name: &str) -> EtcdRegistry {
+    EtcdRegistry::connect(config(server.url(), name)).unwrap()
+}
+
+async fn raw(server: &EtcdServer) -> Client {
+    Client::connect([server.url()], None).await.unwrap()
+}
+
+/// A wire between a registry and etcd that can be cut while etcd lives.
+struct Wire {
+    url: String,
+    up: watch::Sender<bool>,
+}
+
+impl Wire {
+    async fn to(server: &EtcdServer) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = format!("http://{}", listener.local_addr().unwrap());
+        let target = server.url().replace("http://", "");
+        let (up, state) = watch::channel(true);
+        tokio::spawn(async move {
+            while let Ok((mut near, _)) = listener.accept().await {
+                let (mut state, target) = (state.clone(), target.clone());
+                tokio::spawn(async move {
+                    let Ok(mut far) = TcpStream::connect(target).await else { return };
+                    tokio::select! {
+                        _ = tokio::io::copy_bidirectional(&mut near, &mut far) => {}
+                        _ = state.wait_for(|up| !up) => {}
+                    }
+                });
+            }
+        });
+        Self { url, up }
+    }
+
+    fn set(&self, up: bool) {
+        self.up.send_replace(up);
+    }
+}
+
+#[tokio::test]
+async fn after_kill_and_restart_the_watch_goes_on_and_the_node_is_registered() {
+    let mut server = EtcdServer::spawn();
+    let a = connect(&server, "a");
+    a.register(record("a", 1)).await.unwrap();
+    a.set_presence(&room("r"), Some(PRESENCE)).await.unwrap();
+    let mut seen = Seen::new(a.watch());
+    seen.until(|view| view.nodes.len() == 1 && view.presence.len() == 1).await;
+    server.kill();
+    server.start();
+    let b = connect(&server, "b");
+    b.put_room(&room("meanwhile"), &ROOM, 0).await.unwrap();
+    seen.until(|view| view.rooms.contains_key(&room("meanwhile"))).await;
+    assert_eq!(a.counters().listed, 1, "it was not read again: {:?}", a.counters());
+    assert!(a.counters().resumed >= 1);
+    tokio::time::sleep(TTL * 2).await;
+    let mut late = Seen::new(b.watch());
+    late.until(|view| view.nodes.len() == 1 && view.presence.len() == 1).await;
+    a.register(NodeRecord { region: "us".to_owned(), ..record("a", 1) }).await.unwrap();
+    late.until(|view| view.nodes.values().all(|a| a.region == "us")).await;
+}
+
+#[tokio::test]
+async fn what_changed_while_the_wire_was_cut_comes_as_changes() {
+    let server = EtcdServer::spawn();
+    let wire = Wire::to(&server).await;
+    let a = EtcdRegistry::connect(config(wire.url.clone(), "a")).unwrap();
+    let b = connect(&server, "b");
+    b.put_room(&room("before"), &ROOM, 0).await.unwrap();
+    let mut seen = Seen::new(a.watch());
+    seen.until(|view| view.rooms.len() == 1).await;
+    wire.set(false);
+    seen.lost().await;
+    for i in 0..200 {
+        b.put_room(&room(&format!("r{i}")), &ROOM, 0).await.unwrap();
+    }
+    wire.set(true);
+    seen.until(|view| view.rooms.len() == 201).await;
+    assert_eq!((a.counters().listed, a.counters().resumed), (1, 1), "{:?}", a.counters());
+}
+
+#[tokio::test]
+async fn what_was_compacted_while_the_wire_was_cut_comes_as_a_view() {
+    let server = EtcdServer::spawn();
+    let wire = Wire::to(&server).await;
+    let a = EtcdRegistry::connect(config(wire.url.clone(), "a")).unwrap();
+    let b = connect(&server, "b");
+    let first = b.put_room(&room("deleted"), &ROOM, 0).await.unwrap();
+    let mut seen = Seen::new(a.watch());
+    seen.until(|view| view.rooms.len() == 1).await;
+    wire.set(false);
+    seen.lost().await;
+    b.delete_room(&room("deleted"), first).await.unwrap();
+    let last = b.put_room(&room("made"), &ROOM, 0).await.unwrap();
+    raw(&server).await.compact(last, None).await.unwrap();
+    wire.set(true);
+    seen.until(|view| view.rooms.len() == 1 && view.rooms.contains_key(&room("made"))).await;
+    assert_eq!((a.counters().listed, a.counters().resumed), (2, 0), "{:?}", a.counters());
+}
+
+#[tokio::test]
+async fn after_all_data_is_gone_every_node_registers_again() {
+    let mut server = EtcdServer::spawn();
+    let nodes: Vec<_> = ["a", "b", "c"].map(|name| (name, connect(&server, name))).into();
+    for (name, registry) in &nodes {
+        registry.register(record(name, 1)).await.unwrap();
+        registry.set_presence(&room("r"), Some(PRESENCE)).await.unwrap();
+    }
+    // The old cluster is some revisions ahead of the new one.
+    for i in 0..50 {
+        nodes[0].1.put_room(&room(&format!("r{i}")), &ROOM, 0).await.unwrap();
+    }
+    let mut seen: Vec<_> = nodes.iter().map(|(_, registry)| Seen::new(registry.watch())).collect();
+    for seen in &mut seen {
+        seen.until(|view| view.nodes.len() == 3 && view.rooms.len() == 50).await;
+    }
+    server.wipe();
+    for seen in &mut seen {
+        seen.lost().await;
+    }
+    server.start();
+    let back = Instant::now();
+    for seen in &mut seen {
+        seen.until(|view| {
+            view.nodes.len() == 3 && view.presence.len() == 3 && view.rooms.is_empty()
+        })
+        .await;
+    }
+    println!("registered again after {:?}", back.elapsed());
+    assert!(back.elapsed() < Duration::from_secs(5), "{:?}", back.elapsed());
+}
+
+#[tokio::test]
+async fn a_start_without_etcd_is_a_start() {
+    let mut server = EtcdServer::down();
+    let a = connect(&server, "a");
+    let started = Instant::now();
+    let answer = a.register(record("a", 1)).await;
+    assert!(matches!(answer, Err(RegistryError::Unavailable(_))), "{answer:?}");
+    assert!(started.elapsed() < Duration::from_millis(2_500));
+    let mut seen = Seen::new(a.watch());
+    seen.lost().await;
+    server.start();
+    seen.until(|view| view.nodes.len() == 1).await;
+}
+
+#[tokio::test]
+async fn an_etcd_that_stalls_is_lost_within_five_seconds() {
+    let server = EtcdServer::spawn();
+    let a = connect(&server, "a");
+    a.register(record("a", 1)).await.unwrap();
+    let mut seen = Seen::new(a.watch());
+    seen.until(|view| view.nodes.len() == 1).await;
+    server.pause();
+    let paused = Instant::now();
+    seen.lost().await;
+    println!("lost after {:?}", paused.elapsed());
+    let lost = paused.elapsed();
+    server.resume();
+    assert!(lost < Duration::from_secs(8), "{lost:?}");
+    seen.until(|view| view.nodes.len() == 1).await;
+}
+
+#[tokio::test]
+async fn a_revoked_lease_is_taken_again() {
+    let server = EtcdServer::spawn();
+    let a = connect(&server, "a");
+    a.register(record("a", 1)).await.unwrap();
+    a.set_presence(&room("r"), Some(PRESENCE)).await.unwrap();
+    let mut seen = Seen::new(a.watch());
+    seen.until(|view| view.presence.len() == 1).await;
+    let mut raw = raw(&server).await;
+    for lease in raw.leases().await.unwrap().leases() {
+        raw.lease_revoke(lease.id()).await.unwrap();
+    }
+    seen.until(|view| view.nodes.is_empty()).await;
+    seen.until(|view| view.nodes.len() == 1 && view.presence.len() == 1).await;
+    assert_eq!(a.counters().leases, 2);
+}
+
+#[tokio::test]
+async fn what_strangers_write_is_counted_and_skipped() {
+    let server = EtcdServer::spawn();
+    let mut stranger = raw(&server).await;
+    let large = vec![b' '; MAX_RECORD + 1];
+    let mut write = async |name: &str| {
+        stranger.put(format!("/starling/nodes/{name}"), "{}", None).await.unwrap();
+        stranger.put(format!("/starling/rooms/{name}"), large.clone(), None).await.unwrap();
+        stranger.put(format!("/starling/rooms/{name}/on/a"), [0xff], None).await.unwrap();
+        stranger.put(format!("/starling/{name}"), "x", None).await.unwrap();
+    };
+    write("before").await;
+    let a = connect(&server, "a");
+    let mut seen = Seen::new(a.watch());
+    seen.until(|_| true).await;
+    assert_eq!(a.counters().undecodable, 4);
+    write("after").await;
+    a.put_room(&room("r"), &ROOM, 0).await.unwrap();
+    seen.until(|view| !view.rooms.is_empty()).await;
+    assert_eq!(a.counters().undecodable, 8);
+    assert_eq!((seen.view.nodes.len(), seen.view.rooms.len(), seen.view.presence.len()), (0, 1, 0));
+}
+
+#[tokio::test]
+async fn a_large_cluster_is_listed_page_by_page() {
+    let server = EtcdServer::spawn();
+    let a = connect(&server, "a");
+    a.register(record("a", 1)).await.unwrap();
+    let rooms: Vec<_> = (0..2_500).map(|i| room(&format!("room-{i}"))).collect();
+    let written = rooms.iter().map(|room| a.set_presence(room, Some(PRESENCE)));
+    for answer in futures::future::join_all(written).await {
+        answer.unwrap();
+    }
+    let b = connect(&server, "b");
+    let mut seen = Seen::new(b.watch());
+    seen.until(|_| true).await;
+    assert_eq!((seen.snapshots, seen.view.presence.len()), (1, 2_500));
+}
+
+#[tokio::test]
+async fn a_password_is_used() {
+    let server = EtcdServer::spawn();
+    let mut admin = raw(&server).await;
+    admin.user_add("root", "secret", None).await.unwrap();
+    admin.user_grant_role("root", "root").await.unwrap();
+    admin.role_add("starling").await.unwrap();
+    let all = Permission::new(PermissionType::Readwrite, "/starling/").with_prefix();
+    admin.role_grant_permission("starling", all).await.unwrap();
+    admin.user_add("starling", "pass", None).await.unwrap();
+    admin.user_grant_role("starling", "starling").await.unwrap();
+    admin.auth_enable().await.unwrap();
+    let user = Some(("starling".to_owned(), "pass".to_owned()));
+    let a = EtcdRegistry::connect(EtcdConfig { user, ..config(server.url(), "a") }).unwrap();
+    a.register(record("a", 1)).await.unwrap();
+    let mut seen = Seen::new(a.watch());
+    seen.until(|view| view.nodes.len() == 1).await;
+    let stranger = connect(&server, "b");
+    assert!(stranger.register(record("b", 1)).await.is_err());
+}
+
+#[tokio::test]
+async fn the_same_presence_is_written_once() {
+    let server = EtcdServer::spawn();
+    let a: Arc<dyn Registry> = Arc::new(connect(&server, "a"));
+    a.register(record("a", 1)).await.unwrap();
+    a.set_presence(&room("r"), Some(PRESENCE)).await.unwrap();
+    let before = a.put_room(&room("r"), &ROOM, 0).await.unwrap();
+    for _ in 0..10 {
+        a.set_presence(&room("r"), Some(PRESENCE)).await.unwrap();
+        a.register(record("a", 1)).await.unwrap();
+    }
+    assert_eq!(a.put_room(&room("s"), &ROOM, 0).await.unwrap(), before + 1);
+}
+
+#[test]
+fn a_configuration_that_cannot_work_is_refused() {
+    let with = |endpoints: &[&str]| {
+        let endpoints = endpoints.iter().map(|e| (*e).to_owned()).collect();
+        EtcdConfig::new(endpoints, node("a"))
+    };
+    assert_eq!(with(&[]).check(), Err(EtcdConfigError::NoEndpoint));
+    for bad in ["localhost:2379", "http://", "ftp://host", "http://a b"] {
+        assert_eq!(with(&[bad]).check(), Err(EtcdConfigError::BadEndpoint(bad.to_owned())));
+    }
+    let https = "https://host:2379";
+    assert_eq!(with(&[https]).check(), Err(EtcdConfigError::TlsMismatch(https.to_owned())));
+    let zero = EtcdConfig { lease_ttl: Duration::ZERO, ..with(&["http://host:2379"]) };
+    assert_eq!(zero.check(), Err(EtcdConfigError::BadTtl(Duration::ZERO)));
+    assert_eq!(with(&["http://a:2379", "http://[::1]:2379"]).check(), Ok(()));
+}

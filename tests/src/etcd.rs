@@ -1,0 +1,149 @@
+//! A real etcd on loopback for a test: spawn, kill, stop, restart, wipe. Ends only the process it
+//! started; its data dies with it.
+
+use std::{
+    io::{Read, Write},
+    net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream},
+    process::{Child, Command, Stdio},
+    time::{Duration, Instant},
+};
+
+use tempfile::TempDir;
+
+/// How long etcd may take to serve: it elects itself within a second, a loaded machine takes longer.
+const START: Duration = Duration::from_secs(30);
+
+/// One member, one cluster.
+#[derive(Debug)]
+pub struct EtcdServer {
+    data: TempDir,
+    client: u16,
+    peer: u16,
+    process: Option<Child>,
+}
+
+impl EtcdServer {
+    /// Starts etcd on free ports with an empty data directory, and waits until it serves.
+    ///
+    /// # Panics
+    /// If it does not start: nothing of the test makes sense then.
+    pub fn spawn() -> Self {
+        let data = tempfile::tempdir().expect("a temporary directory can be made");
+        let mut server = Self { data, client: free_port(), peer: free_port(), process: None };
+        server.start();
+        server
+    }
+
+    /// Ports and a data directory, but no process yet: [`start`](Self::start) it.
+    ///
+    /// # Panics
+    /// If no port is free.
+    pub fn down() -> Self {
+        let data = tempfile::tempdir().expect("a temporary directory can be made");
+        Self { data, client: free_port(), peer: free_port(), process: None }
+    }
+
+    /// Where clients connect, `http://127.0.0.1:port`.
+    pub fn url(&self) -> String {
+        format!("http://127.0.0.1:{}", self.client)
+    }
+
+    /// Its process, if it runs.
+    pub fn pid(&self) -> Option<u32> {
+        self.process.as_ref().map(Child::id)
+    }
+
+    /// Starts it again, on the same ports and data directory, and waits until it serves.
+    ///
+    /// # Panics
+    /// If it does not start, or runs already.
+    pub fn start(&mut self) {
+        assert!(self.process.is_none(), "etcd runs already");
+        let program = etcd_bin_vendored::etcd_bin_path().expect("etcd is built for this machine");
+        let (client, peer) = (self.url(), format!("http://127.0.0.1:{}", self.peer));
+        // fsync makes no difference to a killed process, only to a machine that loses power.
+        let process = Command::new(program)
+            .args(["--name", "test", "--unsafe-no-fsync", "--log-level", "error"])
+            .arg("--data-dir")
+            .arg(self.data.path().join("data"))
+            .args(["--listen-client-urls", &client, "--advertise-client-urls", &client])
+            .args(["--listen-peer-urls", &peer, "--initial-advertise-peer-urls", &peer])
+            .args(["--initial-cluster", &format!("test={peer}")])
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()
+            .expect("etcd can be executed");
+        self.process = Some(process);
+        let start = Instant::now();
+        while !self.serves() {
+            assert!(start.elapsed() < START, "etcd does not serve on {}", self.url());
+            std::thread::sleep(Duration::from_millis(20));
+        }
+    }
+
+    /// SIGKILL.
+    pub fn kill(&mut self) {
+        if let Some(mut process) = self.process.take() {
+            // Both fail only if it has ended by itself.
+            let _ = process.kill();
+            let _ = process.wait();
+        }
+    }
+
+    /// SIGKILL, and all data is gone: a new cluster whose revisions begin at 1.
+    ///
+    /// # Panics
+    /// If the data cannot be removed.
+    pub fn wipe(&mut self) {
+        self.kill();
+        std::fs::remove_dir_all(self.data.path().join("data")).expect("the data can be removed");
+    }
+
+    /// SIGSTOP: connections stay open and nothing answers.
+    ///
+    /// # Panics
+    /// If it does not run.
+    pub fn pause(&self) {
+        self.signal("-STOP");
+    }
+
+    /// SIGCONT.
+    ///
+    /// # Panics
+    /// If it does not run.
+    pub fn resume(&self) {
+        self.signal("-CONT");
+    }
+
+    fn signal(&self, signal: &str) {
+        let pid = self.pid().expect("etcd runs").to_string();
+        let status = Command::new("kill").args([signal, &pid]).status();
+        assert!(status.is_ok_and(|status| status.success()), "kill {signal} {pid}");
+    }
+
+    /// Whether `/health` says so: that takes a leader, an open port does not.
+    fn serves(&self) -> bool {
+        let address = SocketAddr::from((Ipv4Addr::LOCALHOST, self.client));
+        let Ok(mut stream) = TcpStream::connect(address) else {
+            return false;
+        };
+        let mut answer = String::new();
+        let asked = stream
+            .set_read_timeout(Some(Duration::from_secs(5)))
+            .and_then(|()| stream.write_all(b"GET /health HTTP/1.0\r\n\r\n"))
+            .and_then(|()| stream.read_to_string(&mut answer));
+        asked.is_ok() && answer.contains(r#""health":"true""#)
+    }
+}
+
+impl Drop for EtcdServer {
+    fn drop(&mut self) {
+        self.kill();
+    }
+}
+
+fn free_port() -> u16 {
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a port is free");
+    listener.local_addr().expect("a bound listener has an address").port()
+}
