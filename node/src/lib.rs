@@ -5,5 +5,14 @@
 #![forbid(unsafe_code)]
 
 pub mod auth;
+pub mod cli;
+pub mod client;
 pub mod config;
+pub mod dev;
+pub mod http;
 pub mod limit;
+pub mod logs;
+pub mod metrics;
+pub mod registry;
+pub mod run;
+pub mod signal;

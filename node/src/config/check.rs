@@ -219,11 +219,21 @@ impl Checker<'_> {
                 None
             }
         };
-        let prefix = self.raw.value("etcd_prefix").unwrap_or("starling/").to_owned();
+        let prefix = self.raw.value("etcd_prefix").unwrap_or("/starling/").to_owned();
         if !prefix.ends_with('/') {
-            self.wrong("etcd_prefix", "it does not end with /", "add one, as in starling/");
+            self.wrong("etcd_prefix", "it does not end with /", "add one, as in /starling/");
         }
         let ca = self.raw.value("etcd_ca").map(PathBuf::from);
+        let https = endpoints.iter().filter(|url| url.starts_with("https://")).count();
+        if https != 0 && https != endpoints.len() {
+            self.wrong("etcd", "http and https endpoints are mixed", "use https for all");
+        } else if https != 0 && ca.is_none() {
+            let message = "etcd's https endpoints need the authority of their certificates";
+            self.wrong("etcd_ca", message, "give its PEM file");
+        } else if https == 0 && self.any(&["etcd_ca", "etcd_cert", "etcd_key"]) {
+            let message = "certificates are given and the endpoints are http";
+            self.wrong("etcd", message, "write https:// or leave etcd_ca, etcd_cert, etcd_key out");
+        }
         let client = self.pair("etcd_cert", "etcd_key");
         Registry::Etcd(Box::new(Etcd { endpoints, prefix, user, ca, client }))
     }

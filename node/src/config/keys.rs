@@ -169,7 +169,12 @@ pub const KEYS: &[Key] = &[
     key("etcd_user", "NAME", "none", "User name at etcd."),
     secret("etcd_password", "none", "Its password."),
     key("etcd_password_file", "FILE", "none", "File with etcd_password."),
-    key("etcd_ca", "FILE", "the system's", "PEM certificate of the authority of an https etcd."),
+    key(
+        "etcd_ca",
+        "FILE",
+        "none",
+        "PEM certificate of the authority of etcd's own. Needed with https endpoints; the system's authorities are not asked.",
+    ),
     key("etcd_cert", "FILE", "none", "PEM client certificate for etcd."),
     key("etcd_key", "FILE", "none", "PEM key of etcd_cert."),
     secret(

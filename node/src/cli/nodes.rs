@@ -1,0 +1,130 @@
+//! `starling nodes`.
+
+use std::time::Duration;
+
+use axum::http::Method;
+use clap::Subcommand;
+use starling_proto::{
+    NodeId,
+    registry::NodeState,
+    rest::{DrainNode, NodeInfo},
+};
+
+use super::{
+    output::{self, Failure, Format, note},
+    remote::Remote,
+};
+use crate::config::value;
+
+/// What a drain may take longer than its deadline.
+const SLACK: Duration = Duration::from_secs(15);
+/// A node's own deadline is not known here: an operator who waits without one waits so long.
+const LONGEST: Duration = Duration::from_secs(24 * 3600);
+
+/// Nodes.
+#[derive(Debug, clap::Args)]
+pub(super) struct Nodes {
+    #[command(subcommand)]
+    verb: Verb,
+    #[command(flatten)]
+    remote: Remote,
+}
+
+#[derive(Debug, Subcommand)]
+enum Verb {
+    /// All nodes.
+    #[command(visible_alias = "ls")]
+    List,
+    /// One node.
+    Get {
+        /// The node.
+        node: NodeId,
+    },
+    /// Takes no new peers and sends the present ones to other nodes.
+    Drain {
+        /// The node.
+        node: NodeId,
+        /// Come back when it is empty or the deadline has passed.
+        #[arg(long)]
+        wait: bool,
+        /// Peers that are still there then are cut: 30s, 2m.
+        #[arg(long, value_parser = deadline)]
+        deadline: Option<Duration>,
+    },
+    /// Takes new peers again.
+    Undrain {
+        /// The node.
+        node: NodeId,
+    },
+}
+
+fn deadline(text: &str) -> Result<Duration, String> {
+    value::duration(text).ok_or_else(|| "write it as 150s, 2m or 500ms".to_owned())
+}
+
+/// Does it.
+///
+/// # Errors
+/// What the node said.
+pub(super) async fn run(Nodes { verb, remote }: Nodes) -> Result<(), Failure> {
+    match verb {
+        Verb::List => show(&remote, remote.fetch("/v1/nodes").await?),
+        Verb::Get { node } => {
+            let info: NodeInfo = remote.fetch(&format!("/v1/nodes/{node}")).await?;
+            show_one(&remote, info)
+        }
+        Verb::Drain { node, wait, deadline } => {
+            let deadline_ms = deadline.map(|d| u64::try_from(d.as_millis()).unwrap_or(u64::MAX));
+            let wish = DrainNode { deadline_ms, wait };
+            if wait {
+                note(&format!("waiting for {node} to empty"));
+            }
+            let within = if wait { deadline.unwrap_or(LONGEST) + SLACK } else { SLACK };
+            let path = format!("/v1/nodes/{node}/drain");
+            let info = remote.ask_within(Method::POST, &path, Some(&wish), within).await?;
+            show_one(&remote, info)
+        }
+        Verb::Undrain { node } => {
+            let path = format!("/v1/nodes/{node}/undrain");
+            show_one(&remote, remote.ask(Method::POST, &path, None::<&()>).await?)
+        }
+    }
+}
+
+fn show_one(remote: &Remote, info: NodeInfo) -> Result<(), Failure> {
+    if remote.output == Format::Json {
+        return output::json(&info);
+    }
+    show(remote, vec![info])
+}
+
+fn show(remote: &Remote, nodes: Vec<NodeInfo>) -> Result<(), Failure> {
+    if remote.output == Format::Json {
+        return output::json(&nodes);
+    }
+    let row = |node: &NodeInfo| {
+        let state = match node.state {
+            NodeState::Up => "up",
+            NodeState::Draining => "draining",
+        };
+        let link = match (node.here, node.linked, node.rtt_ms) {
+            (true, ..) => "here".to_owned(),
+            (_, false, _) => "down".to_owned(),
+            (_, true, Some(rtt)) => format!("{rtt:.1} ms"),
+            (_, true, None) => "up".to_owned(),
+        };
+        vec![
+            node.id.to_string(),
+            if node.region.is_empty() { "-".to_owned() } else { node.region.clone() },
+            state.to_owned(),
+            node.load.peers.to_string(),
+            node.load.rooms.to_string(),
+            format!("{:.0}%", node.load.stress * 100.0),
+            link,
+            node.version.clone(),
+            node.api_url.clone(),
+        ]
+    };
+    let head = ["node", "region", "state", "peers", "rooms", "load", "link", "version", "url"];
+    output::table(&head, &nodes.iter().map(row).collect::<Vec<_>>())
+}

@@ -1,0 +1,142 @@
+//! A small HTTP/1.1 client: one request, one connection, bounded in size and time. For the CLI and
+//! for handing requests on between nodes. Never does: follow redirects, keep connections, retry.
+
+use std::{
+    sync::{Arc, OnceLock},
+    time::Duration,
+};
+
+use axum::http::{
+    HeaderName, HeaderValue, Method, Request, StatusCode, Uri,
+    header::{CONTENT_TYPE, HOST},
+};
+use http_body_util::{BodyExt, Full, Limited};
+use hyper::{body::Bytes, client::conn::http1};
+use hyper_util::rt::TokioIo;
+use rustls::pki_types::ServerName;
+use tokio::net::TcpStream;
+use tokio_rustls::TlsConnector;
+
+/// Longest answer in bytes: a list of 10,000 rooms is about 3 MB.
+const MAX_ANSWER: usize = 16 * 1024 * 1024;
+/// Longest wait for a TCP and TLS handshake: three round trips between continents, and one resend.
+const CONNECT: Duration = Duration::from_secs(4);
+
+/// Why there is no answer.
+#[derive(Debug, thiserror::Error)]
+pub enum ClientError {
+    /// Not an http or https URL.
+    #[error("{0} is not an http:// or https:// URL")]
+    Url(String),
+    /// Nobody is there.
+    #[error("cannot connect to {0}: {1}")]
+    Connect(String, std::io::Error),
+    /// It took too long.
+    #[error("{0} did not answer within {1:?}")]
+    Timeout(String, Duration),
+    /// Somebody is there who does not speak HTTP, or stopped.
+    #[error("{0} did not answer properly: {1}")]
+    Http(String, String),
+}
+
+/// What is asked.
+#[derive(Clone, Debug)]
+pub struct Ask {
+    /// How.
+    pub method: Method,
+    /// Whom and what.
+    pub url: String,
+    /// Beside Host and Content-Type.
+    pub headers: Vec<(HeaderName, HeaderValue)>,
+    /// JSON, or empty.
+    pub body: Bytes,
+    /// Longest wait for the whole answer.
+    pub within: Duration,
+}
+
+/// What was answered.
+#[derive(Clone, Debug)]
+pub struct Answer {
+    /// Status.
+    pub status: StatusCode,
+    /// Its Content-Type.
+    pub content_type: Option<HeaderValue>,
+    /// All of it.
+    pub body: Bytes,
+}
+
+/// Asks.
+///
+/// # Errors
+/// [`ClientError`]; an answer with an error status is an answer.
+pub async fn ask(ask: Ask) -> Result<Answer, ClientError> {
+    let uri: Uri = ask.url.parse().map_err(|_| ClientError::Url(ask.url.clone()))?;
+    let tls = match uri.scheme_str() {
+        Some("http") => false,
+        Some("https") => true,
+        _ => return Err(ClientError::Url(ask.url)),
+    };
+    let authority = uri.authority().ok_or_else(|| ClientError::Url(ask.url.clone()))?.clone();
+    let host = authority.host().trim_matches(['[', ']']).to_owned();
+    let port = authority.port_u16().unwrap_or(if tls { 443 } else { 80 });
+    let name = authority.to_string();
+    let within = ask.within;
+    let exchange = async {
+        let refused = |error| ClientError::Connect(name.clone(), error);
+        let timeout = || ClientError::Timeout(name.clone(), CONNECT);
+        let connect = TcpStream::connect((host.as_str(), port));
+        let tcp = tokio::time::timeout(CONNECT, connect).await.map_err(|_| timeout())?;
+        let tcp = tcp.map_err(refused)?;
+        if !tls {
+            return send(TokioIo::new(tcp), &uri, ask, &name).await;
+        }
+        let server = ServerName::try_from(host.clone())
+            .map_err(|error| ClientError::Http(name.clone(), error.to_string()))?;
+        let handshake = connector().connect(server, tcp);
+        let tls = tokio::time::timeout(CONNECT, handshake).await.map_err(|_| timeout())?;
+        send(TokioIo::new(tls.map_err(refused)?), &uri, ask, &name).await
+    };
+    let late = || ClientError::Timeout(name.clone(), within);
+    tokio::time::timeout(within, exchange).await.map_err(|_| late())?
+}
+
+async fn send<T>(io: T, uri: &Uri, ask: Ask, name: &str) -> Result<Answer, ClientError>
+where
+    T: hyper::rt::Read + hyper::rt::Write + Unpin + Send + 'static,
+{
+    let broken = |error: &dyn std::fmt::Display| ClientError::Http(name.into(), error.to_string());
+    let (mut sender, connection) = http1::handshake(io).await.map_err(|e| broken(&e))?;
+    let connection = tokio::spawn(connection);
+    let path = uri.path_and_query().map_or("/", |path| path.as_str());
+    let mut request = Request::builder().method(ask.method).uri(path).header(HOST, name);
+    if !ask.body.is_empty() {
+        request = request.header(CONTENT_TYPE, "application/json");
+    }
+    for (header, value) in ask.headers {
+        request = request.header(header, value);
+    }
+    let request = request.body(Full::new(ask.body)).map_err(|e| broken(&e))?;
+    let answer = sender.send_request(request).await.map_err(|e| broken(&e))?;
+    let (parts, body) = answer.into_parts();
+    let body = Limited::new(body, MAX_ANSWER).collect().await.map_err(|e| broken(&e))?;
+    connection.abort();
+    let content_type = parts.headers.get(CONTENT_TYPE).cloned();
+    Ok(Answer { status: parts.status, content_type, body: body.to_bytes() })
+}
+
+/// With the system's roots (`SSL_CERT_FILE` adds others), read once and only if https is used.
+fn connector() -> TlsConnector {
+    static CONFIG: OnceLock<Arc<rustls::ClientConfig>> = OnceLock::new();
+    let config = CONFIG.get_or_init(|| {
+        let mut roots = rustls::RootCertStore::empty();
+        roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
+        let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+        let config = rustls::ClientConfig::builder_with_provider(provider)
+            .with_safe_default_protocol_versions()
+            .expect("the provider has TLS 1.2 and 1.3")
+            .with_root_certificates(roots)
+            .with_no_client_auth();
+        Arc::new(config)
+    });
+    TlsConnector::from(config.clone())
+}

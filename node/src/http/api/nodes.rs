@@ -1,0 +1,131 @@
+//! `/v1/nodes`.
+
+use std::time::Duration;
+
+use axum::{
+    Json,
+    extract::State,
+    http::{Method, StatusCode},
+    response::{IntoResponse, Response},
+};
+use starling_proto::{
+    Code, NodeId,
+    rest::{DrainNode, NodeInfo, Problem as ProblemBody},
+};
+
+use crate::http::{
+    App, Problem, forward,
+    guard::Operator,
+    problem::{Body, Path},
+};
+
+/// Longest drain: Kubernetes' cluster autoscaler cuts at 10 minutes, other operators wait out a call.
+const MAX_DEADLINE: Duration = Duration::from_secs(24 * 3600);
+
+/// All nodes, as this one knows them.
+#[utoipa::path(
+    get, path = "/v1/nodes", tag = "nodes", security(("admin" = [])),
+    responses((status = 200, body = Vec<NodeInfo>), (status = "4XX", body = ProblemBody))
+)]
+pub(crate) async fn list(_: Operator, State(app): State<App>) -> Json<Vec<NodeInfo>> {
+    Json(app.node.nodes().await)
+}
+
+/// One node.
+#[utoipa::path(
+    get, path = "/v1/nodes/{id}", tag = "nodes", security(("admin" = [])),
+    params(("id" = NodeId, Path, description = "The node.")),
+    responses((status = 200, body = NodeInfo), (status = "4XX", body = ProblemBody))
+)]
+pub(crate) async fn one(
+    _: Operator,
+    State(app): State<App>,
+    Path(id): Path<NodeId>,
+) -> Result<Json<NodeInfo>, Problem> {
+    find(&app, &id).await.map(Json)
+}
+
+/// Takes no new peers and sends the present ones elsewhere. With `wait` the answer comes when the node
+/// is empty or the deadline has passed.
+#[utoipa::path(
+    post, path = "/v1/nodes/{id}/drain", tag = "nodes", security(("admin" = [])),
+    params(("id" = NodeId, Path, description = "The node.")),
+    request_body = DrainNode,
+    responses(
+        (status = 200, body = NodeInfo, description = "Drained, with wait."),
+        (status = 202, body = NodeInfo, description = "Draining."),
+        (status = "4XX", body = ProblemBody)
+    )
+)]
+pub(crate) async fn drain(
+    operator: Operator,
+    State(app): State<App>,
+    Path(id): Path<NodeId>,
+    Body(wish): Body<DrainNode>,
+) -> Result<Response, Problem> {
+    let deadline = wish.deadline_ms.map_or(app.drain_deadline, Duration::from_millis);
+    if deadline > MAX_DEADLINE {
+        return Err(Problem::new(Code::BadRequest, "the deadline is more than a day away")
+            .hint("give at most 86400000 as deadlineMs"));
+    }
+    if id != *app.node.id() {
+        let body = serde_json::to_vec(&wish).expect("a number and a flag are JSON");
+        let path = format!("/v1/nodes/{id}/drain");
+        let within = deadline + forward::WITHIN;
+        return hand_on(&app, operator, &id, path, body, within).await;
+    }
+    if wish.wait {
+        app.node.drain(deadline).await?;
+        return Ok((StatusCode::OK, Json(find(&app, &id).await?)).into_response());
+    }
+    let node = app.node.clone();
+    tokio::spawn(async move {
+        if let Err(refusal) = node.drain(deadline).await {
+            tracing::warn!(%refusal, "drain did not start");
+        }
+    });
+    Ok((StatusCode::ACCEPTED, Json(find(&app, &id).await?)).into_response())
+}
+
+/// Takes new peers again.
+#[utoipa::path(
+    post, path = "/v1/nodes/{id}/undrain", tag = "nodes", security(("admin" = [])),
+    params(("id" = NodeId, Path, description = "The node.")),
+    responses((status = 200, body = NodeInfo), (status = "4XX", body = ProblemBody))
+)]
+pub(crate) async fn undrain(
+    operator: Operator,
+    State(app): State<App>,
+    Path(id): Path<NodeId>,
+) -> Result<Response, Problem> {
+    if id != *app.node.id() {
+        let path = format!("/v1/nodes/{id}/undrain");
+        return hand_on(&app, operator, &id, path, Vec::new(), forward::WITHIN).await;
+    }
+    app.node.undrain().await?;
+    Ok(Json(find(&app, &id).await?).into_response())
+}
+
+async fn hand_on(
+    app: &App,
+    operator: Operator,
+    id: &NodeId,
+    path: String,
+    body: Vec<u8>,
+    within: Duration,
+) -> Result<Response, Problem> {
+    let node = find(app, id).await?;
+    if operator.forwarded {
+        return Err(Problem::new(Code::WrongNode, format!("this node is not {id}"))
+            .hint("the node's api_url leads to another node: correct it"));
+    }
+    forward::hand_on(app, &node, Method::POST, &path, body.into(), within).await
+}
+
+async fn find(app: &App, id: &NodeId) -> Result<NodeInfo, Problem> {
+    let nodes = app.node.nodes().await;
+    nodes.into_iter().find(|node| node.id == *id).ok_or_else(|| {
+        Problem::new(Code::NodeNotFound, format!("there is no node '{id}'"))
+            .hint("`starling nodes list` shows all nodes")
+    })
+}

@@ -1,0 +1,131 @@
+//! `/v1/rooms`.
+
+use axum::{
+    Json,
+    extract::State,
+    http::{HeaderMap, Method, StatusCode},
+};
+use serde::Deserialize;
+use starling_proto::{
+    Code, RoomId,
+    registry::RoomPolicy,
+    rest::{CreateRoom, Placement, Problem as ProblemBody, RoomInfo},
+};
+
+use crate::http::{
+    App, Problem,
+    guard::{self, Operator, Side},
+    problem::{Body, Path, Query},
+};
+
+/// All rooms.
+#[utoipa::path(
+    get, path = "/v1/rooms", tag = "rooms", security(("admin" = [])),
+    responses((status = 200, body = Vec<RoomInfo>), (status = "4XX", body = ProblemBody))
+)]
+pub(crate) async fn list(_: Operator, State(app): State<App>) -> Json<Vec<RoomInfo>> {
+    Json(app.node.rooms().await)
+}
+
+/// Makes a room that stays when it is empty. (Joining makes one that does not.)
+#[utoipa::path(
+    post, path = "/v1/rooms", tag = "rooms", security(("admin" = [])),
+    request_body = CreateRoom,
+    responses((status = 201, body = RoomInfo), (status = "4XX", body = ProblemBody))
+)]
+pub(crate) async fn create(
+    _: Operator,
+    State(app): State<App>,
+    Body(room): Body<CreateRoom>,
+) -> Result<(StatusCode, Json<RoomInfo>), Problem> {
+    Ok((StatusCode::CREATED, Json(app.node.create_room(room).await?)))
+}
+
+/// One room.
+#[utoipa::path(
+    get, path = "/v1/rooms/{room}", tag = "rooms", security(("admin" = [])),
+    params(("room" = RoomId, Path, description = "The room.")),
+    responses((status = 200, body = RoomInfo), (status = "4XX", body = ProblemBody))
+)]
+pub(crate) async fn one(
+    _: Operator,
+    State(app): State<App>,
+    Path(room): Path<RoomId>,
+) -> Result<Json<RoomInfo>, Problem> {
+    Ok(Json(app.node.room(&room).await?))
+}
+
+/// Deletes a room: its peers are sent away on every node.
+#[utoipa::path(
+    delete, path = "/v1/rooms/{room}", tag = "rooms", security(("admin" = [])),
+    params(("room" = RoomId, Path, description = "The room.")),
+    responses((status = 204), (status = "4XX", body = ProblemBody))
+)]
+pub(crate) async fn delete(
+    _: Operator,
+    State(app): State<App>,
+    Path(room): Path<RoomId>,
+) -> Result<StatusCode, Problem> {
+    app.node.delete_room(&room).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+/// Says where a room's peers may be: on which nodes, in which regions, how many.
+#[utoipa::path(
+    put, path = "/v1/rooms/{room}/policy", tag = "rooms", security(("admin" = [])),
+    params(("room" = RoomId, Path, description = "The room.")),
+    request_body = RoomPolicy,
+    responses((status = 200, body = RoomInfo), (status = "4XX", body = ProblemBody))
+)]
+pub(crate) async fn set_policy(
+    _: Operator,
+    State(app): State<App>,
+    Path(room): Path<RoomId>,
+    Body(policy): Body<RoomPolicy>,
+) -> Result<Json<RoomInfo>, Problem> {
+    Ok(Json(app.node.set_room_policy(&room, policy).await?))
+}
+
+/// Query of the placement.
+#[derive(Debug, Deserialize)]
+pub(crate) struct Wish {
+    /// Where the client is.
+    region: Option<String>,
+}
+
+/// Where to join a room. For clients: a token for the room is enough, and `starling dev` wants none.
+#[utoipa::path(
+    get, path = "/v1/rooms/{room}/placement", tag = "rooms", security(("room" = []), ("admin" = [])),
+    params(
+        ("room" = RoomId, Path, description = "The room."),
+        ("region" = Option<String>, Query, description = "Where the client is.")
+    ),
+    responses((status = 200, body = Placement), (status = "4XX", body = ProblemBody))
+)]
+pub(crate) async fn placement(
+    State(app): State<App>,
+    headers: HeaderMap,
+    Path(room): Path<RoomId>,
+    Query(wish): Query<Wish>,
+) -> Result<Json<Placement>, Problem> {
+    may_place(&app, &headers, &room)?;
+    Ok(Json(app.node.place(&room, wish.region).await?))
+}
+
+fn may_place(app: &App, headers: &HeaderMap, room: &RoomId) -> Result<(), Problem> {
+    if app.dev.is_some() {
+        return super::super::dev::check_origin(app, headers);
+    }
+    if Operator::check(app, Side::Whole, &Method::GET, "", headers).is_ok() {
+        return Ok(());
+    }
+    let Some(token) = guard::token(headers) else {
+        return Err(Problem::new(Code::Unauthorized, "this needs a token for the room")
+            .hint("send it as `Authorization: Bearer <token>`"));
+    };
+    if app.tokens.verify(token)?.room != *room {
+        return Err(Problem::new(Code::Forbidden, "the token is for another room")
+            .hint("ask for the placement of the token's room"));
+    }
+    Ok(())
+}

@@ -1,0 +1,80 @@
+//! What every handler may use. Never does: change.
+
+use std::{
+    net::IpAddr,
+    sync::{Arc, Mutex, PoisonError},
+    time::{Duration, Instant},
+};
+
+use starling_actors::Node;
+
+use super::dev::DevNodes;
+use crate::{
+    auth::{Admin, Passes, Tokens},
+    config::Config,
+    limit::{PerAddress, Rate},
+    metrics::Counters,
+};
+
+/// Shared by all handlers; cheap to clone.
+#[derive(Clone)]
+pub struct App(Arc<Inner>);
+
+/// The parts.
+pub struct Inner {
+    /// The node.
+    pub node: Node,
+    /// Room tokens.
+    pub tokens: Tokens,
+    /// The operators' token.
+    pub admin: Admin,
+    /// Between nodes.
+    pub passes: Passes,
+    /// Own figures.
+    pub counters: Counters,
+    /// `starling dev`: clients need no token, and nodes can be killed.
+    pub dev: Option<Arc<dyn DevNodes>>,
+    /// How long a drain waits if nobody says.
+    pub drain_deadline: Duration,
+    /// Pages that may call the API.
+    pub cors_origins: Vec<String>,
+    /// Believe `X-Forwarded-For`.
+    pub trust_forwarded_for: bool,
+    /// Release.
+    pub version: &'static str,
+    sessions: Mutex<PerAddress>,
+}
+
+impl std::ops::Deref for App {
+    type Target = Inner;
+    fn deref(&self) -> &Inner {
+        &self.0
+    }
+}
+
+impl App {
+    /// For a running node.
+    pub fn new(node: Node, config: &Config, dev: Option<Arc<dyn DevNodes>>) -> Self {
+        let per_second = config.http.sessions_per_second;
+        let rate = (per_second > 0).then(|| Rate::new(per_second, per_second.saturating_mul(10)));
+        Self(Arc::new(Inner {
+            node,
+            tokens: Tokens::new(&config.token_secret),
+            admin: Admin::new(config.admin_token.clone()),
+            passes: Passes::new(&config.cluster_secret),
+            counters: Counters::default(),
+            dev,
+            drain_deadline: config.drain_deadline,
+            cors_origins: config.http.cors_origins.clone(),
+            trust_forwarded_for: config.http.trust_forwarded_for,
+            version: env!("CARGO_PKG_VERSION"),
+            sessions: Mutex::new(PerAddress::new(rate)),
+        }))
+    }
+
+    /// Whether one more session from `address` is fine now.
+    pub fn admit(&self, address: IpAddr) -> bool {
+        let mut sessions = self.sessions.lock().unwrap_or_else(PoisonError::into_inner);
+        sessions.admit(Instant::now(), address)
+    }
+}

@@ -1,0 +1,62 @@
+//! The call page, embedded. Never does: let it load anything from elsewhere.
+
+use axum::{
+    extract::Request,
+    http::{HeaderMap, HeaderValue, Method, StatusCode, header},
+    response::{IntoResponse, Response},
+};
+use rust_embed::RustEmbed;
+
+use super::{Problem, problem};
+
+#[derive(RustEmbed)]
+#[folder = "web/dist"]
+struct Page;
+
+/// Pages may talk to other nodes (they rejoin there) and load nothing from elsewhere. Styles may be
+/// inline because a tile's size is computed.
+const POLICY: &str = "default-src 'self'; connect-src 'self' http: https: ws: wss:; \
+                      img-src 'self' data: blob:; media-src 'self' blob: mediastream:; \
+                      style-src 'self' 'unsafe-inline'; worker-src 'self' blob:; object-src 'none'; \
+                      base-uri 'none'; frame-ancestors 'none'";
+
+/// Any file of the page; `/` is its index. Where there is no file: 404.
+pub(crate) async fn file(request: Request) -> Result<Response, Problem> {
+    let path = request.uri().path().trim_start_matches('/');
+    let path = if path.is_empty() { "index.html" } else { path };
+    match embedded(path, request.headers()) {
+        Some(response) if matches!(*request.method(), Method::GET | Method::HEAD) => Ok(response),
+        Some(_) => Err(problem::method_not_allowed(request).await),
+        None => Err(problem::not_found(request).await),
+    }
+}
+
+fn embedded(path: &str, headers: &HeaderMap) -> Option<Response> {
+    let file = Page::get(path)?;
+    let hash = file.metadata.sha256_hash();
+    let tag: String = hash[..8].iter().map(|byte| format!("{byte:02x}")).collect();
+    let tag = format!("\"{tag}\"");
+    if headers.get(header::IF_NONE_MATCH).is_some_and(|known| known.as_bytes() == tag.as_bytes()) {
+        return Some(StatusCode::NOT_MODIFIED.into_response());
+    }
+    let kind = file.metadata.mimetype().to_owned();
+    let mut response = (
+        [(header::CONTENT_TYPE, kind), (header::ETAG, tag)],
+        [(header::CACHE_CONTROL, "no-cache")],
+        file.data.into_owned(),
+    )
+        .into_response();
+    harden(response.headers_mut());
+    Some(response)
+}
+
+/// Headers that keep a page to itself.
+pub(crate) fn harden(headers: &mut HeaderMap) {
+    for (name, value) in [
+        (header::CONTENT_SECURITY_POLICY, POLICY),
+        (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
+        (header::REFERRER_POLICY, "no-referrer"),
+    ] {
+        headers.insert(name, HeaderValue::from_static(value));
+    }
+}

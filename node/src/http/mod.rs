@@ -1,0 +1,183 @@
+//! Everything over HTTP: page, signalling, REST, probes. This file routes; `api` answers.
+
+mod api;
+mod app;
+mod assets;
+pub mod dev;
+mod forward;
+pub mod guard;
+mod openapi;
+mod probes;
+pub mod problem;
+pub mod server;
+
+use std::time::Duration;
+
+use axum::{
+    Extension, Router,
+    extract::{DefaultBodyLimit, FromRequestParts, Request, State},
+    http::{HeaderValue, Method, header, request::Parts},
+    middleware::{self, Next},
+    response::{IntoResponse, Response},
+    routing::{MethodRouter, delete, get, post, put},
+};
+use starling_proto::Code;
+use tower_http::cors::{AllowOrigin, CorsLayer};
+
+pub use app::App;
+pub use guard::Side;
+pub use problem::Problem;
+
+use crate::signal::socket;
+
+/// Longest body in bytes: the largest, a policy with 64 nodes, is under 8 KiB.
+const MAX_BODY: usize = 64 * 1024;
+/// The same where RTP parameters are sent: mediasoup's largest, with all codecs, are about 40 KiB.
+const MAX_BODY_PRODUCE: usize = 256 * 1024;
+/// Longest time for a request, its body included. A handed-on one may take 8 s.
+const REQUEST: Duration = Duration::from_secs(15);
+
+/// A path with its methods, as the description has them.
+type Route = (&'static str, &'static [&'static str], MethodRouter<App>);
+
+/// What operators use.
+fn admin_routes() -> Vec<Route> {
+    use api::{nodes, rooms, tokens};
+    vec![
+        ("/v1/nodes", &["get"], get(nodes::list)),
+        ("/v1/nodes/{id}", &["get"], get(nodes::one)),
+        ("/v1/nodes/{id}/drain", &["post"], post(nodes::drain)),
+        ("/v1/nodes/{id}/undrain", &["post"], post(nodes::undrain)),
+        ("/v1/rooms", &["get", "post"], get(rooms::list).post(rooms::create)),
+        ("/v1/rooms/{room}", &["get", "delete"], get(rooms::one).delete(rooms::delete)),
+        ("/v1/rooms/{room}/policy", &["put"], put(rooms::set_policy)),
+        ("/v1/tokens", &["post"], post(tokens::create)),
+    ]
+}
+
+/// What is handed on to the node that has the peer.
+fn peer_routes() -> Vec<Route> {
+    use api::{peers, transports};
+    let produce = post(transports::produce).layer(DefaultBodyLimit::max(MAX_BODY_PRODUCE));
+    let consume = post(transports::consume).layer(DefaultBodyLimit::max(MAX_BODY_PRODUCE));
+    vec![
+        ("/v1/rooms/{room}/peers", &["get", "post"], get(peers::list).post(peers::create)),
+        ("/v1/rooms/{room}/peers/{peer}", &["delete"], delete(peers::remove)),
+        ("/v1/rooms/{room}/peers/{peer}/transports", &["post"], post(transports::create)),
+        (
+            "/v1/rooms/{room}/peers/{peer}/transports/{transport}",
+            &["delete"],
+            delete(transports::remove),
+        ),
+        (
+            "/v1/rooms/{room}/peers/{peer}/transports/{transport}/connect",
+            &["post"],
+            post(transports::connect),
+        ),
+        ("/v1/rooms/{room}/peers/{peer}/transports/{transport}/producers", &["post"], produce),
+        ("/v1/rooms/{room}/peers/{peer}/transports/{transport}/consumers", &["post"], consume),
+        (
+            "/v1/rooms/{room}/peers/{peer}/consumers/{consumer}/resume",
+            &["post"],
+            post(transports::resume),
+        ),
+    ]
+}
+
+/// What has its own rules on who may ask, or none.
+fn open_routes(app: &App) -> Vec<Route> {
+    let mut routes: Vec<Route> = vec![
+        ("/livez", &["get"], get(probes::livez)),
+        ("/readyz", &["get"], get(probes::readyz)),
+        ("/metrics", &["get"], get(probes::metrics)),
+        ("/v1/rooms/{room}/placement", &["get"], get(api::rooms::placement)),
+    ];
+    if app.dev.is_some() {
+        routes.push(("/dev/nodes", &["get"], get(dev::list)));
+        routes.push(("/dev/nodes/{id}/kill", &["post"], post(dev::kill)));
+        routes.push(("/dev/nodes/{id}/start", &["post"], post(dev::start)));
+    }
+    routes
+}
+
+/// Everything one listener serves.
+pub fn router(app: &App, side: Side) -> Router {
+    let add = |router: Router<App>, routes: Vec<Route>| {
+        routes.into_iter().fold(router, |router, (path, _, methods)| router.route(path, methods))
+    };
+    let handed_on = middleware::from_fn_with_state(app.clone(), forward::layer);
+    let mut router = add(Router::new(), peer_routes()).route_layer(handed_on);
+    router = add(router, admin_routes());
+    router = add(router, open_routes(app));
+    if side != Side::Public {
+        router = router
+            .route("/openapi.json", get(openapi::document))
+            .route("/docs", get(openapi::page))
+            .route("/docs/docs.js", get(openapi::script));
+    }
+    if side != Side::Admin {
+        router = router.route("/", get(root)).route("/ws", get(socket::connect));
+        router = router.fallback(assets::file);
+    } else {
+        router = router.fallback(problem::not_found);
+    }
+    router
+        .method_not_allowed_fallback(problem::method_not_allowed)
+        .layer(DefaultBodyLimit::max(MAX_BODY))
+        .layer(middleware::from_fn_with_state(app.clone(), within))
+        .layer(cors(app))
+        .layer(middleware::from_fn_with_state(app.clone(), counted))
+        .layer(Extension(side))
+        .with_state(app.clone())
+}
+
+/// The page, or signalling if the client asks for a WebSocket: mediasoup-demo's clients use `/`.
+async fn root(State(app): State<App>, request: Request) -> Response {
+    if !request.headers().contains_key(header::UPGRADE) {
+        return assets::file(request).await.into_response();
+    }
+    let (mut parts, _) = request.into_parts();
+    match socket::Asked::from_request_parts(&mut parts, &app).await {
+        Ok(asked) => socket::connect(State(app), asked).await.into_response(),
+        Err(problem) => problem.into_response(),
+    }
+}
+
+/// Bounds a request in time. A drain that is waited for has a deadline of its own.
+async fn within(State(_): State<App>, request: Request, next: Next) -> Response {
+    if request.uri().path().ends_with("/drain") {
+        return next.run(request).await;
+    }
+    tokio::time::timeout(REQUEST, next.run(request)).await.unwrap_or_else(|_| {
+        Problem::new(Code::Timeout, "the request took too long")
+            .hint("send the body at once; if it was sent, the node is overloaded: try again")
+            .into_response()
+    })
+}
+
+async fn counted(State(app): State<App>, request: Request, next: Next) -> Response {
+    let response = next.run(request).await;
+    app.counters.answered(response.status().as_u16());
+    if let Some(code) = response.extensions().get::<Code>() {
+        app.counters.refused(*code);
+    }
+    response
+}
+
+/// There are no cookies, so an origin that may call can do no more than its token allows.
+fn cors(app: &App) -> CorsLayer {
+    let app = app.clone();
+    let origin = AllowOrigin::predicate(move |origin: &HeaderValue, _: &Parts| {
+        let origin = origin.to_str().unwrap_or_default();
+        let listed = app.cors_origins.iter().any(|allowed| allowed == "*" || allowed == origin);
+        listed || app.dev.as_ref().is_some_and(|dev| dev::is_own(dev, origin))
+    });
+    CorsLayer::new()
+        .allow_origin(origin)
+        .allow_methods([Method::GET, Method::POST, Method::PUT, Method::DELETE])
+        .allow_headers([header::AUTHORIZATION, header::CONTENT_TYPE])
+        .max_age(Duration::from_secs(600))
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,78 @@
+//! The API's description, from the handlers' own attributes, and a page that shows it offline. Never
+//! does: describe by hand what an attribute knows.
+
+use std::sync::OnceLock;
+
+use axum::{
+    http::header::{CACHE_CONTROL, CONTENT_TYPE},
+    response::{IntoResponse, Response},
+};
+use utoipa::{
+    Modify, OpenApi,
+    openapi::security::{Http, HttpAuthScheme, SecurityScheme},
+};
+
+use super::{api, assets, dev, probes};
+
+#[derive(OpenApi)]
+#[openapi(
+    info(
+        title = "Starling",
+        description = "The admin API of a Starling node. Every refusal is a problem (RFC 9457) with a \
+                       stable code and a hint. Any node of a cluster answers for all of it.",
+        license(name = "MIT OR Apache-2.0")
+    ),
+    paths(
+        probes::livez, probes::readyz, probes::metrics,
+        api::nodes::list, api::nodes::one, api::nodes::drain, api::nodes::undrain,
+        api::rooms::list, api::rooms::create, api::rooms::one, api::rooms::delete,
+        api::rooms::set_policy, api::rooms::placement,
+        api::peers::list, api::peers::create, api::peers::remove,
+        api::transports::create, api::transports::connect, api::transports::remove,
+        api::transports::produce, api::transports::consume, api::transports::resume,
+        api::tokens::create,
+        dev::list, dev::kill, dev::start,
+    ),
+    modifiers(&Schemes)
+)]
+struct Description;
+
+struct Schemes;
+
+impl Modify for Schemes {
+    fn modify(&self, openapi: &mut utoipa::openapi::OpenApi) {
+        let bearer = || SecurityScheme::Http(Http::new(HttpAuthScheme::Bearer));
+        let components = openapi.components.get_or_insert_default();
+        components.add_security_scheme("admin", bearer());
+        components.add_security_scheme("room", bearer());
+    }
+}
+
+/// The description as JSON.
+pub(crate) fn json() -> &'static str {
+    static TEXT: OnceLock<String> = OnceLock::new();
+    TEXT.get_or_init(|| {
+        Description::openapi().to_pretty_json().expect("the description is plain data")
+    })
+}
+
+/// `/openapi.json`.
+pub(crate) async fn document() -> Response {
+    ([(CONTENT_TYPE, "application/json")], json()).into_response()
+}
+
+/// `/docs`.
+pub(crate) async fn page() -> Response {
+    shown("text/html; charset=utf-8", include_str!("docs/index.html"))
+}
+
+/// `/docs/docs.js`.
+pub(crate) async fn script() -> Response {
+    shown("text/javascript; charset=utf-8", include_str!("docs/docs.js"))
+}
+
+fn shown(kind: &'static str, text: &'static str) -> Response {
+    let mut response = ([(CONTENT_TYPE, kind), (CACHE_CONTROL, "no-cache")], text).into_response();
+    assets::harden(response.headers_mut());
+    response
+}

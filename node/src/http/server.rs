@@ -1,0 +1,111 @@
+//! The accept loop: bounds on handshakes, heads and connections, which `axum::serve` does not have.
+//! Never does: look at a request.
+
+use std::{
+    net::SocketAddr,
+    sync::{Arc, atomic::Ordering::Relaxed},
+    time::Duration,
+};
+
+use axum::{Router, extract::ConnectInfo};
+use hyper::{body::Incoming, server::conn::http1};
+use hyper_util::{
+    rt::{TokioIo, TokioTimer},
+    service::TowerToHyperService,
+};
+use tokio::{
+    net::{TcpListener, TcpStream},
+    sync::{Semaphore, watch},
+    time::{sleep, timeout},
+};
+use tokio_rustls::TlsAcceptor;
+use tower::ServiceExt;
+
+use super::App;
+
+/// A client that needs longer for its TLS handshake or a request's head holds the place of another.
+/// Mobile clients with losses need about 3 s.
+const HEAD: Duration = Duration::from_secs(10);
+/// Most connections of a listener: at about 20 KiB each, 320 MB.
+const MAX_CONNECTIONS: usize = 16_384;
+/// Longest head in bytes: a URL with a 4 KiB token and a resume ticket, and a browser's headers.
+const MAX_HEAD: usize = 32 * 1024;
+/// After a failed accept (no descriptors, mostly), so that the loop does not spin until some are back.
+const BACK_OFF: Duration = Duration::from_millis(100);
+
+/// Serves until `stop` is true; then open requests are finished and idle connections closed.
+pub async fn serve(
+    listener: TcpListener,
+    tls: Option<TlsAcceptor>,
+    router: Router,
+    app: App,
+    mut stop: watch::Receiver<bool>,
+) {
+    let places = Arc::new(Semaphore::new(MAX_CONNECTIONS));
+    loop {
+        let accepted = tokio::select! {
+            accepted = listener.accept() => accepted,
+            _ = stop.wait_for(|stop| *stop) => return,
+        };
+        let (tcp, from) = match accepted {
+            Ok(accepted) => accepted,
+            Err(error) => {
+                app.counters.connections_refused.fetch_add(1, Relaxed);
+                tracing::debug!(%error, "connection not accepted");
+                sleep(BACK_OFF).await;
+                continue;
+            }
+        };
+        let Ok(place) = places.clone().try_acquire_owned() else {
+            app.counters.connections_refused.fetch_add(1, Relaxed);
+            continue;
+        };
+        let (router, app, tls, stop) = (router.clone(), app.clone(), tls.clone(), stop.clone());
+        tokio::spawn(async move {
+            app.counters.connections.fetch_add(1, Relaxed);
+            let _ = tcp.set_nodelay(true);
+            match tls {
+                None => connection(tcp, from, router, stop).await,
+                Some(tls) => encrypted(tcp, &tls, from, router, stop).await,
+            }
+            app.counters.connections.fetch_sub(1, Relaxed);
+            drop(place);
+        });
+    }
+}
+
+async fn encrypted(
+    tcp: TcpStream,
+    tls: &TlsAcceptor,
+    from: SocketAddr,
+    router: Router,
+    stop: watch::Receiver<bool>,
+) {
+    match timeout(HEAD, tls.accept(tcp)).await {
+        Ok(Ok(stream)) => connection(stream, from, router, stop).await,
+        Ok(Err(error)) => tracing::debug!(%error, "TLS handshake failed"),
+        Err(_) => tracing::debug!("TLS handshake took too long"),
+    }
+}
+
+async fn connection<T>(io: T, from: SocketAddr, router: Router, mut stop: watch::Receiver<bool>)
+where
+    T: tokio::io::AsyncRead + tokio::io::AsyncWrite + Unpin + Send + 'static,
+{
+    let service = router.map_request(move |mut request: axum::http::Request<Incoming>| {
+        request.extensions_mut().insert(ConnectInfo(from));
+        request.map(axum::body::Body::new)
+    });
+    let connection = http1::Builder::new()
+        .timer(TokioTimer::new())
+        .header_read_timeout(HEAD)
+        .max_buf_size(MAX_HEAD)
+        .serve_connection(TokioIo::new(io), TowerToHyperService::new(service))
+        .with_upgrades();
+    let mut connection = std::pin::pin!(connection);
+    tokio::select! {
+        _ = &mut connection => return,
+        _ = stop.wait_for(|stop| *stop) => connection.as_mut().graceful_shutdown(),
+    }
+    let _ = timeout(HEAD, connection).await;
+}

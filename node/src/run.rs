@@ -1,0 +1,168 @@
+//! One process, wired on one page: sockets first, then the node, then who may talk to it; and the
+//! way out. Never does: handle a request.
+
+use std::{io, net::SocketAddr, path::Path, sync::Arc, time::Duration};
+
+use rustls::pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject};
+use starling_actors::{Node, NodeConfig, RESUME_WITHIN, StartError};
+use starling_cluster::{link::LinkTls, registry::Registry};
+use tokio::{
+    net::TcpListener,
+    signal::unix::{SignalKind, signal},
+    sync::watch,
+};
+use tokio_rustls::TlsAcceptor;
+
+use crate::{
+    config::Config,
+    http::{App, Side, dev::DevNodes, router, server},
+};
+
+/// After the drain, how long open requests may take.
+const LAST_REQUESTS: Duration = Duration::from_millis(500);
+
+/// Why the process did not start.
+#[derive(Debug, thiserror::Error)]
+pub enum RunError {
+    /// An HTTP listener.
+    #[error(
+        "{0} cannot be listened on: {1}; another program has it, or give another with --listen"
+    )]
+    Listen(SocketAddr, io::Error),
+    /// A file that the configuration names.
+    #[error("{0} ({1}) cannot be used: {2}")]
+    File(&'static str, String, String),
+    /// Certificates of links.
+    #[error("link certificates: {0}")]
+    LinkTls(String),
+    /// The registry.
+    #[error("registry: {0}")]
+    Registry(String),
+    /// The node itself.
+    #[error(transparent)]
+    Node(#[from] StartError),
+    /// A signal handler.
+    #[error("signals cannot be handled: {0}")]
+    Signals(io::Error),
+}
+
+/// What the configuration does not hold.
+pub struct Surroundings {
+    /// The cluster's memory.
+    pub registry: Arc<dyn Registry>,
+    /// Certificates of links.
+    pub link_tls: LinkTls,
+    /// In `starling dev`.
+    pub dev: Option<Arc<dyn DevNodes>>,
+}
+
+/// A node that serves.
+pub struct Running {
+    /// The node.
+    pub node: Node,
+    /// Ends the listeners.
+    stop: watch::Sender<bool>,
+}
+
+/// Starts a node and serves it.
+///
+/// # Errors
+/// [`RunError`] says what to change.
+pub async fn start(config: &Config, around: Surroundings) -> Result<Running, RunError> {
+    let public = bind(&config.http.listen).await?;
+    let admin = bind(config.http.admin_listen.as_slice()).await?;
+    let tls = acceptor(config)?;
+    let node = Node::start(node_config(config, around.registry, around.link_tls)).await?;
+    let app = App::new(node.clone(), config, around.dev);
+    let (stop, stopped) = watch::channel(false);
+    let side = if admin.is_empty() { Side::Whole } else { Side::Public };
+    for (listeners, side, tls) in [(public, side, tls), (admin, Side::Admin, None)] {
+        for listener in listeners {
+            let router = router(&app, side);
+            let (tls, app, stopped) = (tls.clone(), app.clone(), stopped.clone());
+            tokio::spawn(server::serve(listener, tls, router, app, stopped));
+        }
+    }
+    Ok(Running { node, stop })
+}
+
+impl Running {
+    /// Waits for SIGTERM or SIGINT, drains, and ends. A second signal ends the process at once.
+    ///
+    /// # Errors
+    /// [`RunError::Signals`].
+    pub async fn until_signal(self, drain_deadline: Duration) -> Result<(), RunError> {
+        let mut term = signal(SignalKind::terminate()).map_err(RunError::Signals)?;
+        let mut int = signal(SignalKind::interrupt()).map_err(RunError::Signals)?;
+        tokio::select! { _ = term.recv() => {}, _ = int.recv() => {} }
+        tracing::info!(deadline = ?drain_deadline, "draining; a second signal ends at once");
+        tokio::select! {
+            drained = self.node.drain(drain_deadline) => {
+                if let Err(refusal) = drained {
+                    tracing::warn!(%refusal, "drain did not start");
+                }
+            }
+            _ = term.recv() => second_signal(),
+            _ = int.recv() => second_signal(),
+        }
+        self.node.stop().await;
+        let _ = self.stop.send(true);
+        tokio::time::sleep(LAST_REQUESTS).await;
+        tracing::info!("drained");
+        Ok(())
+    }
+}
+
+fn second_signal() {
+    tracing::warn!("second signal: ending now");
+    std::process::exit(1);
+}
+
+async fn bind(addresses: &[SocketAddr]) -> Result<Vec<TcpListener>, RunError> {
+    let mut listeners = Vec::new();
+    for address in addresses {
+        let listener = TcpListener::bind(address).await;
+        listeners.push(listener.map_err(|error| RunError::Listen(*address, error))?);
+    }
+    Ok(listeners)
+}
+
+fn node_config(config: &Config, registry: Arc<dyn Registry>, link_tls: LinkTls) -> NodeConfig {
+    NodeConfig {
+        id: config.id.clone(),
+        region: config.region.clone(),
+        rtc_listen: config.rtc.listen.clone(),
+        rtc_port: config.rtc.port,
+        announced: config.rtc.announced.clone(),
+        workers: config.rtc.workers,
+        link_listen: config.link.listen,
+        link_announced: config.link.announced,
+        link_tls,
+        api_url: config.http.api_url.clone(),
+        registry,
+        cluster_secret: config.cluster_secret.expose().as_bytes().to_vec(),
+        max_peers: config.max_peers,
+        version: env!("CARGO_PKG_VERSION").to_owned(),
+        resume_within: RESUME_WITHIN,
+    }
+}
+
+fn acceptor(config: &Config) -> Result<Option<TlsAcceptor>, RunError> {
+    let Some((cert, key)) = &config.http.tls else { return Ok(None) };
+    let wrong = |key: &'static str, path: &Path| {
+        let path = path.display().to_string();
+        move |error: &dyn std::fmt::Display| RunError::File(key, path.clone(), error.to_string())
+    };
+    let (bad_cert, bad_key) = (wrong("tls_cert", cert), wrong("tls_key", key));
+    let chain: Vec<_> = CertificateDer::pem_file_iter(cert)
+        .and_then(Iterator::collect)
+        .map_err(|error| bad_cert(&error))?;
+    let private = PrivateKeyDer::from_pem_file(key).map_err(|error| bad_key(&error))?;
+    let mut tls = rustls::ServerConfig::builder()
+        .with_no_client_auth()
+        .with_single_cert(chain, private)
+        .map_err(|error| bad_cert(&error))?;
+    // WebSocket upgrades need HTTP/1.1, and browsers would otherwise choose HTTP/2.
+    tls.alpn_protocols = vec![b"http/1.1".to_vec()];
+    Ok(Some(TlsAcceptor::from(Arc::new(tls))))
+}

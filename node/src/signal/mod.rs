@@ -1,0 +1,4 @@
+//! Signalling over WebSocket. Never does: decide what a request means.
+
+pub mod adaptor;
+pub mod socket;

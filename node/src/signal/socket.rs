@@ -1,0 +1,345 @@
+//! The WebSocket of one client: checks who comes, opens the peer's session, and carries frames
+//! between the two through the [`Adaptor`]. Never does: understand a message.
+
+use std::{
+    sync::atomic::Ordering::Relaxed,
+    time::{Duration, Instant},
+};
+
+use axum::{
+    extract::{
+        FromRequestParts, State,
+        ws::{CloseFrame, Message, WebSocket, WebSocketUpgrade},
+    },
+    http::{HeaderMap, header::SEC_WEBSOCKET_PROTOCOL, request::Parts},
+    response::Response,
+};
+use futures::FutureExt;
+use serde::Deserialize;
+use starling_actors::session::{FromClient, Grants, Session, SessionRequest, ToClient};
+use starling_proto::{
+    Code, PeerId, Refusal, RoomId,
+    signal::{Frame, MAX_FRAME, NodeHint, ServerNotification},
+};
+use tokio::time::{sleep_until, timeout};
+
+use super::adaptor::{Adaptor, CLOSE_FOR_GOOD, CLOSE_GO_ELSEWHERE, Effect, fitting, named};
+use crate::http::{App, Problem, dev, guard::Remote, problem::Query};
+
+/// How often a client is pinged: three missed ones are a verdict.
+const PING: Duration = Duration::from_secs(5);
+/// A client that has been silent for so long is gone. Wi-Fi hand-overs take up to 10 s.
+const SILENCE: Duration = Duration::from_secs(15);
+/// A client that takes no frame for so long does not read.
+const WRITE: Duration = Duration::from_secs(10);
+/// How long the close frame may take to be answered, so that it is not lost to a reset.
+const GOODBYE: Duration = Duration::from_secs(1);
+/// Longest wait for a place while the client does not yet know whether it is in.
+const OPEN: Duration = Duration::from_secs(8);
+/// Bytes that may wait to be written; beyond that `send` waits, and then [`WRITE`] counts.
+const WRITE_BUFFER: usize = 512 * 1024;
+
+/// mediasoup-demo's query, and ours.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Wish {
+    room_id: RoomId,
+    peer_id: PeerId,
+    token: Option<String>,
+    resume: Option<String>,
+}
+
+/// A client that may come in.
+pub struct Asked {
+    upgrade: WebSocketUpgrade,
+    request: SessionRequest,
+}
+
+impl FromRequestParts<App> for Asked {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, Problem> {
+        let Remote(remote) = Remote::from_request_parts(parts, app).await?;
+        if !app.admit(remote) {
+            return Err(Problem::new(
+                Code::LimitReached,
+                "too many new sessions from this address",
+            )
+            .hint("wait a second; operators can raise sessions_per_second"));
+        }
+        dev::check_origin(app, &parts.headers)?;
+        let upgrade = WebSocketUpgrade::from_request_parts(parts, app).await.map_err(|error| {
+            Problem::new(Code::BadRequest, format!("this is a WebSocket endpoint: {error}"))
+                .hint("connect with a WebSocket client, sub-protocol protoo")
+        })?;
+        if !offers_protoo(&parts.headers) {
+            return Err(Problem::new(Code::Forbidden, "the sub-protocol protoo is not offered")
+                .hint("open the WebSocket as new WebSocket(url, 'protoo')"));
+        }
+        let Query(wish) = Query::<Wish>::from_request_parts(parts, app).await.map_err(|error| {
+            error.hint("the URL needs ?roomId=…&peerId=…, and &token=… outside dev")
+        })?;
+        let grants = grants(app, &wish)?;
+        let Wish { room_id: room, peer_id: peer, resume: resume_ticket, .. } = wish;
+        let request = SessionRequest { room, peer, resume_ticket, remote, grants };
+        Ok(Self { upgrade, request })
+    }
+}
+
+fn offers_protoo(headers: &HeaderMap) -> bool {
+    let offers = headers.get_all(SEC_WEBSOCKET_PROTOCOL).iter();
+    let mut offers = offers.filter_map(|value| value.to_str().ok()).flat_map(|v| v.split(','));
+    offers.any(|offer| offer.trim() == "protoo")
+}
+
+fn grants(app: &App, wish: &Wish) -> Result<Grants, Problem> {
+    match &wish.token {
+        Some(token) => Ok(app.tokens.grants(token, &wish.room_id, &wish.peer_id)?),
+        None if app.dev.is_some() => Ok(Grants { publish: true, subscribe: true }),
+        None => Err(Problem::new(Code::Unauthorized, "joining a room needs a token")
+            .hint("add &token=… to the URL; `starling token create` makes one")),
+    }
+}
+
+/// Takes the client in. What the node refuses after this is told by close code and reason, because a
+/// browser shows its page no status of a failed upgrade.
+pub async fn connect(State(app): State<App>, asked: Asked) -> Response {
+    let Asked { upgrade, request } = asked;
+    let upgrade = upgrade
+        .protocols(["protoo"])
+        .max_message_size(MAX_FRAME)
+        .max_frame_size(MAX_FRAME)
+        .max_write_buffer_size(WRITE_BUFFER);
+    upgrade.on_upgrade(move |socket| {
+        async move {
+            app.counters.sessions.fetch_add(1, Relaxed);
+            app.counters.sessions_total.fetch_add(1, Relaxed);
+            serve(&app, Line { socket, app: app.clone() }, request).await;
+            app.counters.sessions.fetch_sub(1, Relaxed);
+        }
+        .boxed()
+    })
+}
+
+async fn serve(app: &App, mut line: Line, request: SessionRequest) {
+    let room = request.room.clone();
+    let opened = timeout(OPEN, app.node.open_session(request)).await.unwrap_or_else(|_| {
+        Err(Refusal::new(Code::Timeout, "the node did not answer in time").hint("try again"))
+    });
+    match opened {
+        Ok(session) => Carrier::new(line, session).run().await,
+        Err(refusal) => {
+            app.counters.refused(refusal.code);
+            turn_away(app, &mut line, &room, &refusal).await;
+        }
+    }
+}
+
+/// Says where else to go, if anywhere, and closes.
+async fn turn_away(app: &App, line: &mut Line, room: &RoomId, refusal: &Refusal) {
+    let reason = format!("{} [{}]", refusal.message, refusal.code);
+    let code = match refusal.code {
+        Code::WrongNode | Code::Draining | Code::NoCapacity => {
+            let nodes = others(app, room).await;
+            if nodes.is_empty() {
+                CLOSE_TRY_AGAIN
+            } else {
+                let moved = ServerNotification::MoveTo { nodes, reason: refusal.message.clone() };
+                let (method, data) = named(&moved);
+                let _ = line.send(Frame::Notification { method, data }.to_text()).await;
+                CLOSE_GO_ELSEWHERE
+            }
+        }
+        Code::RegistryUnavailable | Code::Internal | Code::Timeout => CLOSE_TRY_AGAIN,
+        _ => CLOSE_FOR_GOOD,
+    };
+    line.close(code, fitting(&reason)).await;
+}
+
+/// RFC 6455's registry: 1013, try again later.
+const CLOSE_TRY_AGAIN: u16 = 1013;
+
+/// The nodes that the placement names, without this one.
+async fn others(app: &App, room: &RoomId) -> Vec<NodeHint> {
+    let Ok(placement) = app.node.place(room, None).await else { return Vec::new() };
+    let known = app.node.nodes().await;
+    let named = std::iter::once(&placement.node).chain(&placement.standby);
+    let mut hints: Vec<NodeHint> = Vec::new();
+    for id in named.filter(|id| *id != app.node.id()) {
+        let fresh = hints.iter().all(|hint| hint.node_id != *id);
+        if let Some(node) = known.iter().find(|node| node.id == *id && fresh) {
+            let url = format!("{}/", node.api_url.replacen("http", "ws", 1));
+            let (node_id, region) = (node.id.clone(), node.region.clone());
+            hints.push(NodeHint { node_id, url, region });
+        }
+    }
+    hints
+}
+
+/// The socket with the bounds on writing.
+struct Line {
+    socket: WebSocket,
+    app: App,
+}
+
+impl Line {
+    async fn send(&mut self, text: String) -> Option<()> {
+        self.app.counters.frames_out.fetch_add(1, Relaxed);
+        self.message(Message::Text(text.into())).await
+    }
+
+    /// `None` if the client is gone or takes nothing.
+    async fn message(&mut self, message: Message) -> Option<()> {
+        timeout(WRITE, self.socket.send(message)).await.ok()?.ok()
+    }
+
+    async fn close(&mut self, code: u16, reason: &str) {
+        let frame = CloseFrame { code, reason: reason.into() };
+        if self.message(Message::Close(Some(frame))).await.is_none() {
+            return;
+        }
+        let answered = async { while let Some(Ok(_)) = self.socket.recv().await {} };
+        let _ = timeout(GOODBYE, answered).await;
+    }
+}
+
+/// One session under way.
+struct Carrier {
+    line: Line,
+    session: Session,
+    adaptor: Adaptor,
+    /// Waits for room in the peer's inbox; until then nothing is read, so that TCP holds the client.
+    forward: Option<FromClient>,
+    heard: Instant,
+    pinged: Instant,
+}
+
+/// Whether a session goes on.
+enum Next {
+    On,
+    End,
+}
+
+/// What a turn waited for.
+enum Happened {
+    Forwarded,
+    Received(Message),
+    Said(Box<ToClient>),
+    Deadline,
+    ClientLeft,
+    PeerEnded,
+}
+
+impl Carrier {
+    fn new(line: Line, session: Session) -> Self {
+        let now = Instant::now();
+        let adaptor = Adaptor::new(now);
+        Self { line, session, adaptor, forward: None, heard: now, pinged: now }
+    }
+
+    async fn run(mut self) {
+        while let Next::On = self.turn().await {}
+        let malformed = self.adaptor.counts().malformed;
+        self.line.app.counters.frames_malformed.fetch_add(malformed, Relaxed);
+    }
+
+    async fn turn(&mut self) -> Next {
+        if let Next::End = self.carry_out().await {
+            return Next::End;
+        }
+        let deadline = self.deadline().into();
+        let happened = tokio::select! {
+            place = self.session.inbox.reserve(), if self.forward.is_some() => {
+                match (place, self.forward.take()) {
+                    (Ok(place), Some(said)) => {
+                        place.send(said);
+                        Happened::Forwarded
+                    }
+                    _ => Happened::PeerEnded,
+                }
+            }
+            received = self.line.socket.recv(), if self.forward.is_none() => match received {
+                Some(Ok(message)) => Happened::Received(message),
+                Some(Err(_)) | None => Happened::ClientLeft,
+            },
+            said = self.session.outbox.recv() => {
+                said.map_or(Happened::PeerEnded, |said| Happened::Said(Box::new(said)))
+            }
+            () = sleep_until(deadline) => Happened::Deadline,
+        };
+        match happened {
+            Happened::Forwarded => Next::On,
+            Happened::Received(message) => self.on_message(message),
+            Happened::Said(said) => {
+                self.adaptor.handle_peer(Instant::now(), *said);
+                Next::On
+            }
+            Happened::Deadline => self.on_deadline().await,
+            Happened::ClientLeft => Next::End,
+            // The client may come back at once.
+            Happened::PeerEnded => {
+                self.line.close(1011, "the node lost this session [internal]").await;
+                Next::End
+            }
+        }
+    }
+
+    async fn carry_out(&mut self) -> Next {
+        while self.forward.is_none() {
+            match self.adaptor.poll_effect() {
+                None => break,
+                Some(Effect::Forward(said)) => self.forward = Some(said),
+                Some(Effect::Send(text)) => {
+                    if self.line.send(text).await.is_none() {
+                        return Next::End;
+                    }
+                }
+                Some(Effect::Close { code, reason }) => {
+                    self.line.close(code, &reason).await;
+                    return Next::End;
+                }
+            }
+        }
+        Next::On
+    }
+
+    fn on_message(&mut self, message: Message) -> Next {
+        let now = Instant::now();
+        self.heard = now;
+        match message {
+            Message::Text(text) => {
+                self.line.app.counters.frames_in.fetch_add(1, Relaxed);
+                self.adaptor.handle_text(now, text.as_str());
+                Next::On
+            }
+            // protoo has no binary frames: as malformed as any other nonsense, and rated like it.
+            Message::Binary(_) => {
+                self.adaptor.handle_text(now, "");
+                Next::On
+            }
+            Message::Ping(_) | Message::Pong(_) => Next::On,
+            Message::Close(_) => Next::End,
+        }
+    }
+
+    async fn on_deadline(&mut self) -> Next {
+        let now = Instant::now();
+        self.adaptor.handle_timeout(now);
+        if now >= self.heard + SILENCE {
+            self.line.app.counters.sessions_silent.fetch_add(1, Relaxed);
+            return Next::End;
+        }
+        if now >= self.pinged + PING {
+            self.pinged = now;
+            if self.line.message(Message::Ping(Default::default())).await.is_none() {
+                return Next::End;
+            }
+        }
+        Next::On
+    }
+
+    fn deadline(&self) -> Instant {
+        let next = (self.pinged + PING).min(self.heard + SILENCE);
+        self.adaptor.poll_timeout().map_or(next, |answer| answer.min(next))
+    }
+}
