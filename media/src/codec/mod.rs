@@ -1,5 +1,5 @@
-//! What a payload says about itself: key frame, temporal layer, silence. Facts out, no decision: who
-//! forwards what is the consumer's matter.
+//! What a payload says about itself: key frame, temporal layer, silence. Facts out, no decision:
+//! who forwards what is the consumer's matter.
 
 pub mod h264;
 pub mod opus;
@@ -71,7 +71,8 @@ pub struct PacketFacts {
     pub vp8: Option<Vp8Descriptor>,
 }
 
-/// Looks at a payload without RTP padding. An unreadable one has no facts: it is forwarded as it is.
+/// Looks at a payload without RTP padding. An unreadable one has no facts: it is forwarded as it
+/// is.
 pub fn describe(codec: Codec, payload: &[u8]) -> PacketFacts {
     match codec {
         Codec::Opus => PacketFacts { dtx: opus::is_dtx(payload), ..PacketFacts::default() },

@@ -173,8 +173,8 @@ impl Vp8Rewriter {
     /// Whether a packet goes to the receiver, who wants temporal layers up to `target`, and what is
     /// added to its numbers. `None`: leave it out, without a hole in the picture ids.
     ///
-    /// Going down is immediate. Once frames of a layer were left out, it and those above it wait for
-    /// a frame with the Y bit, or for a key frame.
+    /// Going down is immediate. Once frames of a layer were left out, it and those above it wait
+    /// for a frame with the Y bit, or for a key frame.
     pub fn process(&mut self, descriptor: &Vp8Descriptor, target: u8) -> Option<Vp8Deltas> {
         let picture_id = descriptor.rewritable_picture_id();
         if self.sync_wanted {

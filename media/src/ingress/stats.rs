@@ -1,5 +1,5 @@
-//! What arrived of one stream: sequence validation, loss, jitter and report blocks (RFC 3550 A.1, A.3,
-//! A.8; ST2, ST3, ST8). Never keeps packets and never asks for any.
+//! What arrived of one stream: sequence validation, loss, jitter and report blocks (RFC 3550 A.1,
+//! A.3, A.8; ST2, ST3, ST8). Never keeps packets and never asks for any.
 
 use std::time::{Duration, Instant};
 
@@ -179,7 +179,8 @@ impl ReceiveStats {
         )
     }
 
-    /// Whether there was no packet for so long that the stream counts as gone. Not before its first.
+    /// Whether there was no packet for so long that the stream counts as gone. Not before its
+    /// first.
     pub fn is_inactive(&self, now: Instant, dtx: bool) -> bool {
         let limit = if dtx { INACTIVE_AFTER_DTX } else { INACTIVE_AFTER };
         self.last_packet.is_some_and(|last| now.saturating_duration_since(last) >= limit)
@@ -276,8 +277,8 @@ impl ReceiveStats {
 }
 
 impl Jitter {
-    /// RFC 3550 A.8. Packets of one frame share their timestamp and are sent in a burst, so only the
-    /// first of them counts (libwebrtc `StreamStatisticianImpl`).
+    /// RFC 3550 A.8. Packets of one frame share their timestamp and are sent in a burst, so only
+    /// the first of them counts (libwebrtc `StreamStatisticianImpl`).
     fn update(&mut self, now: Instant, timestamp: u32, clock_rate: u32) {
         let Some(epoch) = self.epoch else {
             self.epoch = Some(now);

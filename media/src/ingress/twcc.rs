@@ -14,8 +14,8 @@ use crate::{
 
 /// Between two feedbacks (BW7).
 const INTERVAL: Duration = Duration::from_millis(100);
-/// The same at more than [`FAST_PACKETS`] per interval: half a round trip sooner matters at rates where
-/// a queue fills in milliseconds.
+/// The same at more than [`FAST_PACKETS`] per interval: half a round trip sooner matters at rates
+/// where a queue fills in milliseconds.
 const FAST_INTERVAL: Duration = Duration::from_millis(50);
 /// 1,000 packets per second, about 10 Mbit/s.
 const FAST_PACKETS: u32 = 100;
@@ -61,7 +61,8 @@ impl TwccRecorder {
         }
     }
 
-    /// The packet with this transport-wide number arrived at `now`. A duplicate keeps its first time.
+    /// The packet with this transport-wide number arrived at `now`. A duplicate keeps its first
+    /// time.
     pub fn on_packet(&mut self, now: Instant, sequence: u16) {
         let is_first = self.unwrapper.newest().is_none();
         let sequence = self.unwrapper.unwrap(sequence);

@@ -30,7 +30,8 @@ pub fn receiver_report(out: &mut Vec<u8>, ssrc: u32, blocks: &[ReportBlock]) {
     end(out, start);
 }
 
-/// Source description with a canonical name, of which 255 bytes are sent: 11 + its length, in words.
+/// Source description with a canonical name, of which 255 bytes are sent: 11 + its length, in
+/// words.
 pub fn sdes_cname(out: &mut Vec<u8>, ssrc: u32, cname: &str) {
     let cname = &cname.as_bytes()[..cname.len().min(255)];
     let start = begin(out, 1, packet_type::SDES);

@@ -6,8 +6,8 @@ use crate::rtp::NtpTime;
 
 /// Items of one datagram; honest compounds have fewer than ten packets.
 pub const MAX_ITEMS: usize = 128;
-/// Sequence numbers of one NACK packet; as many as a receiver of ours would miss before it asks for a
-/// key frame.
+/// Sequence numbers of one NACK packet; as many as a receiver of ours would miss before it asks for
+/// a key frame.
 pub const MAX_NACKED: usize = 1000;
 
 /// Appends what `datagram` says to `items`; how many of its packets could not be read.

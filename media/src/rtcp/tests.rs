@@ -85,7 +85,7 @@ fn transport_feedback_is_the_drafts() {
         sender_ssrc: 1,
         media_ssrc: 2,
         base_sequence: 0x0506,
-        reference_time: 0x0708_09,
+        reference_time: 0x0007_0809,
         feedback_count: 10,
     };
     let bytes = built(|out| head.write(&symbols, out));
@@ -98,7 +98,7 @@ fn transport_feedback_is_the_drafts() {
         sender: 1,
         media: 2,
         base_sequence: 0x0506,
-        reference_time: 0x0708_09,
+        reference_time: 0x0007_0809,
         feedback_count: 10,
         deltas: vec![Some(4), None, Some(-1)],
     };
@@ -223,7 +223,9 @@ fn items_and_nacks_of_a_datagram_are_bounded() {
 proptest! {
     #[test]
     fn whatever_comes_is_read_or_counted(
-        mut bytes in prop::collection::vec(any::<u8>(), 0..200), kind in 200u8..208, count in 0u8..32,
+        mut bytes in prop::collection::vec(any::<u8>(), 0..200),
+        kind in 200u8..208,
+        count in 0u8..32,
     ) {
         parse_all(&bytes);
         if bytes.len() >= 4 {
@@ -255,7 +257,10 @@ proptest! {
     }
 
     #[test]
-    fn bitrate_loses_at_most_its_lowest_bits(bitrate: u64, ssrcs in prop::collection::vec(any::<u32>(), 0..5)) {
+    fn bitrate_loses_at_most_its_lowest_bits(
+        bitrate: u64,
+        ssrcs in prop::collection::vec(any::<u32>(), 0..5),
+    ) {
         let bytes = built(|out| build::remb(out, 1, bitrate, &ssrcs));
         let items = read(&bytes);
         let [RtcpItem::Remb { bitrate: told, ssrcs: of, .. }] = &items[..] else { panic!() };
@@ -266,7 +271,11 @@ proptest! {
     #[test]
     fn another_implementation_reads_our_feedback(
         deltas in prop::collection::vec(
-            prop_oneof![2 => Just(None), 6 => (0i16..256).prop_map(Some), 1 => any::<i16>().prop_map(Some)],
+            prop_oneof![
+                2 => Just(None),
+                6 => (0i16..256).prop_map(Some),
+                1 => any::<i16>().prop_map(Some),
+            ],
             1..300,
         ),
     ) {
@@ -287,7 +296,8 @@ proptest! {
         prop_assert_eq!(&ours.deltas, &deltas);
         let theirs = TransportLayerCc::unmarshal(&mut &bytes[..]).unwrap();
         prop_assert_eq!(usize::from(theirs.packet_status_count), deltas.len());
-        let received: Vec<i64> = deltas.iter().flatten().map(|delta| i64::from(*delta) * 250).collect();
+        let received = deltas.iter().flatten().map(|delta| i64::from(*delta) * 250);
+        let received: Vec<i64> = received.collect();
         let read: Vec<i64> = theirs.recv_deltas.iter().map(|delta| delta.delta).collect();
         prop_assert_eq!(read, received);
     }

@@ -43,8 +43,8 @@ pub fn compact(span: Duration) -> u32 {
     u32::try_from((span.as_nanos() << 16) / 1_000_000_000).unwrap_or(u32::MAX)
 }
 
-/// Round-trip time from a report (RFC 3550 §6.4.1): arrival − LSR − DLSR, all in 1/65536 s. `None` if
-/// nothing was reported; at least one unit otherwise, so that it can be told from "unknown".
+/// Round-trip time from a report (RFC 3550 §6.4.1): arrival − LSR − DLSR, all in 1/65536 s. `None`
+/// if nothing was reported; at least one unit otherwise, so that it can be told from "unknown".
 pub fn round_trip(arrival: NtpTime, last_report: u32, delay: u32) -> Option<Duration> {
     if last_report == 0 {
         return None;
@@ -81,7 +81,8 @@ impl WallClock {
         self.start.checked_add(Duration::from_micros(u64::try_from(micros).ok()?))
     }
 
-    /// The lower 24 bits of the time in units of 2^-18 s, as the abs-send-time extension carries it.
+    /// The lower 24 bits of the time in units of 2^-18 s, as the abs-send-time extension carries
+    /// it.
     pub fn abs_send_time(&self, at: Instant) -> [u8; 3] {
         let units = (self.ntp(at).0 >> 14) as u32;
         let [_, a, b, c] = units.to_be_bytes();

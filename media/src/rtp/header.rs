@@ -1,5 +1,5 @@
-//! Reads an RTP packet's fixed header and header extensions, without copying. Never writes and never
-//! looks into the payload.
+//! Reads an RTP packet's fixed header and header extensions, without copying. Never writes and
+//! never looks into the payload.
 
 use std::ops::Range;
 

@@ -63,13 +63,13 @@ pub type SeqManager = Continuity<16>;
 /// Output VP8 picture ids of a consumer.
 pub type PictureIdManager = Continuity<15>;
 
-/// How many inputs back a late one is still told apart from a dropped one. 1,024 packets are a second
-/// of the largest video we forward; what is later than that comes too late to be shown.
+/// How many inputs back a late one is still told apart from a dropped one. 1,024 packets are a
+/// second of the largest video we forward; what is later than that comes too late to be shown.
 const WINDOW: u16 = 1024;
 const WORDS: usize = WINDOW as usize / 64;
 
-/// Maps inputs of `BITS` bits to outputs of as many, so that dropped inputs leave no hole, lost ones
-/// do (they may still come), and a new source goes on where the old one ended.
+/// Maps inputs of `BITS` bits to outputs of as many, so that dropped inputs leave no hole, lost
+/// ones do (they may still come), and a new source goes on where the old one ended.
 #[derive(Clone, Debug)]
 pub struct Continuity<const BITS: u32> {
     state: State,

@@ -145,8 +145,8 @@ impl ExtensionPlan {
     }
 }
 
-/// Appends to `out` the packet a receiver gets for `packet`, of which `header` was parsed. Padding is
-/// left out, CSRCs are kept.
+/// Appends to `out` the packet a receiver gets for `packet`, of which `header` was parsed. Padding
+/// is left out, CSRCs are kept.
 pub fn write_packet(
     out: &mut Vec<u8>,
     header: &RtpHeader,

@@ -15,14 +15,14 @@ fn descriptor(id: u16, tl0: u8, layer: u8, sync: bool, key_frame: bool) -> Vp8De
 
 /// Output picture id and TL0PICIDX.
 fn numbers(rewriter: &mut Vp8Rewriter, packet: &[u8], target: u8) -> Option<(u16, u8)> {
-    let descriptor = Vp8Descriptor::parse(packet).unwrap();
+    let descriptor = Vp8Descriptor::parse(packet)?;
     let deltas = rewriter.process(&descriptor, target)?;
     let mut out = packet.to_vec();
     Vp8Rewriter::rewrite_at(&mut out, &descriptor, deltas);
-    let after = Vp8Descriptor::parse(&out).unwrap();
+    let after = Vp8Descriptor::parse(&out)?;
     assert_eq!(after.len, descriptor.len);
     assert_eq!(out[6..], packet[6..]);
-    Some((after.picture_id.unwrap(), after.tl0_picture_index.unwrap()))
+    Some((after.picture_id?, after.tl0_picture_index?))
 }
 
 #[test]

@@ -141,7 +141,11 @@ proptest! {
         sequence in any::<u16>(),
         timestamp in any::<u32>(),
         csrc in prop::collection::vec(any::<u32>(), 0..4),
-        elements in prop::collection::btree_map(1u8..15, prop::collection::vec(any::<u8>(), 1..17), 0..5),
+        elements in prop::collection::btree_map(
+            1u8..15,
+            prop::collection::vec(any::<u8>(), 1..17),
+            0..5,
+        ),
         payload in prop::collection::vec(any::<u8>(), 1..30),
     ) {
         use webrtc_util::marshal::Marshal;

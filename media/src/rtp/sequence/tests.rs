@@ -183,7 +183,10 @@ proptest! {
     }
 
     #[test]
-    fn reordered_inputs_keep_their_order(start: u16, shuffle in prop::collection::vec(0usize..8, 200)) {
+    fn reordered_inputs_keep_their_order(
+        start: u16,
+        shuffle in prop::collection::vec(0usize..8, 200),
+    ) {
         let mut manager = SeqManager::new(7);
         let first = manager.map(start).unwrap();
         let mut order: Vec<u16> = (1..=200).collect();
@@ -192,7 +195,8 @@ proptest! {
             order.swap(at, other);
         }
         for ahead in order {
-            prop_assert_eq!(manager.map(start.wrapping_add(ahead)), Some(first.wrapping_add(ahead)));
+            let output = manager.map(start.wrapping_add(ahead));
+            prop_assert_eq!(output, Some(first.wrapping_add(ahead)));
         }
     }
 

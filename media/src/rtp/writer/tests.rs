@@ -141,7 +141,11 @@ fn rules_beyond_the_bound_are_ignored() {
 proptest! {
     #[test]
     fn every_planned_extension_arrives(
-        incoming in prop::collection::btree_map(1u8..15, prop::collection::vec(any::<u8>(), 1..17), 0..6),
+        incoming in prop::collection::btree_map(
+            1u8..15,
+            prop::collection::vec(any::<u8>(), 1..17),
+            0..6,
+        ),
         shift in 0u8..30,
         mid in prop::collection::vec(any::<u8>(), 0..20),
         payload in prop::collection::vec(any::<u8>(), 0..40),
