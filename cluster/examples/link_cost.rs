@@ -37,7 +37,9 @@ fn main() {
     let length = Duration::from_secs(seconds);
 
     println!("loopback, {PACKET}-byte packets, steady: CPU ns per packet, latency us");
-    println!("load                 | caller | sender | receiver |   p50 |   p99 | delivered");
+    println!(
+        "load                 | caller | sender | receiver |   p50 |   p99 | delivered | per syscall"
+    );
     for (name, load) in [
         ("10 kpps, bursts of 10", Load::Bursts { size: 10, every: Duration::from_millis(1) }),
         ("50 kpps, bursts of 50", Load::Bursts { size: 50, every: Duration::from_millis(1) }),
@@ -46,26 +48,27 @@ fn main() {
     ] {
         let r = Bench::new(Congestion::Steady, None).run(load, length);
         println!(
-            "{name:21}| {:6} | {:6} | {:8} | {:5} | {:5} | {} of {}",
+            "{name:21}| {:6} | {:6} | {:8} | {:5} | {:5} | {} of {} | {:.1}",
             r.caller,
             r.sender,
             r.receiver,
             r.percentile(50.0).as_micros(),
             r.percentile(99.0).as_micros(),
             r.latencies.len(),
-            r.sent
+            r.sent,
+            r.counters.datagrams_out as f64 / r.counters.transmits as f64,
         );
     }
 
     println!("40 ms path, one way 20 ms: latency ms");
-    println!("loss | videos | controller | p50 | p99 | max | delivered | shed | path lost");
+    println!("loss | videos | controller | p50 | p99 | max | delivered | shed | split | path lost");
     for loss in [0.0, 0.01, 0.05] {
         for videos in [1, 10] {
             for congestion in [Congestion::Cubic, Congestion::Bbr, Congestion::Steady] {
                 let path = Path { delay: Duration::from_millis(20), loss, ..Path::default() };
                 let r = Bench::new(congestion, Some(path)).run(Load::Videos(videos), length);
                 println!(
-                    "{:3} %| {videos:6} | {:10} | {} | {} | {} | {} of {} | {} | {}",
+                    "{:3} %| {videos:6} | {:10} | {} | {} | {} | {} of {} | {} | {} | {}",
                     loss * 100.0,
                     format!("{congestion:?}"),
                     r.percentile(50.0).as_millis(),
@@ -74,6 +77,7 @@ fn main() {
                     r.latencies.len(),
                     r.sent,
                     r.counters.shed_video,
+                    r.counters.split,
                     r.path_lost,
                 );
             }

@@ -1,11 +1,7 @@
 //! How much of a link may be in flight: a large window that ignores random loss and yields only when
 //! the path says that it is full. Never paces by itself (quinn does, from the window).
 
-use std::{
-    any::Any,
-    sync::Arc,
-    time::{Duration, Instant},
-};
+use std::{any::Any, sync::Arc, time::Instant};
 
 use quinn::congestion::{BbrConfig, Controller, ControllerFactory, CubicConfig};
 use quinn_proto::RttEstimator;
@@ -19,8 +15,9 @@ pub(super) const FLOOR: u64 = 32 * 1024;
 /// Share of a round trip's bytes whose loss means a full path. Wireless and transit paths lose 1 to
 /// 2 % at random, which says nothing about load; RFC 8083's circuit breaker opens at about 10 %.
 const FULL_PATH_LOSS: f64 = 0.10;
-/// Rounds with fewer bytes say nothing: one lost packet of a thin audio stream is 10 % already.
-const MIN_ROUND: u64 = 40 * 1_200;
+/// A round lasts until it has this many bytes: of 256 packets, 5 % lost at random are more than 10 %
+/// once in 10,000 rounds.
+const MIN_ROUND: u64 = 256 * 1_200;
 /// The window becomes this share of what got through, as in RFC 8312 (CUBIC's beta).
 const BACK_OFF: f64 = 0.7;
 /// And grows by this a round trip: from the floor to the ceiling in 25.
@@ -79,7 +76,7 @@ impl Steady {
 
     fn end_round(&mut self, now: Instant) {
         let total = self.acked + self.lost;
-        let full = total >= MIN_ROUND && self.lost as f64 > total as f64 * FULL_PATH_LOSS;
+        let full = self.lost as f64 > total as f64 * FULL_PATH_LOSS;
         self.window = if full {
             ((self.acked as f64 * BACK_OFF) as u64).min(self.window)
         } else {
@@ -91,10 +88,8 @@ impl Steady {
 
     fn handle_ack(&mut self, now: Instant, sent: Instant, bytes: u64) {
         self.acked += bytes;
-        // A packet sent in this round is acknowledged: one round trip has passed. Rounds of a
-        // loopback link would be too short to hold enough packets for a share.
-        let long_enough = now.saturating_duration_since(self.round_start) >= MIN_ROUND_TIME;
-        if sent >= self.round_start && long_enough {
+        // A packet sent in this round is acknowledged: at least one round trip has passed.
+        if sent >= self.round_start && self.acked + self.lost >= MIN_ROUND {
             self.end_round(now);
         }
     }
@@ -107,9 +102,6 @@ impl Steady {
         }
     }
 }
-
-/// Shortest round: a frame's time, so that it holds at least one burst.
-const MIN_ROUND_TIME: Duration = Duration::from_millis(33);
 
 impl Controller for Steady {
     fn on_ack(&mut self, now: Instant, sent: Instant, bytes: u64, _: bool, _: &RttEstimator) {
@@ -141,6 +133,8 @@ impl Controller for Steady {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
 
     const RTT: Duration = Duration::from_millis(40);
@@ -184,15 +178,26 @@ mod tests {
     }
 
     #[test]
-    fn a_thin_stream_says_nothing_about_the_path() {
+    fn a_lossy_moment_of_a_thin_stream_says_nothing_about_the_path() {
         let mut now = Instant::now();
         let mut steady = Steady::new(now, CEILING);
-        for _ in 0..10 {
+        for turn in 0..1_000 {
             let sent = now;
             now += RTT;
-            steady.handle_loss(now, false, 1_200);
-            steady.handle_ack(now, sent, 1_200);
+            steady.handle_loss(now, false, if turn % 20 == 0 { 5 * 1_200 } else { 0 });
+            steady.handle_ack(now, sent, 5 * 1_200);
         }
         assert_eq!(steady.window(), CEILING);
+    }
+
+    #[test]
+    fn the_window_never_leaves_its_bounds() {
+        let mut now = Instant::now();
+        let mut steady = Steady::new(now, 16 * 1_024);
+        steady.handle_loss(now, true, 1_200);
+        for lost in [0, 500, 999, 0, 0] {
+            round(&mut steady, &mut now, lost);
+            assert_eq!(steady.window(), 16 * 1_024, "a cap below the floor is both bounds");
+        }
     }
 }

@@ -39,6 +39,10 @@ pub struct LinkCounters {
     pub messages_in: u64,
     /// QUIC packets this side sent that were lost.
     pub lost: u64,
+    /// UDP datagrams sent.
+    pub datagrams_out: u64,
+    /// System calls that took them: fewer, with segmentation offload.
+    pub transmits: u64,
     /// Smoothed round trip.
     pub rtt: Duration,
     /// Largest datagram the path carries now, in bytes.

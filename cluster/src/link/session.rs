@@ -127,13 +127,15 @@ impl Link for QuicLink {
     }
 
     fn counters(&self) -> LinkCounters {
-        let (path, shed) = (self.connection.stats().path, self.outbox.shed());
+        let (stats, shed) = (self.connection.stats(), self.outbox.shed());
         LinkCounters {
             shed_video: shed.video,
             shed_audio: shed.audio,
             shed_control: shed.control,
-            lost: path.lost_packets,
-            rtt: path.rtt,
+            lost: stats.path.lost_packets,
+            datagrams_out: stats.udp_tx.datagrams,
+            transmits: stats.udp_tx.ios,
+            rtt: stats.path.rtt,
             max_datagram: self.connection.max_datagram_size().unwrap_or(0) as u64,
             ..self.cells.read()
         }

@@ -67,7 +67,7 @@ fn an_id_that_is_no_dns_name_has_no_certificate() {
 fn a_stored_ca_issues_certificates_that_the_first_one_knows() {
     let first = ca();
     let stored = DevCa::from_pem(&first.cert_pem(), &first.key_pem()).unwrap();
-    let issued = tls::issue(&stored, &id("a")).unwrap();
+    let issued = issue(&stored, &id("a")).unwrap();
     LinkTls::from_pem(&first.cert_pem(), &issued.cert_pem, &issued.key_pem).unwrap();
     assert!(LinkTls::from_pem("", &issued.cert_pem, &issued.key_pem).is_err());
 }
@@ -128,7 +128,7 @@ async fn a_client_without_a_certificate_is_refused() {
 #[tokio::test]
 async fn another_protocol_is_refused() {
     let (ca, mut b) = lonely();
-    let issued = tls::issue(&ca, &id("a")).unwrap();
+    let issued = issue(&ca, &id("a")).unwrap();
     let parse = |pem: &str| vec![CertificateDer::from_pem_slice(pem.as_bytes()).unwrap()];
     let key = PrivateKeyDer::from_pem_slice(issued.key_pem.as_bytes()).unwrap();
     let (roots, chain) = (parse(&ca.cert_pem()), parse(&issued.cert_pem));

@@ -83,14 +83,30 @@ async fn a_burst_arrives_whole_and_in_order() {
     assert_eq!((counters.shed_video, counters.packets_out), (0, 500));
 }
 
+/// Says how late each packet is that carries the microseconds since `start`.
+struct Stamping {
+    start: Instant,
+    late: mpsc::UnboundedSender<Duration>,
+}
+
+impl PacketSink for Stamping {
+    fn deliver(&self, packet: Bytes) {
+        let sent = u32::from_be_bytes(*packet.first_chunk().unwrap());
+        let late = self.start.elapsed().saturating_sub(Duration::from_micros(sent.into()));
+        let _ = self.late.send(late);
+    }
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_link_too_thin_sheds_video_and_carries_audio_and_messages() {
     // 16 KiB in flight at 40 ms: 3.3 Mbit/s, for 12 Mbit/s of video.
     let path = Path { delay: Duration::from_millis(20), ..Path::default() };
     let thin = Congestion::Capped(16 * 1024);
     let (_wire, [_a, mut b], [to_b, to_a]) = across(path, thin).await;
-    let (mut video, mut audio) = (open(&to_a, 2), open(&to_a, 4));
+    let mut video = open(&to_a, 2);
     let start = Instant::now();
+    let (stamped, mut audio) = mpsc::unbounded_channel();
+    to_a.open_flow(FlowId(4), Arc::new(Stamping { start, late: stamped }));
     let mut clock = tokio::time::interval(Duration::from_millis(20));
     for turn in 0..50u32 {
         clock.tick().await;
@@ -101,11 +117,10 @@ async fn a_link_too_thin_sheds_video_and_carries_audio_and_messages() {
         to_b.send_packet(FlowId(4), PacketClass::Audio, &numbered(sent, 120));
         to_b.send(room("x"));
     }
-    let mut worst = Duration::ZERO;
     for _ in 0..50 {
-        let sent = packet(&mut audio).await;
-        let sent = u32::from_be_bytes(*sent.first_chunk().unwrap());
-        worst = worst.max(start.elapsed().saturating_sub(Duration::from_micros(sent.into())));
+        let late = timeout(PATIENCE, audio.recv()).await.unwrap().unwrap();
+        // The path, and what QUIC holds already (70 ms of this path); video waits 200 ms more.
+        assert!(late < Duration::from_millis(230), "{late:?}");
     }
     for _ in 0..50 {
         b.message().await;
@@ -114,11 +129,9 @@ async fn a_link_too_thin_sheds_video_and_carries_audio_and_messages() {
     let counters = to_b.counters();
     assert_eq!((counters.shed_audio, counters.shed_control), (0, 0));
     assert!(counters.shed_video > 500, "{counters:?}");
-    // What arrives is young: no queue but ours, and ours sheds at 200 ms.
     let mut arrived = 0;
     while video.try_recv().is_ok() {
         arrived += 1;
     }
     assert!(arrived > 100, "{arrived}");
-    assert!(worst < Duration::from_secs(2), "{worst:?}");
 }
