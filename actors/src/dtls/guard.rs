@@ -307,3 +307,91 @@ impl Conn for Guard {
 fn no_address() -> Error {
     Error::Other("the plane knows the addresses".to_owned())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn record(content_type: u8, epoch: u8, body: &[u8]) -> Vec<u8> {
+        let header = [content_type, 0xfe, 0xfd, 0, epoch, 0, 0, 0, 0, 0, 0, 0, body.len() as u8];
+        [&header[..], body].concat()
+    }
+
+    fn handshake(message_type: u8, sequence: u8) -> Vec<u8> {
+        record(HANDSHAKE, 0, &[message_type, 0, 0, 0, 0, sequence, 0, 0, 0, 0, 0, 0])
+    }
+
+    fn receive(rules: &mut Rules, now: Instant, datagram: &[u8]) -> (Option<Vec<u8>>, usize) {
+        let (mut datagram, mut again) = (datagram.to_vec(), vec![]);
+        let verdict = rules.on_receive(now, &mut datagram, &mut again);
+        ((verdict == Verdict::Hand).then_some(datagram), again.len())
+    }
+
+    fn send(rules: &mut Rules, now: Instant, datagram: &[u8]) {
+        rules.on_send(now, &Bytes::copy_from_slice(datagram));
+    }
+
+    #[test]
+    fn an_established_session_sees_encrypted_alerts_and_data_only() {
+        let now = Instant::now();
+        let mut rules = Rules::new(Role::Client);
+        rules.establish();
+        let data = record(APPLICATION_DATA, 1, &[1, 2, 3]);
+        let alert = record(ALERT, 1, &[9; 20]);
+        for withheld in [
+            record(ALERT, 0, &[1, 0]),
+            record(APPLICATION_DATA, 2, &[0; 30]),
+            record(HANDSHAKE, 1, &[0; 30]),
+            record(20, 0, &[1]),
+            handshake(11, 3),
+            b"\x15garbage".to_vec(),
+        ] {
+            assert_eq!(receive(&mut rules, now, &withheld), (None, 0));
+            let mixed = [&data[..], &withheld, &alert].concat();
+            let (handed, _) = receive(&mut rules, now, &mixed);
+            assert!(handed.unwrap().starts_with(&data));
+        }
+        let both = [&data[..], &alert].concat();
+        assert_eq!(receive(&mut rules, now, &both), (Some(both), 0));
+        assert_eq!(rules.counters.withheld, 12);
+    }
+
+    #[test]
+    fn a_servers_last_flight_is_repeated_at_a_bounded_rate() {
+        let at = Instant::now();
+        let mut rules = Rules::new(Role::Server);
+        let last = [record(20, 0, &[1]), record(HANDSHAKE, 1, &[7; 40])].concat();
+        send(&mut rules, at, &last);
+        let later = |ms| at + Duration::from_millis(ms);
+        let asked = handshake(16, 4);
+        assert_eq!(receive(&mut rules, later(5), &asked), (None, 0), "it is on its way");
+        assert_eq!(receive(&mut rules, later(50), &asked), (None, 1));
+        assert_eq!(receive(&mut rules, later(60), &asked), (None, 0));
+        assert_eq!(receive(&mut rules, later(71), &asked), (None, 1));
+        assert_eq!(rules.flight, [last]);
+    }
+
+    #[test]
+    fn a_flight_is_repeated_when_the_one_before_it_comes_again() {
+        let at = Instant::now();
+        let later = |ms| at + Duration::from_millis(ms);
+        let mut rules = Rules::new(Role::Server);
+        let hello = handshake(1, 1);
+        assert_eq!(receive(&mut rules, at, &hello).1, 0);
+        assert_eq!(receive(&mut rules, later(1), &hello).1, 0, "its second fragment");
+        send(&mut rules, later(2), &handshake(2, 1));
+        send(&mut rules, later(2), &handshake(11, 2));
+        assert_eq!(receive(&mut rules, later(52), &hello).1, 2);
+        assert_eq!(receive(&mut rules, later(53), &handshake(16, 3)).1, 0, "a new flight");
+    }
+
+    #[test]
+    fn what_a_handshake_may_take_is_bounded() {
+        let mut rules = Rules::new(Role::Server);
+        let fragment = record(HANDSHAKE, 0, &[11; 255]);
+        let handed = (0..4_000)
+            .filter(|_| receive(&mut rules, Instant::now(), &fragment).0.is_some())
+            .count();
+        assert_eq!(handed, HANDSHAKE_BUDGET / fragment.len());
+    }
+}

@@ -78,6 +78,12 @@ impl Socket {
     pub(crate) fn local_addr(&self) -> io::Result<SocketAddr> {
         self.io.local_addr()
     }
+
+    /// As on a kernel that knows no GSO.
+    #[cfg(test)]
+    pub(crate) fn refuse_gso(&mut self) {
+        self.gso = false;
+    }
 }
 
 impl AsRawFd for Socket {
