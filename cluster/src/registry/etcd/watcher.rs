@@ -41,10 +41,9 @@ impl Watcher {
         loop {
             let failure = match self.open().await {
                 // A stream that was up may have ended with its member: one try before it is said.
-                Ok(stream) => self.follow(stream).await,
+                Ok((stream, resumed)) => self.follow(stream, resumed).await,
                 Err(failure) => {
-                    self.etcd.seen.lost.fetch_add(1, Relaxed);
-                    self.feed.lose();
+                    self.lose();
                     failure
                 }
             };
@@ -53,14 +52,17 @@ impl Watcher {
         }
     }
 
-    /// Lists if need be, and watches from there.
-    async fn open(&mut self) -> Result<WatchStream, Failure> {
+    fn lose(&self) {
+        self.etcd.seen.lost.fetch_add(1, Relaxed);
+        self.feed.lose();
+    }
+
+    /// Lists if need be, and watches from there. True if it goes on where it had ended.
+    async fn open(&mut self) -> Result<(WatchStream, bool), Failure> {
         let mut client = self.etcd.client().await?;
         if let Some(mark) = self.mark {
             if let Ok(stream) = self.watch(&mut client, mark).await? {
-                self.etcd.seen.resumed.fetch_add(1, Relaxed);
-                self.feed.find();
-                return Ok(stream);
+                return Ok((stream, true));
             }
             self.mark = None;
         }
@@ -71,7 +73,7 @@ impl Watcher {
         self.etcd.seen.listed.fetch_add(1, Relaxed);
         self.mark = Some(mark);
         self.feed.snapshot(view);
-        Ok(stream)
+        Ok((stream, false))
     }
 
     /// A watch from `mark` on, unless that is compacted, or of another cluster or an earlier state of
@@ -99,24 +101,35 @@ impl Watcher {
     }
 
     /// Takes changes until the stream ends or is silent.
-    async fn follow(&mut self, mut stream: WatchStream) -> Failure {
+    async fn follow(&mut self, mut stream: WatchStream, mut resumed: bool) -> Failure {
+        // etcd creates a watch of compacted revisions and cancels it then: ask what it says next.
+        let mut ask = resumed;
         let mut asked = false;
         loop {
-            match tokio::time::timeout(CALL, stream.message()).await {
-                Err(_) if asked => return Failure::Unavailable("the watch is silent".to_owned()),
-                Err(_) => {
-                    // An idle watch and a dead one look the same until it is asked.
-                    asked = true;
-                    if let Err(failure) = bounded(stream.request_progress()).await {
-                        return failure;
-                    }
+            if std::mem::take(&mut ask) {
+                asked = true;
+                if let Err(failure) = bounded(stream.request_progress()).await {
+                    return failure;
                 }
+            }
+            match tokio::time::timeout(CALL, stream.message()).await {
+                Err(_) if asked => {
+                    self.lose();
+                    return Failure::Unavailable("the watch is silent".to_owned());
+                }
+                // An idle watch and a dead one look the same until it is asked.
+                Err(_) => ask = true,
                 Ok(Ok(Some(answer))) => {
-                    asked = false;
-                    self.backoff.reset();
-                    if let Err(failure) = self.take(&answer) {
+                    if let Err(failure) = self.cancelled(&answer) {
                         return failure;
                     }
+                    if std::mem::take(&mut resumed) {
+                        self.etcd.seen.resumed.fetch_add(1, Relaxed);
+                        self.feed.find();
+                    }
+                    self.take(&answer);
+                    self.backoff.reset();
+                    asked = false;
                 }
                 Ok(Ok(None)) => return Failure::Unavailable("the watch ended".to_owned()),
                 Ok(Err(error)) => return error.into(),
@@ -124,13 +137,17 @@ impl Watcher {
         }
     }
 
-    fn take(&mut self, answer: &WatchResponse) -> Result<(), Failure> {
-        if answer.canceled() {
-            if answer.compact_revision() > 0 {
-                self.mark = None;
-            }
-            return Err(Failure::Unavailable(answer.cancel_reason().to_owned()));
+    fn cancelled(&mut self, answer: &WatchResponse) -> Result<(), Failure> {
+        if !answer.canceled() {
+            return Ok(());
         }
+        if answer.compact_revision() > 0 {
+            self.mark = None;
+        }
+        Err(Failure::Unavailable(answer.cancel_reason().to_owned()))
+    }
+
+    fn take(&mut self, answer: &WatchResponse) {
         for kv in answer.events().iter().filter_map(|event| event.kv()) {
             // Version 0 is a key that was deleted.
             let change = if kv.version() == 0 {
@@ -147,7 +164,6 @@ impl Watcher {
                 mark.revision = kv.mod_revision();
             }
         }
-        Ok(())
     }
 
     /// All keys at one revision, page by page.
