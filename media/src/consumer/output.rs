@@ -191,14 +191,14 @@ impl Output {
     ) -> Option<u32> {
         let last = self.source?;
         if last == source {
-            return Some(self.timeline.map(timestamp));
+            return Some(self.timeline.map_aligned(timestamp));
         }
         let find = |source: Source| {
             let stream = streams.get(usize::from(source.encoding))?.as_deref()?;
             (stream.uid == source.uid).then_some(stream)
         };
         let offset = find(source)?.clock.offset_from(&find(last)?.clock)?;
-        Some(self.timeline.map(timestamp.wrapping_sub(offset)))
+        Some(self.timeline.map_aligned(timestamp.wrapping_sub(offset)))
     }
 
     fn forward(

@@ -54,13 +54,14 @@ impl SentPackets {
     /// How `output` was sent, if it is remembered and was not sent again within `rtt`. Marks it sent
     /// again at `now_ms`.
     pub fn resend(&mut self, output: u16, now_ms: u32, rtt: Duration) -> Option<Sent> {
+        let now_ms = now_ms.max(1);
         let index = self.index(output)?;
         let sent = self.entries[index].0.as_mut().filter(|sent| sent.output == output)?;
         let since = now_ms.wrapping_sub(sent.resent_ms);
         if sent.resent_ms != 0 && u128::from(since) < rtt.as_millis() {
             return None;
         }
-        sent.resent_ms = now_ms.max(1);
+        sent.resent_ms = now_ms;
         Some(*sent)
     }
 
@@ -98,6 +99,9 @@ mod tests {
         assert!(packets.resend(1, 10, RTT).is_some());
         assert!(packets.resend(1, 109, RTT).is_none());
         assert!(packets.resend(1, 110, RTT).is_some());
+        packets.insert(sent(2));
+        assert!(packets.resend(2, 0, RTT).is_some());
+        assert!(packets.resend(2, 0, RTT).is_none());
     }
 
     #[test]

@@ -3,9 +3,10 @@
 
 use std::time::{Duration, Instant};
 
-/// How far the first packet of a stretch lies after the newest one sent, when its own time would not
-/// (mediasoup `OffsetMs`: one frame of 30 per second).
-const STEP: Duration = Duration::from_millis(33);
+/// How far the first packet of a stretch lies after the newest one sent, when its own time would not:
+/// layers of one picture come one after the other, so a switch up begins with a picture already
+/// shown. mediasoup's step is a frame (`OffsetMs`, 33 ms), but then frequent switches add up.
+const STEP: Duration = Duration::from_millis(1);
 /// A larger correction than this is not made at the first try: another key frame is asked for
 /// (mediasoup `MaxExtraOffsetMs`).
 const MAX_CORRECTION: Duration = Duration::from_millis(75);
@@ -22,6 +23,8 @@ pub struct TooFarBack;
 pub struct Timeline {
     clock_rate: u32,
     offset: u32,
+    /// How much later than aligned the current stretch is.
+    late: u32,
     newest: Option<(u32, Instant)>,
     refused: bool,
 }
@@ -29,7 +32,7 @@ pub struct Timeline {
 impl Timeline {
     /// Nothing sent yet.
     pub fn new(clock_rate: u32) -> Self {
-        Self { clock_rate: clock_rate.max(1), offset: 0, newest: None, refused: false }
+        Self { clock_rate: clock_rate.max(1), offset: 0, late: 0, newest: None, refused: false }
     }
 
     /// Input minus output.
@@ -45,6 +48,12 @@ impl Timeline {
     /// Output timestamp of an input one.
     pub fn map(&self, input: u32) -> u32 {
         input.wrapping_sub(self.offset)
+    }
+
+    /// What `input` would have become without the corrections that switches made necessary: what
+    /// another stream is aligned with.
+    pub fn map_aligned(&self, input: u32) -> u32 {
+        self.map(input).wrapping_sub(self.late)
     }
 
     /// A packet with this output timestamp is sent.
@@ -77,6 +86,7 @@ impl Timeline {
                 apart <= self.ticks(MAX_DISAGREEMENT)
             })
             .unwrap_or(by_arrival.wrapping_add(u32::from(by_arrival == newest)));
+        let truth = output;
         if !is_after(output, newest) {
             let correction = newest.wrapping_sub(output).wrapping_add(self.ticks(STEP));
             if correction <= self.ticks(MAX_CORRECTION) {
@@ -89,6 +99,7 @@ impl Timeline {
             }
         }
         self.refused = false;
+        self.late = output.wrapping_sub(truth);
         self.offset = input.wrapping_sub(output);
         Ok(())
     }
@@ -142,13 +153,17 @@ mod tests {
     }
 
     #[test]
-    fn a_small_step_back_becomes_one_frame_forward() {
+    fn a_small_step_back_becomes_one_forward_and_is_made_good_at_the_next_switch() {
         let start = Instant::now();
         let mut timeline = Timeline::new(90_000);
         timeline.start(start, 10_000, None).unwrap();
         timeline.sent(start, 10_000);
         assert_eq!(timeline.start(ms(start, 1), 500, Some(9_000)), Ok(()));
-        assert_eq!(timeline.map(500), 10_000 + 2_970);
+        assert_eq!(timeline.map(500), 10_000 + 90);
+        assert_eq!(timeline.map_aligned(500), 9_000);
+        timeline.sent(start, 10_090);
+        assert_eq!(timeline.start(ms(start, 66), 7, Some(15_000)), Ok(()));
+        assert_eq!((timeline.map(7), timeline.map_aligned(7)), (15_000, 15_000));
     }
 
     #[test]

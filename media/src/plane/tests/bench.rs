@@ -45,7 +45,6 @@ impl Packet {
 
 pub(super) struct Bench {
     pub plane: Plane,
-    pub start: Instant,
     pub now: Instant,
     pub packets: Vec<Packet>,
     pub piped: Vec<(PipeKey, Vec<u8>)>,
@@ -62,7 +61,7 @@ impl Bench {
         let wall = Duration::from_secs(1_700_000_000);
         let plane = Plane::new(PlaneConfig { seed, start, wall });
         let (packets, piped, events) = (Vec::new(), Vec::new(), Vec::new());
-        Self { plane, start, now: start, packets, piped, events }
+        Self { plane, now: start, packets, piped, events }
     }
 
     pub(super) fn command(&mut self, command: Command) {

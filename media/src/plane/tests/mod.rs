@@ -1,5 +1,11 @@
 //! Planes among fake clients, with literal times: no socket, no clock, no sleep.
 
 mod bench;
+mod camera;
 mod forwarding;
+mod idle;
+mod pipes;
+mod repair;
+mod replace;
+mod simulcast;
 mod webrtc;

@@ -1,0 +1,283 @@
+//! Two planes and a pipe between them: only what somebody uses crosses it, and what is lost on it is
+//! asked for again.
+
+use std::time::Instant;
+
+use serde_json::json;
+use starling_proto::{
+    MediaKind,
+    rtp::{ConsumerLayers, RtpParameters, RtpType},
+};
+
+use super::{
+    bench::*,
+    camera::{Camera, assert_decodable},
+};
+use crate::{
+    Command, ConsumerKey, Event, PipeKey, ProducerKey, TransportKey,
+    command::ConsumerParams,
+    rtp::{RtpHeader, is_rtcp},
+};
+
+fn pipe_parameters() -> RtpParameters {
+    parameters(json!({
+        "codecs": [
+            {"mimeType": "video/VP8", "payloadType": 101, "clockRate": 90000, "rtcpFeedback": [
+                {"type": "nack"}, {"type": "nack", "parameter": "pli"},
+                {"type": "ccm", "parameter": "fir"}]},
+            {"mimeType": "video/rtx", "payloadType": 102, "clockRate": 90000,
+                "parameters": {"apt": 101}}],
+        "headerExtensions": [{"uri": "urn:3gpp:video-orientation", "id": 8}],
+        "encodings": [
+            {"ssrc": 700, "rtx": {"ssrc": 800}},
+            {"ssrc": 701, "rtx": {"ssrc": 801}},
+            {"ssrc": 702, "rtx": {"ssrc": 802}}],
+        "rtcp": {"cname": "publisher"}
+    }))
+}
+
+/// A publisher on `near`, a viewer on `far`, a pipe between.
+struct Pair {
+    near: Bench,
+    far: Bench,
+    camera: Camera,
+    /// Of ten packets on the pipe this one is lost.
+    lose: Option<usize>,
+    carried: usize,
+    told: Vec<u32>,
+    by_ssrc: Vec<u32>,
+}
+
+impl Pair {
+    fn new() -> Self {
+        let start = Instant::now();
+        let (mut near, mut far) = (Bench::at(1, start), Bench::at(2, start));
+        near.plain(1, address(5001));
+        near.produce(1, 1, vp8_simulcast());
+        near.command(Command::AddPipe { transport: TransportKey(9), pipe: PipeKey(90) });
+        let params = ConsumerParams {
+            kind: MediaKind::Video,
+            rtp: pipe_parameters(),
+            rtp_type: RtpType::Pipe,
+            paused: false,
+            preferred: None,
+            pipe_layers: 0,
+        };
+        near.consume(9, 1, 1, params);
+        far.command(Command::AddPipe { transport: TransportKey(9), pipe: PipeKey(91) });
+        far.produce(9, 1, pipe_parameters());
+        far.plain(2, address(5002));
+        let camera = Camera::new(start);
+        let (told, by_ssrc) = (Vec::new(), Vec::new());
+        Self { near, far, camera, lose: None, carried: 0, told, by_ssrc }
+    }
+
+    fn consume(&mut self) {
+        self.far.consume(2, 1, 1, video_consumer(2222, RtpType::Simulcast));
+        self.carry();
+    }
+
+    /// Moves packets over the pipe and wishes back, until nothing moves.
+    fn carry(&mut self) {
+        loop {
+            let there = std::mem::take(&mut self.near.piped);
+            let back = std::mem::take(&mut self.far.piped);
+            let wishes: Vec<_> = self.far.take_events();
+            let idle = there.is_empty() && back.is_empty() && wishes.is_empty();
+            for (_, packet) in there {
+                if !is_rtcp(&packet) {
+                    self.carried += 1;
+                    let ssrc = RtpHeader::parse(&packet).unwrap().ssrc;
+                    self.by_ssrc.push(ssrc);
+                    if self.lose == Some(self.carried % 10) && ssrc < 800 {
+                        continue;
+                    }
+                }
+                self.far.plane.handle_pipe(self.far.now, PipeKey(91), &packet);
+                self.far.settle();
+            }
+            for (_, packet) in back {
+                self.near.plane.handle_pipe(self.near.now, PipeKey(90), &packet);
+                self.near.settle();
+            }
+            for wish in wishes {
+                if let Event::LayersWanted { producer, layers } = wish {
+                    assert_eq!(producer, ProducerKey(1));
+                    self.told.push(layers);
+                    let consumer = ConsumerKey(1);
+                    self.near.command(Command::SetPipeLayers { consumer, layers });
+                }
+            }
+            if idle {
+                return;
+            }
+        }
+    }
+
+    fn run(&mut self, ms: u64) {
+        for n in 0..ms / 33 {
+            if n % 30 == 3 {
+                let reports = self.camera.reports(self.near.now);
+                self.near.receive(11, address(5001), &reports);
+            }
+            for packet in self.camera.frame(self.near.now) {
+                self.near.receive(11, address(5001), &packet);
+            }
+            self.camera.obey(&mut self.near);
+            self.carry();
+            for _ in 0..3 {
+                self.near.advance(11);
+                self.far.advance(11);
+                self.carry();
+                self.camera.obey(&mut self.near);
+            }
+        }
+    }
+
+    fn crossed(&mut self) -> Vec<u32> {
+        let mut ssrcs = std::mem::take(&mut self.by_ssrc);
+        ssrcs.sort_unstable();
+        ssrcs.dedup();
+        ssrcs
+    }
+}
+
+#[test]
+fn nothing_crosses_a_pipe_while_nobody_consumes() {
+    let mut pair = Pair::new();
+    pair.run(990);
+    assert_eq!(pair.carried, 0);
+    assert!(pair.told.is_empty());
+}
+
+#[test]
+fn only_the_layer_in_use_crosses_after_a_while() {
+    let mut pair = Pair::new();
+    pair.run(990);
+    pair.consume();
+    assert_eq!(pair.told, [0b111]);
+    pair.run(3_960);
+    assert_eq!(pair.told.last(), Some(&0b100), "{:?}", pair.told);
+    pair.crossed();
+    pair.run(990);
+    assert_eq!(pair.crossed(), [702]);
+    let got = pair.far.take_rtp(2222);
+    assert_decodable(&got);
+
+    let consumer = ConsumerKey(1);
+    let layers = ConsumerLayers { spatial_layer: 0, temporal_layer: None };
+    pair.far.command(Command::SetPreferredLayers { consumer, layers });
+    pair.carry();
+    assert_eq!(pair.told.last(), Some(&0b101));
+    pair.run(3_960);
+    assert_eq!(pair.told.last(), Some(&0b001));
+    let more = pair.far.take_rtp(2222);
+    assert_decodable(&[&got[got.len() - 1..], &more].concat());
+
+    pair.far.command(Command::PauseConsumer { consumer, paused: true });
+    pair.run(1_980);
+    assert_eq!(pair.told.last(), Some(&0));
+    pair.crossed();
+    pair.run(990);
+    assert!(pair.crossed().is_empty());
+}
+
+#[test]
+fn what_a_pipe_loses_is_asked_for_again_from_the_near_plane() {
+    let mut pair = Pair::new();
+    pair.consume();
+    pair.run(1_980);
+    pair.far.take_rtp(2222);
+    let asked = pair.far.plane.counters().nacks_sent;
+    pair.lose = Some(3);
+    pair.run(1_980);
+    pair.lose = None;
+    pair.run(330);
+    let mut got = pair.far.take_rtp(2222);
+    got.sort_by_key(|packet| packet.header().timestamp);
+    let first = got[0].header().sequence;
+    got.sort_by_key(|packet| packet.header().sequence.wrapping_sub(first));
+    assert_decodable(&got);
+    assert!(pair.far.plane.counters().nacks_sent > asked + 10);
+    assert!(pair.near.plane.counters().rtp_retransmitted > 10);
+    // The publisher was asked for none of them.
+    assert_eq!(pair.near.plane.counters().nacks_sent, 0);
+}
+
+#[test]
+fn a_viewers_picture_loss_reaches_the_publisher_over_the_pipe() {
+    let mut pair = Pair::new();
+    pair.consume();
+    pair.run(4_950);
+    let before = pair.near.plane.counters().key_frame_requests_sent;
+    pair.far.command(Command::RequestKeyFrame { consumer: ConsumerKey(1) });
+    pair.carry();
+    let asked = pair.near.take_rtcp(address(5001));
+    let pli: Vec<_> = asked
+        .iter()
+        .filter_map(|item| match item {
+            crate::rtcp::RtcpItem::Pli { media, .. } => Some(*media),
+            _ => None,
+        })
+        .collect();
+    assert_eq!(pli, [300]);
+    assert_eq!(pair.near.plane.counters().key_frame_requests_sent, before + 1);
+}
+
+#[test]
+fn a_replaced_publisher_goes_on_over_the_same_pipe() {
+    let mut pair = Pair::new();
+    pair.consume();
+    pair.run(3_960);
+    let before = pair.far.take_rtp(2222);
+    pair.near.produce(1, 2, {
+        let mut again = vp8_simulcast();
+        again.mid = Some("2".into());
+        again
+    });
+    let (old, new) = (ProducerKey(1), ProducerKey(2));
+    pair.near.command(Command::RemoveProducer { producer: old });
+    pair.near.command(Command::ReplaceProducer { old, new });
+    pair.camera = Camera::new(pair.near.now);
+    for layer in &mut pair.camera.layers {
+        layer.ssrc += 90_000;
+    }
+    pair.near.take_rtcp(address(5001));
+    pair.run_with_mid();
+    let after = pair.far.take_rtp(2222);
+    assert!(after.len() > 60, "{}", after.len());
+    let last = before.len() - 1;
+    for pair in [&before[last..], &after].concat().windows(2) {
+        let (a, b) = (pair[0].header(), pair[1].header());
+        assert_eq!(b.sequence, a.sequence.wrapping_add(1));
+        assert!(b.timestamp.wrapping_sub(a.timestamp) < 270_000);
+    }
+}
+
+impl Pair {
+    /// As `run` for two seconds, with the MID of a second camera.
+    fn run_with_mid(&mut self) {
+        for layer in 0..3 {
+            self.camera.key[layer] = true;
+        }
+        for n in 0..60 {
+            if n % 30 == 3 {
+                let reports = self.camera.reports(self.near.now);
+                self.near.receive(11, address(5001), &reports);
+            }
+            for mut packet in self.camera.frame(self.near.now) {
+                // Extension 4 is the MID, one byte.
+                if let Some(at) = packet.windows(2).position(|pair| pair == [0x40, b'1']) {
+                    packet[at + 1] = b'2';
+                }
+                self.near.receive(11, address(5001), &packet);
+            }
+            self.camera.obey(&mut self.near);
+            self.carry();
+            self.near.advance(33);
+            self.far.advance(33);
+            self.carry();
+            self.camera.obey(&mut self.near);
+        }
+    }
+}
