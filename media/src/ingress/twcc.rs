@@ -40,6 +40,7 @@ pub struct TwccRecorder {
     since_feedback: u32,
     interval: Duration,
     deadline: Option<Instant>,
+    last_feedback: Option<Instant>,
     feedback_count: u8,
     symbols: Symbols,
 }
@@ -56,6 +57,7 @@ impl TwccRecorder {
             since_feedback: 0,
             interval: INTERVAL,
             deadline: None,
+            last_feedback: None,
             feedback_count: 0,
             symbols: Symbols::default(),
         }
@@ -67,7 +69,11 @@ impl TwccRecorder {
         let is_first = self.unwrapper.newest().is_none();
         let sequence = self.unwrapper.unwrap(sequence);
         self.since_feedback += 1;
-        self.deadline.get_or_insert(now + self.interval);
+        if self.deadline.is_none() {
+            // In step with the last feedback; after a silence there is nothing to keep step with.
+            let in_step = self.last_feedback.map(|last| last + self.interval);
+            self.deadline = in_step.filter(|at| *at > now).or(Some(now + self.interval));
+        }
         let end = self.first + self.arrivals.len() as u64;
         if is_first || sequence >= end + MAX_SPAN {
             self.arrivals.clear();
@@ -113,6 +119,7 @@ impl TwccRecorder {
             return 0;
         }
         self.deadline = None;
+        self.last_feedback = Some(now);
         let limit = if self.interval == INTERVAL { FAST_PACKETS } else { FAST_PACKETS / 2 };
         self.interval = if self.since_feedback > limit { FAST_INTERVAL } else { INTERVAL };
         self.since_feedback = 0;

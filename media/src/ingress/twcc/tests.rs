@@ -70,6 +70,15 @@ fn feedback_comes_an_interval_after_the_first_packet() {
 }
 
 #[test]
+fn feedback_keeps_step_with_the_one_before() {
+    let mut bench = Bench::new();
+    bench.packet(0, 1);
+    bench.feedback(100_000);
+    bench.packet(130_000, 2);
+    assert_eq!(bench.recorder.next_deadline(), Some(bench.start + Duration::from_millis(200)));
+}
+
+#[test]
 fn losses_between_feedbacks_are_told() {
     let mut bench = Bench::new();
     bench.packet(0, 65_534);
@@ -133,7 +142,7 @@ fn busy_transport_is_told_twice_as_often() {
     assert_eq!(bench.recorder.next_deadline(), Some(bench.start + Duration::from_millis(250)));
     bench.feedback(250_000);
     bench.packet(300_000, 201);
-    assert_eq!(bench.recorder.next_deadline(), Some(bench.start + Duration::from_millis(400)));
+    assert_eq!(bench.recorder.next_deadline(), Some(bench.start + Duration::from_millis(350)));
 }
 
 #[test]
