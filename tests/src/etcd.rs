@@ -2,6 +2,7 @@
 //! started; its data dies with it.
 
 use std::{
+    ffi::OsString,
     io::{Read, Write},
     net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream},
     process::{Child, Command, Stdio},
@@ -19,7 +20,20 @@ pub struct EtcdServer {
     data: TempDir,
     client: u16,
     peer: u16,
+    health: u16,
+    tls: bool,
     process: Option<Child>,
+}
+
+/// What etcd speaks TLS with, as PEM. Clients must have a certificate of the same authority.
+#[derive(Clone, Copy, Debug)]
+pub struct ServerTls<'a> {
+    /// The authority.
+    pub ca: &'a str,
+    /// For 127.0.0.1.
+    pub certificate: &'a str,
+    /// Its key.
+    pub key: &'a str,
 }
 
 impl EtcdServer {
@@ -28,8 +42,22 @@ impl EtcdServer {
     /// # Panics
     /// If it does not start: nothing of the test makes sense then.
     pub fn spawn() -> Self {
-        let data = tempfile::tempdir().expect("a temporary directory can be made");
-        let mut server = Self { data, client: free_port(), peer: free_port(), process: None };
+        let mut server = Self::down();
+        server.start();
+        server
+    }
+
+    /// The same, with TLS for clients.
+    ///
+    /// # Panics
+    /// If it does not start.
+    pub fn spawn_tls(tls: &ServerTls<'_>) -> Self {
+        let mut server = Self::down();
+        server.tls = true;
+        for (name, pem) in [("ca.pem", tls.ca), ("crt.pem", tls.certificate), ("key.pem", tls.key)]
+        {
+            std::fs::write(server.data.path().join(name), pem).expect("a file can be written");
+        }
         server.start();
         server
     }
@@ -40,12 +68,13 @@ impl EtcdServer {
     /// If no port is free.
     pub fn down() -> Self {
         let data = tempfile::tempdir().expect("a temporary directory can be made");
-        Self { data, client: free_port(), peer: free_port(), process: None }
+        let [client, peer, health] = std::array::from_fn(|_| free_port());
+        Self { data, client, peer, health, tls: false, process: None }
     }
 
-    /// Where clients connect, `http://127.0.0.1:port`.
+    /// Where clients connect, `http://127.0.0.1:port` or, with TLS, `https`.
     pub fn url(&self) -> String {
-        format!("http://127.0.0.1:{}", self.client)
+        format!("http{}://127.0.0.1:{}", if self.tls { "s" } else { "" }, self.client)
     }
 
     /// Its process, if it runs.
@@ -61,11 +90,26 @@ impl EtcdServer {
         assert!(self.process.is_none(), "etcd runs already");
         let program = etcd_bin_vendored::etcd_bin_path().expect("etcd is built for this machine");
         let (client, peer) = (self.url(), format!("http://127.0.0.1:{}", self.peer));
+        let health = format!("http://127.0.0.1:{}", self.health);
+        let file = |name| self.data.path().join(name).into_os_string();
+        let mut command = Command::new(program);
+        if self.tls {
+            command.args([
+                OsString::from("--client-cert-auth"),
+                "--trusted-ca-file".into(),
+                file("ca.pem"),
+                "--cert-file".into(),
+                file("crt.pem"),
+                "--key-file".into(),
+                file("key.pem"),
+            ]);
+        }
         // fsync makes no difference to a killed process, only to a machine that loses power.
-        let process = Command::new(program)
+        let process = command
             .args(["--name", "test", "--unsafe-no-fsync", "--log-level", "error"])
+            .args(["--listen-metrics-urls", &health])
             .arg("--data-dir")
-            .arg(self.data.path().join("data"))
+            .arg(file("data"))
             .args(["--listen-client-urls", &client, "--advertise-client-urls", &client])
             .args(["--listen-peer-urls", &peer, "--initial-advertise-peer-urls", &peer])
             .args(["--initial-cluster", &format!("test={peer}")])
@@ -124,7 +168,7 @@ impl EtcdServer {
 
     /// Whether `/health` says so: that takes a leader, an open port does not.
     fn serves(&self) -> bool {
-        let address = SocketAddr::from((Ipv4Addr::LOCALHOST, self.client));
+        let address = SocketAddr::from((Ipv4Addr::LOCALHOST, self.health));
         let Ok(mut stream) = TcpStream::connect(address) else {
             return false;
         };

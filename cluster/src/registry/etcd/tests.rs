@@ -14,7 +14,7 @@ use tokio::{
 use super::*;
 use crate::registry::{
     contract::{PRESENCE, ROOM, Seen, TTL, config, node, record, room},
-    server::EtcdServer,
+    server::{EtcdServer, ServerTls},
 };
 
 fn connect(server: &EtcdServer, name: &str) -> EtcdRegistry {
@@ -255,6 +255,38 @@ async fn a_password_is_used() {
     seen.until(|view| view.nodes.len() == 1).await;
     let stranger = connect(&server, "b");
     assert!(stranger.register(record("b", 1)).await.is_err());
+}
+
+#[tokio::test]
+async fn tls_is_spoken_and_strangers_are_refused() {
+    let authority = |name: &str| {
+        let mut params = rcgen::CertificateParams::new(Vec::new()).unwrap();
+        params.is_ca = rcgen::IsCa::Ca(rcgen::BasicConstraints::Unconstrained);
+        params.distinguished_name.push(rcgen::DnType::CommonName, name);
+        let key = rcgen::KeyPair::generate().unwrap();
+        rcgen::CertifiedIssuer::self_signed(params, key).unwrap()
+    };
+    let issue = |by: &rcgen::CertifiedIssuer<'_, rcgen::KeyPair>| {
+        let key = rcgen::KeyPair::generate().unwrap();
+        let params = rcgen::CertificateParams::new(vec!["127.0.0.1".to_owned()]).unwrap();
+        (params.signed_by(&key, by).unwrap().pem(), key.serialize_pem())
+    };
+    let (ca, other) = (authority("ours"), authority("others"));
+    let (certificate, key) = issue(&ca);
+    let pem = ca.pem();
+    let tls = ServerTls { ca: &pem, certificate: &certificate, key: &key };
+    let server = EtcdServer::spawn_tls(&tls);
+    let connect = |name, identity: (String, String)| {
+        let identity_pem = Some((identity.0.into_bytes(), identity.1.into_bytes()));
+        let tls = Some(EtcdTls { ca_pem: pem.clone().into_bytes(), identity_pem });
+        EtcdRegistry::connect(EtcdConfig { tls, ..config(server.url(), name) }).unwrap()
+    };
+    let a = connect("a", issue(&ca));
+    a.register(record("a", 1)).await.unwrap();
+    let stranger = connect("b", issue(&other));
+    assert!(stranger.register(record("b", 1)).await.is_err());
+    let mut seen = Seen::new(a.watch());
+    seen.until(|view| view.nodes.len() == 1).await;
 }
 
 #[tokio::test]
