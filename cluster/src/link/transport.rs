@@ -26,6 +26,9 @@ pub(super) const KEEP_ALIVE: Duration = Duration::from_millis(250);
 const FIRST_MTU: u16 = 1_200;
 /// The most: IPv6 and UDP in Ethernet's 1,500.
 const MOST_MTU: u16 = 1_452;
+/// quinn takes 5 % random loss for a path that has shrunk, now and then. Probing again costs a lost
+/// datagram; not probing splits every video packet, which doubles its loss.
+const SHRUNK_PATH_PROBED_AFTER: Duration = Duration::from_secs(1);
 /// Datagrams quinn holds for the pacer: what it sends in one turn (20). What waits longer waits in our
 /// queue, where audio overtakes it and it is shed by age; on a path of 4 Mbit/s this much is 56 ms.
 const SEND_BUFFER: usize = 28 * 1024;
@@ -73,7 +76,7 @@ fn transport(congestion: Congestion) -> TransportConfig {
     acks.ack_eliciting_threshold(VarInt::from_u32(ACK_EVERY)).max_ack_delay(Some(ACK_DELAY));
     let idle = IdleTimeout::try_from(IDLE).expect("a second fits a varint of milliseconds");
     let mut discovery = MtuDiscoveryConfig::default();
-    discovery.upper_bound(MOST_MTU);
+    discovery.upper_bound(MOST_MTU).black_hole_cooldown(SHRUNK_PATH_PROBED_AFTER);
     let mut config = TransportConfig::default();
     config
         .max_concurrent_bidi_streams(VarInt::from_u32(1))
