@@ -16,3 +16,5 @@ pub mod metrics;
 pub mod registry;
 pub mod run;
 pub mod signal;
+#[cfg(test)]
+mod testing;

@@ -1,6 +1,6 @@
 //! Logs go to stderr, as text or as one JSON object per line. Never does: choose what is logged.
 
-use std::io;
+use std::io::{self, IsTerminal};
 
 use tracing_subscriber::EnvFilter;
 
@@ -9,6 +9,9 @@ use crate::config::Log;
 /// Starts logging. A second call does nothing.
 pub fn init(log: &Log) {
     let filter = EnvFilter::try_new(&log.filter).unwrap_or_else(|_| EnvFilter::new("info"));
-    let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(io::stderr);
+    let builder = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_ansi(io::stderr().is_terminal())
+        .with_writer(io::stderr);
     let _ = if log.json { builder.json().try_init() } else { builder.try_init() };
 }

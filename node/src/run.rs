@@ -127,7 +127,12 @@ async fn bind(addresses: &[SocketAddr]) -> Result<Vec<TcpListener>, RunError> {
     Ok(listeners)
 }
 
-fn node_config(config: &Config, registry: Arc<dyn Registry>, link_tls: LinkTls) -> NodeConfig {
+/// The node's part of the settings.
+pub(crate) fn node_config(
+    config: &Config,
+    registry: Arc<dyn Registry>,
+    link_tls: LinkTls,
+) -> NodeConfig {
     NodeConfig {
         id: config.id.clone(),
         region: config.region.clone(),

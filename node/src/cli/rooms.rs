@@ -73,6 +73,7 @@ enum Verb {
 }
 
 #[derive(Debug, clap::Args)]
+#[group(skip)]
 struct Place {
     /// Only in these regions, while any node of them is up.
     #[arg(long, value_delimiter = ',')]

@@ -85,19 +85,22 @@ fn peer_routes() -> Vec<Route> {
 }
 
 /// What has its own rules on who may ask, or none.
-fn open_routes(app: &App) -> Vec<Route> {
-    let mut routes: Vec<Route> = vec![
+fn open_routes() -> Vec<Route> {
+    vec![
         ("/livez", &["get"], get(probes::livez)),
         ("/readyz", &["get"], get(probes::readyz)),
         ("/metrics", &["get"], get(probes::metrics)),
         ("/v1/rooms/{room}/placement", &["get"], get(api::rooms::placement)),
-    ];
-    if app.dev.is_some() {
-        routes.push(("/dev/nodes", &["get"], get(dev::list)));
-        routes.push(("/dev/nodes/{id}/kill", &["post"], post(dev::kill)));
-        routes.push(("/dev/nodes/{id}/start", &["post"], post(dev::start)));
-    }
-    routes
+    ]
+}
+
+/// Of `starling dev` alone.
+fn dev_routes() -> Vec<Route> {
+    vec![
+        ("/dev/nodes", &["get"], get(dev::list)),
+        ("/dev/nodes/{id}/kill", &["post"], post(dev::kill)),
+        ("/dev/nodes/{id}/start", &["post"], post(dev::start)),
+    ]
 }
 
 /// Everything one listener serves.
@@ -108,7 +111,10 @@ pub fn router(app: &App, side: Side) -> Router {
     let handed_on = middleware::from_fn_with_state(app.clone(), forward::layer);
     let mut router = add(Router::new(), peer_routes()).route_layer(handed_on);
     router = add(router, admin_routes());
-    router = add(router, open_routes(app));
+    router = add(router, open_routes());
+    if app.dev.is_some() {
+        router = add(router, dev_routes());
+    }
     if side != Side::Public {
         router = router
             .route("/openapi.json", get(openapi::document))

@@ -1,1 +1,195 @@
-//! t
+//! Tests of the routes against a real node.
+
+use axum::{body::Body, http::Request};
+use serde_json::{Value, json};
+
+use super::*;
+use crate::testing::{ADMIN, Answer, app, request, send};
+
+async fn ask(app: &App, method: &str, path: &str, body: Option<Value>) -> Answer {
+    send(app, Side::Whole, request(method, path, body)).await
+}
+
+fn described() -> Vec<(String, String)> {
+    let document: Value = serde_json::from_str(openapi::json()).unwrap();
+    let mut all = Vec::new();
+    for (path, item) in document["paths"].as_object().unwrap() {
+        all.extend(item.as_object().unwrap().keys().map(|method| (path.clone(), method.clone())));
+    }
+    all
+}
+
+#[test]
+fn every_route_is_described_and_every_description_is_a_route() {
+    let mut routes: Vec<Route> = admin_routes();
+    routes.extend(peer_routes());
+    routes.extend(open_routes());
+    routes.extend(dev_routes());
+    let mut served: Vec<(String, String)> = Vec::new();
+    for (path, methods, _) in routes {
+        served.extend(methods.iter().map(|method| (path.to_owned(), (*method).to_owned())));
+    }
+    served.sort();
+    let mut described = described();
+    described.sort();
+    assert_eq!(served, described);
+}
+
+#[tokio::test]
+async fn every_admin_route_refuses_who_is_not_an_operator() {
+    let app = app().await;
+    let wish = json!({"room": "r", "peer": "p"});
+    let made = ask(&app, "POST", "/v1/tokens", Some(wish)).await.json();
+    let room_token = format!("Bearer {}", made["token"].as_str().unwrap());
+    let near = format!("Bearer {}x", &ADMIN[..ADMIN.len() - 1]);
+    let placement = "/v1/rooms/{room}/placement";
+    let guarded = |path: &str| path.starts_with("/v1/") && path != placement || path == "/metrics";
+    let mut tried = 0;
+    for (path, method) in described().into_iter().filter(|(path, _)| guarded(path)) {
+        let path = path.replace(['{', '}'], "");
+        for token in ["", "Bearer", "Basic YTpi", &near, &room_token] {
+            let request = Request::builder().method(method.to_uppercase().as_str()).uri(&path);
+            let request = request.header("authorization", token).body(Body::empty()).unwrap();
+            let answer = send(&app, Side::Whole, request).await;
+            assert_eq!(answer.status, 401, "{method} {path} {token}");
+            assert_eq!(answer.code(), "unauthorized");
+            tried += 1;
+        }
+    }
+    assert!(tried >= 100, "{tried}");
+}
+
+#[tokio::test]
+async fn refusals_of_http_itself_are_problems_too() {
+    let app = app().await;
+    let long = "x".repeat(MAX_BODY + 1);
+    for (method, path, body, code) in [
+        ("GET", "/nowhere", None, "method_not_found"),
+        ("GET", "/v1/nowhere", None, "method_not_found"),
+        ("PATCH", "/v1/rooms", None, "method_not_allowed"),
+        ("DELETE", "/", None, "method_not_allowed"),
+        ("POST", "/v1/rooms", Some(json!({})), "bad_request"),
+        ("POST", "/v1/rooms", Some(json!({"id": "a/b"})), "bad_request"),
+        ("POST", "/v1/rooms", Some(json!([long])), "too_large"),
+        ("GET", "/v1/rooms/a%20b", None, "bad_request"),
+        ("GET", "/v1/rooms/nope", None, "room_not_found"),
+        ("GET", "/v1/rooms/nope/peers", None, "room_not_found"),
+        ("GET", "/v1/nodes/nope", None, "node_not_found"),
+        ("POST", "/v1/nodes/nope/drain", None, "node_not_found"),
+        (
+            "POST",
+            "/v1/tokens",
+            Some(json!({"room": "r", "peer": "p", "ttlSeconds": 0})),
+            "bad_request",
+        ),
+        ("GET", "/dev/nodes", None, "method_not_found"),
+        ("GET", "/ws?roomId=r&peerId=p", None, "bad_request"),
+    ] {
+        let answer = ask(&app, method, path, body).await;
+        assert_eq!(answer.code(), code, "{method} {path}");
+    }
+    let mut unmarked = request("POST", "/v1/rooms", Some(json!({"id": "r"})));
+    unmarked.headers_mut().remove("content-type");
+    assert_eq!(send(&app, Side::Whole, unmarked).await.code(), "bad_request");
+}
+
+#[tokio::test]
+async fn a_room_is_made_changed_and_deleted() {
+    let app = app().await;
+    let made = ask(&app, "POST", "/v1/rooms", Some(json!({"id": "r"}))).await;
+    assert_eq!(made.status, 201, "{made:?}");
+    let again = ask(&app, "POST", "/v1/rooms", Some(json!({"id": "r"}))).await;
+    assert_eq!(again.code(), "room_exists");
+    let policy = json!({"pinnedNodes": ["node-1"], "regions": ["eu"], "maxPeers": 3});
+    let changed = ask(&app, "PUT", "/v1/rooms/r/policy", Some(policy.clone())).await;
+    assert_eq!(changed.json()["policy"], policy);
+    assert_eq!(ask(&app, "DELETE", "/v1/rooms/r", None).await.status, 204);
+}
+
+#[tokio::test]
+async fn a_room_token_shows_its_own_placement_only() {
+    let app = app().await;
+    let wish = json!({"room": "r", "peer": "p"});
+    let made = ask(&app, "POST", "/v1/tokens", Some(wish)).await;
+    assert_eq!(made.status, 201);
+    let token = made.json()["token"].as_str().unwrap().to_owned();
+    let place = async |room: &str, token: &str| {
+        let mut asked = request("GET", &format!("/v1/rooms/{room}/placement"), None);
+        let value = format!("Bearer {token}").parse().unwrap();
+        asked.headers_mut().insert("authorization", value);
+        send(&app, Side::Whole, asked).await
+    };
+    assert_eq!(place("r", &token).await.json()["node"], "node-1");
+    assert_eq!(place("r", ADMIN).await.json()["here"], true);
+    assert_eq!(place("other", &token).await.code(), "forbidden");
+    assert_eq!(place("r", "garbage").await.code(), "unauthorized");
+}
+
+#[tokio::test]
+async fn beside_an_admin_listener_the_public_one_serves_no_admin_api() {
+    let app = app().await;
+    let public = async |request| send(&app, Side::Public, request).await;
+    for path in ["/v1/rooms", "/v1/nodes", "/v1/rooms/r/peers", "/docs", "/metrics"] {
+        assert_eq!(public(request("GET", path, None)).await.code(), "method_not_found", "{path}");
+    }
+    assert_eq!(public(request("GET", "/v1/rooms/r/placement", None)).await.status, 200);
+    let pass = app.passes.issue(&"node-2".parse().unwrap(), "GET", "/v1/rooms");
+    let mut handed_on = request("GET", "/v1/rooms", None);
+    handed_on.headers_mut().insert(guard::FORWARDED, pass.parse().unwrap());
+    assert_eq!(public(handed_on).await.status, 200);
+    let mut forged = request("GET", "/v1/nodes", None);
+    forged.headers_mut().insert(guard::FORWARDED, pass.parse().unwrap());
+    assert_eq!(public(forged).await.code(), "unauthorized");
+    let open = Request::builder().uri("/metrics").body(Body::empty()).unwrap();
+    assert_eq!(send(&app, Side::Admin, open).await.status, 200);
+    assert_eq!(send(&app, Side::Admin, request("GET", "/", None)).await.code(), "method_not_found");
+}
+
+#[tokio::test]
+async fn probes_need_no_token_and_metrics_are_text() {
+    let app = app().await;
+    for path in ["/livez", "/readyz", "/openapi.json", "/docs", "/docs/docs.js", "/"] {
+        let request = Request::builder().uri(path).body(Body::empty()).unwrap();
+        assert_eq!(send(&app, Side::Whole, request).await.status, 200, "{path}");
+    }
+    let metrics = ask(&app, "GET", "/metrics", None).await;
+    assert_eq!(metrics.headers["content-type"], "text/plain; version=0.0.4; charset=utf-8");
+    assert!(metrics.text.contains("starling_http_answers_total{status=\"2xx\"} 6\n"));
+}
+
+#[tokio::test]
+async fn pages_load_nothing_from_elsewhere() {
+    let app = app().await;
+    for path in ["/", "/docs"] {
+        let page = ask(&app, "GET", path, None).await;
+        let policy = page.headers["content-security-policy"].to_str().unwrap();
+        assert!(policy.starts_with("default-src 'self'"), "{path}");
+    }
+    for file in [include_str!("docs/index.html"), include_str!("docs/docs.js")] {
+        assert!(!file.contains("//cdn") && !file.contains("https://"), "an external address");
+    }
+}
+
+#[tokio::test]
+async fn only_listed_origins_may_call_from_a_browser() {
+    let app = app().await;
+    for (origin, allowed) in [("https://app.example", true), ("https://evil.example", false)] {
+        let mut asked = request("GET", "/v1/rooms", None);
+        asked.headers_mut().insert("origin", origin.parse().unwrap());
+        let answer = send(&app, Side::Whole, asked).await;
+        let header = answer.headers.get("access-control-allow-origin");
+        assert_eq!(header.is_some(), allowed, "{origin}");
+    }
+}
+
+#[tokio::test]
+async fn a_drain_is_seen_and_taken_back() {
+    let app = app().await;
+    let drained = ask(&app, "POST", "/v1/nodes/node-1/drain", Some(json!({"wait": true}))).await;
+    assert_eq!(drained.status, 200, "{drained:?}");
+    let ready = Request::builder().uri("/readyz").body(Body::empty()).unwrap();
+    assert_eq!(send(&app, Side::Whole, ready).await.status, 503);
+    assert_eq!(ask(&app, "POST", "/v1/nodes/node-1/undrain", None).await.status, 200);
+    let ready = Request::builder().uri("/readyz").body(Body::empty()).unwrap();
+    assert_eq!(send(&app, Side::Whole, ready).await.status, 200);
+}
