@@ -60,6 +60,8 @@ pub struct Surroundings {
 pub struct Running {
     /// The node.
     pub node: Node,
+    /// Where page and signalling are served.
+    pub listening: Vec<SocketAddr>,
     /// Ends the listeners.
     stop: watch::Sender<bool>,
 }
@@ -71,6 +73,7 @@ pub struct Running {
 pub async fn start(config: &Config, around: Surroundings) -> Result<Running, RunError> {
     let public = bind(&config.http.listen).await?;
     let admin = bind(config.http.admin_listen.as_slice()).await?;
+    let listening: Vec<_> = public.iter().filter_map(|one| one.local_addr().ok()).collect();
     let tls = acceptor(config)?;
     let node = Node::start(node_config(config, around.registry, around.link_tls)).await?;
     let app = App::new(node.clone(), config, around.dev);
@@ -83,7 +86,7 @@ pub async fn start(config: &Config, around: Surroundings) -> Result<Running, Run
             tokio::spawn(server::serve(listener, tls, router, app, stopped));
         }
     }
-    Ok(Running { node, stop })
+    Ok(Running { node, listening, stop })
 }
 
 impl Running {

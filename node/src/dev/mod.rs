@@ -7,3 +7,6 @@ mod settings;
 
 pub use cluster::{DevCluster, DevError};
 pub use settings::{DevArgs, Secrets};
+
+#[cfg(test)]
+mod tests;

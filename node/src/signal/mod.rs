@@ -2,3 +2,6 @@
 
 pub mod adaptor;
 pub mod socket;
+
+#[cfg(test)]
+mod tests;

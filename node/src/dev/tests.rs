@@ -1,0 +1,153 @@
+//! Tests of the development cluster: real nodes, real links, a real kill.
+
+use std::{
+    net::{Ipv4Addr, TcpListener},
+    time::{Duration, Instant},
+};
+
+use axum::http::{HeaderValue, Method, header::AUTHORIZATION};
+use clap::Parser;
+use serde_json::{Value, json};
+use starling_proto::Code;
+use tokio::runtime::Runtime;
+
+use super::*;
+use crate::{
+    client::{Answer, Ask, ask},
+    config::Secret,
+    http::dev::DevNodes,
+};
+
+const ADMIN: &str = "admin-admin-admin-admin-admin-admin";
+
+#[derive(Parser)]
+struct Line {
+    #[command(flatten)]
+    args: DevArgs,
+}
+
+struct Case {
+    main: Runtime,
+    cluster: std::sync::Arc<DevCluster>,
+    urls: Vec<String>,
+}
+
+impl Case {
+    fn new(nodes: u16) -> Self {
+        let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
+        let main = tokio::runtime::Builder::new_multi_thread()
+            .worker_threads(1)
+            .enable_all()
+            .build()
+            .unwrap();
+        let text = |word: &str| Secret::new(word.repeat(6));
+        let admin = Secret::new(ADMIN);
+        let secrets = Secrets { cluster: text("cluster"), token: text("tokens"), admin };
+        for port in free_ports(nodes) {
+            let (nodes, port) = (nodes.to_string(), port.to_string());
+            let line = ["dev", "--nodes", &nodes, "--port", &port, "--workers", "1"];
+            let args = Line::parse_from(line).args;
+            let configs = args.configs(&secrets);
+            let urls = configs.iter().map(|config| config.http.api_url.clone()).collect();
+            if let Ok(cluster) = DevCluster::start(&args, configs, main.handle().clone()) {
+                return Self { main, cluster, urls };
+            }
+        }
+        panic!("no free ports");
+    }
+
+    fn ask(&self, node: usize, method: Method, path: &str, body: Option<Value>) -> Option<Answer> {
+        let token = HeaderValue::from_str(&format!("Bearer {ADMIN}")).unwrap();
+        let asked = Ask {
+            method,
+            url: format!("{}{path}", self.urls[node]),
+            headers: vec![(AUTHORIZATION, token)],
+            body: body.map(|body| body.to_string()).unwrap_or_default().into(),
+            within: Duration::from_secs(5),
+        };
+        self.main.block_on(ask(asked)).ok()
+    }
+
+    fn json(&self, node: usize, path: &str) -> Value {
+        let answer = self.ask(node, Method::GET, path, None);
+        answer.map_or(Value::Null, |answer| serde_json::from_slice(&answer.body).unwrap())
+    }
+
+    /// Asks until the answer fits; the cluster agrees within a moment, not at once.
+    fn until(&self, what: &str, fits: impl Fn(&Self) -> bool) {
+        let end = Instant::now() + Duration::from_secs(15);
+        while !fits(self) {
+            assert!(Instant::now() < end, "not within 15 s: {what}");
+            std::thread::sleep(Duration::from_millis(20));
+        }
+    }
+
+    fn linked(&self, node: usize) -> usize {
+        let nodes = self.json(node, "/v1/nodes");
+        let nodes = nodes.as_array().cloned().unwrap_or_default();
+        nodes.iter().filter(|node| node["linked"] == true).count()
+    }
+}
+
+impl Drop for Case {
+    fn drop(&mut self) {
+        self.cluster.stop();
+    }
+}
+
+/// Some ports with `count - 1` free ones after them.
+fn free_ports(count: u16) -> Vec<u16> {
+    let free = |port: u16| TcpListener::bind((Ipv4Addr::LOCALHOST, port)).is_ok();
+    let candidates = (0..50).filter_map(|_| {
+        let first = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).ok()?.local_addr().ok()?.port();
+        (first..first.checked_add(count)?).all(free).then_some(first)
+    });
+    candidates.take(5).collect()
+}
+
+#[test]
+fn a_peer_is_found_and_removed_through_any_node() {
+    let case = Case::new(2);
+    case.until("links", |case| case.linked(0) == 1 && case.linked(1) == 1);
+    let peer = json!({"id": "recorder", "displayName": "Recorder"});
+    let made = case.ask(0, Method::POST, "/v1/rooms/r/peers", Some(peer)).unwrap();
+    assert_eq!(made.status, 201, "{:?}", made.body);
+    let path = "/v1/rooms/r/peers";
+    case.until("peer seen from the other node", |case| case.json(1, path)[0]["node"] == "node-1");
+    let transport = case.ask(1, Method::POST, "/v1/rooms/r/peers/recorder/transports", None);
+    let transport = transport.unwrap();
+    assert_eq!(transport.status, 201, "{:?}", transport.body);
+    let removed = case.ask(1, Method::DELETE, "/v1/rooms/r/peers/recorder", None).unwrap();
+    assert_eq!(removed.status, 204, "{:?}", removed.body);
+    case.until("peer gone", |case| case.json(0, path)[0].is_null());
+}
+
+#[test]
+fn a_node_is_drained_through_another() {
+    let case = Case::new(2);
+    case.until("links", |case| case.linked(0) == 1 && case.linked(1) == 1);
+    let drain = case.ask(0, Method::POST, "/v1/nodes/node-2/drain", Some(json!({"wait": true})));
+    assert_eq!(drain.unwrap().status, 200);
+    assert_eq!(case.ask(1, Method::GET, "/readyz", None).unwrap().status, 503);
+    let back = case.ask(0, Method::POST, "/v1/nodes/node-2/undrain", None);
+    assert_eq!(back.unwrap().status, 200);
+    assert_eq!(case.ask(1, Method::GET, "/readyz", None).unwrap().status, 200);
+}
+
+#[test]
+fn a_killed_node_is_silent_is_missed_and_comes_back() {
+    let case = Case::new(2);
+    case.until("links", |case| case.linked(0) == 1);
+    let killed = case.ask(1, Method::POST, "/dev/nodes/node-2/kill", None);
+    assert_eq!(killed.unwrap().status, 202);
+    case.until("silence", |case| case.ask(1, Method::GET, "/livez", None).is_none());
+    let again = case.cluster.kill(&"node-2".parse().unwrap()).unwrap_err();
+    assert_eq!(again.code, Code::WrongState);
+    case.until("link lost", |case| case.linked(0) == 0);
+    case.until("lease ended", |case| {
+        case.json(0, "/v1/nodes").as_array().is_some_and(|nodes| nodes.len() == 1)
+    });
+    let started = case.ask(0, Method::POST, "/dev/nodes/node-2/start", None);
+    assert_eq!(started.unwrap().status, 202);
+    case.until("link again", |case| case.linked(0) == 1 && case.linked(1) == 1);
+}

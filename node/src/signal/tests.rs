@@ -1,0 +1,186 @@
+//! Tests of the WebSocket endpoint over a real socket, against a real node.
+
+use std::time::Duration;
+
+use futures::{SinkExt, StreamExt};
+use serde_json::{Value, json};
+use tokio::net::TcpStream;
+use tokio_tungstenite::{
+    MaybeTlsStream, WebSocketStream, connect_async,
+    tungstenite::{
+        Error, Message,
+        client::IntoClientRequest,
+        http::{HeaderValue, Response},
+    },
+};
+
+use super::adaptor::FRAMES_BURST;
+use crate::{
+    auth::Tokens,
+    config::Config,
+    run::{self, Running},
+    testing::{around, config, registered},
+};
+
+type Socket = WebSocketStream<MaybeTlsStream<TcpStream>>;
+
+struct Case {
+    running: Running,
+    config: Config,
+}
+
+impl Case {
+    async fn new() -> Self {
+        Self::with(config()).await
+    }
+
+    async fn with(config: Config) -> Self {
+        let running = run::start(&config, around(&config)).await.unwrap();
+        registered(&running.node).await;
+        Self { running, config }
+    }
+
+    fn token(&self, room: &str, peer: &str) -> String {
+        let wish = serde_json::from_value(json!({"room": room, "peer": peer})).unwrap();
+        Tokens::new(&self.config.token_secret).issue(&wish).unwrap().token
+    }
+
+    /// Connects, or says with which status that was refused.
+    async fn try_open(&self, path: &str, protocol: Option<&'static str>) -> Result<Socket, u16> {
+        let url = format!("ws://{}{path}", self.running.listening[0]);
+        let mut request = url.into_client_request().unwrap();
+        if let Some(protocol) = protocol {
+            let value = HeaderValue::from_static(protocol);
+            request.headers_mut().insert("sec-websocket-protocol", value);
+        }
+        match connect_async(request).await {
+            Ok((socket, answer)) => {
+                assert_eq!(header(&answer, "sec-websocket-protocol"), Some("protoo"));
+                Ok(socket)
+            }
+            Err(Error::Http(answer)) => Err(answer.status().as_u16()),
+            Err(other) => panic!("{other}"),
+        }
+    }
+
+    async fn open(&self, room: &str, peer: &str) -> Socket {
+        let path = format!("/?roomId={room}&peerId={peer}&token={}", self.token(room, peer));
+        self.try_open(&path, Some("protoo")).await.unwrap()
+    }
+}
+
+fn header<'a, T>(answer: &'a Response<T>, name: &str) -> Option<&'a str> {
+    answer.headers().get(name).and_then(|value| value.to_str().ok())
+}
+
+/// The next protoo frame.
+async fn next(socket: &mut Socket) -> Value {
+    loop {
+        let message = tokio::time::timeout(Duration::from_secs(5), socket.next()).await;
+        match message.unwrap().unwrap().unwrap() {
+            Message::Text(text) => return serde_json::from_str(text.as_str()).unwrap(),
+            Message::Close(frame) => panic!("closed: {frame:?}"),
+            _ => {}
+        }
+    }
+}
+
+/// The close code at the end.
+async fn end(socket: &mut Socket) -> Option<u16> {
+    let read = async {
+        loop {
+            match socket.next().await {
+                Some(Ok(Message::Close(frame))) => return frame.map(|frame| frame.code.into()),
+                Some(Ok(_)) => {}
+                Some(Err(_)) | None => return None,
+            }
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(5), read).await.unwrap()
+}
+
+async fn say(socket: &mut Socket, text: impl Into<String>) {
+    socket.send(Message::text(text.into())).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_client_with_a_token_is_answered() {
+    let case = Case::new().await;
+    let mut socket = case.open("r", "alice").await;
+    say(&mut socket, r#"{"request":true,"id":7,"method":"getRouterRtpCapabilities","data":{}}"#)
+        .await;
+    let answer = next(&mut socket).await;
+    assert_eq!((&answer["id"], &answer["ok"]), (&json!(7), &json!(true)), "{answer}");
+    assert!(answer["data"]["routerRtpCapabilities"]["codecs"].is_array(), "{answer}");
+    say(&mut socket, r#"{"request":true,"id":8,"method":"fly","data":{}}"#).await;
+    let refusal = next(&mut socket).await;
+    assert_eq!(refusal["errorCode"], 404);
+    assert!(refusal["errorReason"].as_str().unwrap().ends_with("[method_not_found]"));
+}
+
+#[tokio::test]
+async fn who_may_not_come_in_is_told_by_status() {
+    let case = Case::new().await;
+    let token = case.token("r", "alice");
+    for (path, protocol, status) in [
+        (format!("/?roomId=r&peerId=alice&token={token}"), None, 403),
+        (format!("/?roomId=r&peerId=alice&token={token}"), Some("chat"), 403),
+        (format!("/?roomId=other&peerId=alice&token={token}"), Some("protoo"), 403),
+        (format!("/?roomId=r&peerId=bob&token={token}"), Some("protoo"), 403),
+        (format!("/ws?peerId=alice&token={token}"), Some("protoo"), 400),
+        (format!("/?roomId=a%2Fb&peerId=alice&token={token}"), Some("protoo"), 400),
+        ("/?roomId=r&peerId=alice".to_owned(), Some("protoo"), 401),
+        ("/?roomId=r&peerId=alice&token=x.y.z".to_owned(), Some("protoo"), 401),
+    ] {
+        let refused = case.try_open(&path, protocol).await.map(|_| ());
+        assert_eq!(refused, Err(status), "{path} {protocol:?}");
+    }
+}
+
+#[tokio::test]
+async fn sessions_of_an_address_are_rated() {
+    let mut config = config();
+    config.http.sessions_per_second = 1;
+    let case = Case::with(config).await;
+    let mut refused = 0;
+    for _ in 0..20 {
+        refused += usize::from(case.try_open("/?roomId=r", None).await.map(|_| ()) == Err(429));
+    }
+    assert!((9..=10).contains(&refused), "{refused}");
+}
+
+#[tokio::test]
+async fn an_oversize_frame_ends_the_session() {
+    let case = Case::new().await;
+    let mut socket = case.open("r", "alice").await;
+    let _ = socket.send(Message::text("x".repeat(70_000))).await;
+    let code = end(&mut socket).await;
+    assert!(code.is_none() || code == Some(1009), "{code:?}");
+}
+
+#[tokio::test]
+async fn nonsense_is_ignored_and_a_flood_is_not() {
+    let case = Case::new().await;
+    let mut socket = case.open("r", "alice").await;
+    for text in ["", "{", "[1]", r#"{"request":true,"id":"x"}"#, r#"{"response":true,"id":99}"#] {
+        say(&mut socket, text).await;
+    }
+    socket.send(Message::binary(vec![1, 2, 3])).await.unwrap();
+    say(&mut socket, r#"{"request":true,"id":1,"method":"getRouterRtpCapabilities"}"#).await;
+    assert_eq!(next(&mut socket).await["id"], 1);
+    for _ in 0..=FRAMES_BURST + 100 {
+        if socket.send(Message::text("{}")).await.is_err() {
+            break;
+        }
+    }
+    assert_eq!(end(&mut socket).await, Some(4000));
+}
+
+#[tokio::test]
+async fn a_draining_node_says_so_and_closes() {
+    let case = Case::new().await;
+    case.running.node.drain(Duration::ZERO).await.unwrap();
+    let mut socket = case.open("r", "alice").await;
+    // It is the only node, so there is nowhere to go: try again later.
+    assert_eq!(end(&mut socket).await, Some(1013));
+}
