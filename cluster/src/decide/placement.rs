@@ -87,8 +87,6 @@ struct Estimate<'a> {
     busy: f32,
     /// In the client's region and not too busy.
     near: bool,
-    /// Of the room, or about to be.
-    joined: bool,
 }
 
 /// Decides by policy, then the wanted node, then the client's region, then nodes of the room, then
@@ -102,26 +100,31 @@ pub fn place(input: &PlacementInput<'_>) -> Decision {
     }
     let linked = || input.candidates.iter().filter(|candidate| candidate.linked);
     let scope = Scope::of(policy, linked().map(|c| (c.record, c.state)));
-    let soon: BTreeSet<_> = input.reservations.nodes_of(input.now, input.room).collect();
     let allowed: Vec<_> = linked()
         .filter(|c| c.state == NodeState::Up && scope.allows(c.record))
-        .filter_map(|c| estimate(input, &soon, c))
+        .filter_map(|c| estimate(input, c))
         .collect();
-    match choose(input.wanted, &allowed) {
+    match choose(input, &allowed) {
         Some(node) if node == input.here => Decision::Here,
         Some(node) => Decision::Node(node.clone()),
         None => Decision::Refused(nobody(&scope)),
     }
 }
 
-fn choose<'a>(wanted: Option<&NodeId>, allowed: &[Estimate<'a>]) -> Option<&'a NodeId> {
-    if let Some(wanted) = allowed.iter().find(|e| Some(e.node) == wanted) {
+fn choose<'a>(input: &PlacementInput<'_>, allowed: &[Estimate<'a>]) -> Option<&'a NodeId> {
+    if let Some(wanted) = input.wanted
+        && let Some(wanted) = allowed.iter().find(|e| e.node == wanted)
+    {
         return Some(wanted.node);
     }
     let any_near = allowed.iter().any(|e| e.near);
     let reach = || allowed.iter().filter(|e| !any_near || e.near);
     let idlest = reach().map(|e| e.busy).min_by(f32::total_cmp)?;
-    let joined = |e: &&Estimate<'_>| e.joined && e.busy < HEADROOM.min(idlest + AFFINITY);
+    let soon: BTreeSet<_> = input.reservations.nodes_of(input.now, input.room).collect();
+    let joined = |e: &&Estimate<'_>| {
+        e.busy < HEADROOM.min(idlest + AFFINITY)
+            && (input.room_nodes.contains(e.node) || soon.contains(e.node))
+    };
     let best = reach().filter(joined).min_by(idler).or_else(|| reach().min_by(idler));
     best.map(|e| e.node)
 }
@@ -132,11 +135,7 @@ fn idler(a: &&Estimate<'_>, b: &&Estimate<'_>) -> Ordering {
 }
 
 /// None if the node is full.
-fn estimate<'a>(
-    input: &PlacementInput<'_>,
-    soon: &BTreeSet<&NodeId>,
-    candidate: &Candidate<'a>,
-) -> Option<Estimate<'a>> {
+fn estimate<'a>(input: &PlacementInput<'_>, candidate: &Candidate<'a>) -> Option<Estimate<'a>> {
     let (record, load) = (candidate.record, candidate.load);
     let placed = input.reservations.count(input.now, &record.id, candidate.reported);
     let peers = load.peers.saturating_add(placed);
@@ -156,7 +155,6 @@ fn estimate<'a>(
         peers,
         busy,
         near: !input.region.is_empty() && record.region == input.region && busy < HEADROOM,
-        joined: input.room_nodes.contains(&record.id) || soon.contains(&record.id),
     })
 }
 

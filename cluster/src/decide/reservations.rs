@@ -3,7 +3,7 @@
 //! decides.
 
 use std::{
-    collections::{BTreeMap, VecDeque},
+    collections::{BTreeMap, HashMap, VecDeque},
     time::{Duration, Instant},
 };
 
@@ -22,7 +22,8 @@ const MAX_ROOMS: usize = 65_536;
 /// What was placed on which node, and when.
 #[derive(Clone, Debug, Default)]
 pub struct Reservations {
-    nodes: BTreeMap<NodeId, VecDeque<Instant>>,
+    /// Asked for every candidate of every placement, hence hashed; never iterated in a decision.
+    nodes: HashMap<NodeId, VecDeque<Instant>>,
     /// The newest join of each room on each node.
     rooms: BTreeMap<RoomId, BTreeMap<NodeId, Instant>>,
     swept: Option<Instant>,
