@@ -1,5 +1,6 @@
 //! Planes among fake clients, with literal times: no socket, no clock, no sleep.
 
+mod allocations;
 mod bench;
 mod camera;
 mod forwarding;

@@ -1,0 +1,141 @@
+//! Once its buffers have their size, forwarding takes no memory.
+#![expect(unsafe_code, reason = "a global allocator that counts can only be written this way")]
+
+use std::{
+    alloc::{GlobalAlloc, Layout, System},
+    cell::Cell,
+    time::Duration,
+};
+
+use starling_proto::{rtp::RtpType, transport::SrtpProfile};
+
+use super::bench::*;
+use crate::{
+    Command, SocketId, TransportKey,
+    command::{SrtpKey, SrtpKeys},
+};
+
+thread_local! {
+    /// Of this thread, so that other tests do not count.
+    static ALLOCATIONS: Cell<u64> = const { Cell::new(0) };
+}
+
+struct Counting;
+
+fn count() {
+    // Not there any more while its thread ends.
+    let _ = ALLOCATIONS.try_with(|count| count.set(count.get() + 1));
+}
+
+// SAFETY: every call goes to `System` unchanged; counting touches a constant-initialised thread local,
+// which does not allocate.
+unsafe impl GlobalAlloc for Counting {
+    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+        count();
+        // SAFETY: the caller's contract is `System`'s.
+        unsafe { System.alloc(layout) }
+    }
+
+    unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
+        // SAFETY: as above; `pointer` came from `System`.
+        unsafe { System.dealloc(pointer, layout) }
+    }
+
+    unsafe fn realloc(&self, pointer: *mut u8, layout: Layout, size: usize) -> *mut u8 {
+        count();
+        // SAFETY: as above.
+        unsafe { System.realloc(pointer, layout, size) }
+    }
+}
+
+#[global_allocator]
+static ALLOCATOR: Counting = Counting;
+
+fn allocations(work: impl FnOnce()) -> u64 {
+    let before = ALLOCATIONS.with(Cell::get);
+    work();
+    ALLOCATIONS.with(Cell::get) - before
+}
+
+/// Frames of eight packets to 20 viewers and of one to 20 listeners; allocations and packets sent
+/// in the last of three seconds.
+fn forward(srtp: bool) -> (u64, u64) {
+    let mut bench = Bench::new(1);
+    bench.plain(1, address(5001));
+    bench.produce(1, 1, vp8(1111));
+    bench.produce(1, 2, opus(3333));
+    for viewer in 0..20u64 {
+        let transport = 100 + viewer;
+        bench.plain(transport, address(6000 + viewer as u16));
+        if srtp {
+            let key = SrtpKey { key: vec![viewer as u8; 16], salt: vec![7; 12] };
+            let keys = SrtpKeys {
+                profile: SrtpProfile::AeadAes128Gcm,
+                send: key.clone(),
+                recv: key,
+            };
+            let transport = TransportKey(transport);
+            bench.command(Command::SetSrtp { transport, keys: Box::new(keys) });
+        }
+        let ssrc = 10_000 + 10 * viewer as u32;
+        bench.consume(transport, 2 * viewer, 1, video_consumer(ssrc, RtpType::Simple));
+        bench.consume(transport, 2 * viewer + 1, 2, audio_consumer(ssrc + 5));
+    }
+    let mut sequence = 0u16;
+    let (mut taken, mut sent, mut runs) = (0, 0, 0);
+    for frame in 0..2_200u32 {
+        let payload = vp8_payload(frame == 0, frame as u16, frame as u8, 0, false);
+        let mut batch: Vec<Vec<u8>> = Vec::new();
+        for n in 0..8 {
+            let mut payload = payload.clone();
+            payload[0] = if n == 0 { 0x90 } else { 0x80 };
+            payload.resize(1_100 - n % 3, 5);
+            batch.push(rtp(96, 1111, sequence, frame * 3_000, n == 7, &[], &payload));
+            sequence = sequence.wrapping_add(1);
+        }
+        batch.push(rtp(111, 3333, frame as u16, frame * 960, false, &[], &[9; 80]));
+        // The ring keeps two seconds: it has its buffers after that.
+        let steady = frame > 2_000;
+        let now = bench.now;
+        let plane = &mut bench.plane;
+        let counted = allocations(|| {
+            for packet in &mut batch {
+                plane.handle_datagram(now, SocketId(11), address(5001), packet);
+            }
+            plane.flush(now, &mut |flight| {
+                for run in flight.runs.iter().filter(|_| steady) {
+                    sent += run.bytes.len().div_ceil(run.segment);
+                    runs += 1;
+                }
+            });
+        });
+        if steady {
+            taken += counted;
+        }
+        // Reports and scores are not packets forwarded, and may allocate.
+        bench.now += Duration::from_millis(2);
+        if bench.plane.next_timeout().is_some_and(|(at, _)| at <= bench.now) {
+            bench.plane.handle_timeout(bench.now);
+            bench.settle();
+            bench.packets.clear();
+        }
+    }
+    // A frame is one run although its packets differ by a byte or two; the audio packet, shorter than
+    // they are, ends it.
+    assert_eq!(runs, 199 * 20);
+    (taken, sent as u64)
+}
+
+#[test]
+fn a_forwarded_packet_takes_no_memory() {
+    for srtp in [false, true] {
+        let (taken, sent) = forward(srtp);
+        assert_eq!(sent, 199 * 20 * 9);
+        assert_eq!(taken, 0, "for {sent} packets, srtp {srtp}");
+    }
+}
+
+#[test]
+fn the_count_counts() {
+    assert_eq!(allocations(|| drop(Box::new([1u8; 100]))), 1);
+}
