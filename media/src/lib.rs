@@ -9,13 +9,13 @@ pub mod command;
 pub mod consumer;
 pub mod dtls;
 pub mod event;
-pub mod ingress;
 pub mod ice;
+pub mod ingress;
 pub mod negotiation;
-pub mod rtcp;
-pub mod rtp;
 pub mod plane;
 pub mod producer;
+pub mod rtcp;
+pub mod rtp;
 pub mod srtp;
 
 pub use command::{Command, ConsumerKey, PipeKey, ProducerKey, SocketId, TransportKey};

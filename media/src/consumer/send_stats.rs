@@ -36,6 +36,8 @@ pub struct SendStats {
     pub plis: u64,
     /// Full intra requests.
     pub firs: u64,
+    /// Bytes not yet in `rate`.
+    unrated: usize,
     /// Sent again at the receiver's wish since its last report.
     repaired_since: u64,
     packets_reported: u64,
@@ -68,6 +70,7 @@ impl Default for SendStats {
             nacked: 0,
             plis: 0,
             firs: 0,
+            unrated: 0,
             repaired_since: 0,
             packets_reported: 0,
             lost_reported: 0,
@@ -90,8 +93,17 @@ impl SendStats {
         self.packets += 1;
         self.bytes += len as u64;
         self.octets += payload_len as u64;
-        self.rate.add(now, len);
+        self.unrated += len;
         self.last_sent = Some(now);
+    }
+
+    /// A batch is over: its bytes count for the rate. Once per batch, because dividing time into
+    /// buckets costs as much as the rest of a packet's accounting.
+    pub fn end_batch(&mut self, now: Instant) {
+        let bytes = std::mem::take(&mut self.unrated);
+        if bytes > 0 {
+            self.rate.add(now, bytes);
+        }
     }
 
     /// One goes out again.
@@ -126,9 +138,8 @@ impl SendStats {
         self.jitter = block.jitter;
         let known = self.reports.iter().flatten().find(|(middle, _)| *middle == block.last_sr);
         if let (Some((_, sent)), true) = (known, block.last_sr != 0) {
-            let held = Duration::from_nanos(
-                (u64::from(block.delay_since_last_sr) * 1_000_000_000) >> 16,
-            );
+            let held =
+                Duration::from_nanos((u64::from(block.delay_since_last_sr) * 1_000_000_000) >> 16);
             let elapsed = now.saturating_duration_since(*sent);
             self.rtt = Some(elapsed.saturating_sub(held).max(Duration::from_micros(15)));
         }

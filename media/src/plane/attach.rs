@@ -57,9 +57,10 @@ impl Plane {
         let key = self.producers[producer].key;
         let mut waiting = std::mem::take(&mut self.scratch.places);
         waiting.clear();
-        let orphans = self.consumers.iter().filter(|(_, consumer)| {
-            consumer.producer.is_none() && consumer.producer_key == key
-        });
+        let orphans = self
+            .consumers
+            .iter()
+            .filter(|(_, consumer)| consumer.producer.is_none() && consumer.producer_key == key);
         waiting.extend(orphans.map(|(place, _)| place as u32));
         for consumer in waiting.drain(..) {
             self.attach(now, consumer as usize, producer);

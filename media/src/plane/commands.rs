@@ -124,8 +124,10 @@ impl Plane {
         comedia: bool,
         srtp: bool,
     ) -> Option<()> {
-        let plain =
-            Plain { rtp, rtcp, comedia, srtp, rtp_remote: None, rtcp_remote: None };
+        if std::iter::once(rtp).chain(rtcp).any(|socket| self.sockets.contains_key(&socket)) {
+            return None;
+        }
+        let plain = Plain { rtp, rtcp, comedia, srtp, rtp_remote: None, rtcp_remote: None };
         let place = self.add(now, key, Kind::Plain(plain))?;
         self.own_socket(rtp, place, false);
         if let Some(rtcp) = rtcp {

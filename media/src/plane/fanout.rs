@@ -115,5 +115,8 @@ fn offer_batch(
             }
         }
     }
+    for output in &mut consumer.outputs {
+        output.stats.end_batch(now);
+    }
     after
 }

@@ -34,13 +34,7 @@ impl Plane {
         self.take_routed(now, place, route, &header, packet);
     }
 
-    fn record_arrival(
-        &mut self,
-        now: Instant,
-        place: usize,
-        header: &RtpHeader,
-        packet: &[u8],
-    ) {
+    fn record_arrival(&mut self, now: Instant, place: usize, header: &RtpHeader, packet: &[u8]) {
         let start = self.start;
         let transport = &mut self.transports[place];
         let id = transport.ids.twcc;
@@ -48,8 +42,7 @@ impl Plane {
             return;
         }
         let Some(&[high, low]) = header.extension(packet, id) else { return };
-        let recorder =
-            transport.twcc_in.get_or_insert_with(|| Box::new(TwccRecorder::new(start)));
+        let recorder = transport.twcc_in.get_or_insert_with(|| Box::new(TwccRecorder::new(start)));
         recorder.on_packet(now, u16::from_be_bytes([high, low]));
         if let Some(at) = recorder.next_deadline() {
             if !std::mem::replace(&mut transport.twcc_armed, true) {
@@ -75,9 +68,8 @@ impl Plane {
         let route = transport.producers.iter().find_map(|&index| {
             let setup = &self.producers[index as usize].setup;
             let part = setup.takes(header.payload_type)?;
-            let other = mid.is_some_and(|mid| {
-                setup.mid.as_ref().is_some_and(|mine| mine.as_bytes() != mid)
-            });
+            let other = mid
+                .is_some_and(|mid| setup.mid.as_ref().is_some_and(|mine| mine.as_bytes() != mid));
             if other {
                 return None;
             }
@@ -103,6 +95,12 @@ impl Plane {
         let index = route.producer as usize;
         self.fan_out(now, index);
         self.producers[index].streams[usize::from(route.encoding)] = None;
+        self.stop_consumers(route);
+    }
+
+    /// Who got this stream has to start again with what follows it.
+    fn stop_consumers(&mut self, route: Route) {
+        let index = route.producer as usize;
         for position in 0..self.producers[index].consumers.len() {
             let consumer = self.producers[index].consumers[position] as usize;
             let output = self.consumers[consumer].output_of(route.encoding);
@@ -172,7 +170,15 @@ impl Plane {
         };
         self.counters.rtp_repaired += u64::from(repaired);
         let ssrc = stream.ssrc;
-        let begins = stream.activate(now);
+        let restarted = std::mem::take(&mut stream.restarted);
+        let begins = stream.activate(now) || restarted;
+        if restarted {
+            let uid = self.next_uid();
+            if let Some(stream) = self.producers[index].streams[encoding].as_deref_mut() {
+                stream.uid = uid;
+            }
+            self.stop_consumers(route);
+        }
         let lost_too_much = self.arm_nack(index, encoding);
         if key_frame {
             self.producers[index].key_frames.on_key_frame(ssrc);

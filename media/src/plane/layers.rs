@@ -209,9 +209,10 @@ impl Plane {
                 mask |= output.switch.awaited().map_or(0, |encoding| 1 << encoding);
             }
             for encoding in 0..MAX_ENCODINGS {
-                let sends = self.producers[producer].streams.get(encoding).is_some_and(|stream| {
-                    stream.as_ref().is_some_and(|stream| stream.active)
-                });
+                let sends = self.producers[producer]
+                    .streams
+                    .get(encoding)
+                    .is_some_and(|stream| stream.as_ref().is_some_and(|stream| stream.active));
                 if mask & (1 << encoding) != 0 && sends {
                     self.request_key_frame(now, producer, encoding);
                 }

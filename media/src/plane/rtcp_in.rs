@@ -122,10 +122,8 @@ impl Plane {
         output.stats.nacked += lost.len() as u64;
         let rtx = output.setup.rtx_ssrc.is_some();
         // Under GCM a packet may be repeated only to the bit, which new header extensions rule out.
-        let repeatable = transport
-            .srtp
-            .as_ref()
-            .is_none_or(|srtp| srtp.sender.may_repeat_with_changed_header());
+        let repeatable =
+            transport.srtp.as_ref().is_none_or(|srtp| srtp.sender.may_repeat_with_changed_header());
         if !rtx && !repeatable {
             return;
         }

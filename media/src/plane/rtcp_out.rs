@@ -57,13 +57,7 @@ impl Plane {
         }
     }
 
-    fn send_reception(
-        &mut self,
-        now: Instant,
-        place: usize,
-        sender: u32,
-        blocks: &[ReportBlock],
-    ) {
+    fn send_reception(&mut self, now: Instant, place: usize, sender: u32, blocks: &[ReportBlock]) {
         let mut packet = std::mem::take(&mut self.scratch.rtcp);
         packet.clear();
         build::receiver_report(&mut packet, sender, blocks);

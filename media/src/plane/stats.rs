@@ -30,9 +30,7 @@ impl Plane {
             }),
             StatsOf::Producer(key) => self.producer_keys.get(&key).copied().map(|place| {
                 let count = self.producers[place].streams.len();
-                let all = (0..count).filter_map(|encoding| {
-                    self.stream_stats(now, place, encoding)
-                });
+                let all = (0..count).filter_map(|encoding| self.stream_stats(now, place, encoding));
                 Value::Array(all.collect())
             }),
             StatsOf::Consumer(key) => {

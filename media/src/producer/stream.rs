@@ -75,7 +75,10 @@ pub struct RecvStream {
     pub active_since: Instant,
     /// More.
     pub counts: StreamCounts,
+    /// Its sender began anew under the same SSRC since somebody last looked.
+    pub restarted: bool,
     codec: Codec,
+    clock_rate: u32,
     dtx: bool,
     wide: Vec<u8>,
 }
@@ -136,7 +139,9 @@ impl RecvStream {
             active: false,
             active_since: now,
             counts: StreamCounts::default(),
+            restarted: false,
             codec: setup.codec,
+            clock_rate: setup.clock_rate,
             dtx: setup.dtx,
             wide: Vec::new(),
         }
@@ -200,7 +205,10 @@ impl RecvStream {
     }
 
     fn restart(&mut self) {
+        self.restarted = true;
         self.ring.clear();
+        self.clock = CaptureClock::new(self.clock_rate);
+        self.reported_at = None;
         if let Some(nack) = &mut self.nack {
             nack.reset();
         }

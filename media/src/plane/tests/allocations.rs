@@ -69,11 +69,8 @@ fn forward(srtp: bool) -> (u64, u64) {
         bench.plain(transport, address(6000 + viewer as u16));
         if srtp {
             let key = SrtpKey { key: vec![viewer as u8; 16], salt: vec![7; 12] };
-            let keys = SrtpKeys {
-                profile: SrtpProfile::AeadAes128Gcm,
-                send: key.clone(),
-                recv: key,
-            };
+            let keys =
+                SrtpKeys { profile: SrtpProfile::AeadAes128Gcm, send: key.clone(), recv: key };
             let transport = TransportKey(transport);
             bench.command(Command::SetSrtp { transport, keys: Box::new(keys) });
         }

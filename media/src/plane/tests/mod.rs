@@ -6,6 +6,7 @@ mod camera;
 mod forwarding;
 mod idle;
 mod pipes;
+mod plain;
 mod repair;
 mod replace;
 mod simulcast;

@@ -81,7 +81,11 @@ fn preferred_layers_are_followed_down_and_up() {
     let (first, last) = (got[0].header().timestamp, got[got.len() - 1].header().timestamp);
     let elapsed = last.wrapping_sub(first);
     // One millisecond for each step up since the last one down.
-    assert!(elapsed.abs_diff(179 * 33 * 90) <= 2 * 90 + 2, "{elapsed} instead of {}", 179 * 33 * 90);
+    assert!(
+        elapsed.abs_diff(179 * 33 * 90) <= 2 * 90 + 2,
+        "{elapsed} instead of {}",
+        179 * 33 * 90
+    );
 }
 
 #[test]

@@ -63,8 +63,11 @@ impl Client {
     }
 
     fn set_keys(&self, bench: &mut Bench) {
-        let keys =
-            SrtpKeys { profile: PROFILE, send: key(self.key as u8 + 100), recv: key(self.key as u8) };
+        let keys = SrtpKeys {
+            profile: PROFILE,
+            send: key(self.key as u8 + 100),
+            recv: key(self.key as u8),
+        };
         let transport = TransportKey(self.key);
         bench.command(Command::SetSrtp { transport, keys: Box::new(keys) });
     }
