@@ -118,8 +118,8 @@ pub struct Target {
     pub addr: SocketAddr,
 }
 
-/// Whoever panicked while holding one of this module's locks held values that are whole between any two
-/// statements.
+/// Whoever panicked while holding one of this module's locks held values that are whole between any
+/// two statements.
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

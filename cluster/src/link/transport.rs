@@ -29,7 +29,7 @@ const MOST_MTU: u16 = 1_452;
 /// quinn takes 5 % random loss for a path that has shrunk, now and then. Probing again costs a lost
 /// datagram; not probing splits every video packet, which doubles its loss.
 const SHRUNK_PATH_PROBED_AFTER: Duration = Duration::from_secs(1);
-/// Datagrams quinn holds for the pacer: what it sends in one turn (20). What waits longer waits in our
+/// Datagrams quinn holds for the pacer: what it sends in one turn (20). The rest waits in our own
 /// queue, where audio overtakes it and it is shed by age; on a path of 4 Mbit/s this much is 56 ms.
 const SEND_BUFFER: usize = 28 * 1024;
 /// Datagrams received and not read yet: 10 ms of 400 Mbit/s.
