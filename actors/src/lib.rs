@@ -14,6 +14,8 @@ mod registry_actor;
 mod room;
 mod router;
 pub mod session;
+#[cfg(test)]
+mod tests;
 mod ticket;
 mod transport;
 pub mod worker;

@@ -7,12 +7,12 @@ mod consumers;
 mod plain;
 mod transports;
 
-use std::{collections::BTreeMap, net::IpAddr, sync::Arc};
+use std::{collections::BTreeMap, sync::Arc};
 
 use ractor::{Actor, ActorProcessingErr, ActorRef};
 use serde_json::{Value, json};
 use starling_proto::{
-    Code, ConsumerId, PeerId, ProducerId, Refusal, RoomId, RtpCapabilities, TransportId,
+    Code, ConsumerId, PeerId, ProducerId, Refusal, RtpCapabilities, TransportId,
     rest::{
         ConnectPlainTransport, ConsumerCreated, CreateConsumer, CreatePlainTransport,
         CreateProducer, PlainTransportInfo, ProducerCreated,
@@ -97,7 +97,6 @@ pub(crate) struct PeerArgs {
     pub(crate) id: PeerId,
     pub(crate) incarnation: u64,
     pub(crate) display_name: String,
-    pub(crate) room_id: RoomId,
     pub(crate) room: ActorRef<RoomMsg>,
     pub(crate) router: ActorRef<RouterMsg>,
     pub(crate) worker: WorkerHandle,
@@ -105,13 +104,14 @@ pub(crate) struct PeerArgs {
     pub(crate) grants: Grants,
     /// Absent for a program's peer.
     pub(crate) outbox: Option<mpsc::Sender<ToClient>>,
-    pub(crate) remote: Option<IpAddr>,
 }
 
 /// A producer of this peer.
 struct Own {
     transport: TransportId,
     entry: ProducerEntry,
+    mid: Option<String>,
+    ssrcs: Vec<u32>,
 }
 
 pub(crate) struct PeerState {
@@ -126,6 +126,8 @@ pub(crate) struct PeerState {
     /// Producers of others, consumed or not yet.
     available: BTreeMap<ProducerId, (PeerId, ProducerEntry)>,
     next_mid: u64,
+    /// Of all its producers, once it has produced.
+    cname: Option<String>,
 }
 
 /// The actor; see [`PeerMsg`].
@@ -154,6 +156,7 @@ impl Actor for PeerActor {
             consumers: BTreeMap::new(),
             available: BTreeMap::new(),
             next_mid: 0,
+            cname: None,
             args,
         })
     }

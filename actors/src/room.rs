@@ -121,7 +121,10 @@ pub(crate) enum RoomMsg {
     Delete,
     /// It is empty, and the node has forgotten it.
     Close,
-    /// A handler that panics, for the test of exit policies.
+    /// For the test of exit policies.
+    #[cfg(test)]
+    RouterRef(Reply<ActorRef<RouterMsg>>),
+    /// A handler that panics, for the same.
     #[cfg(test)]
     Panic,
 }
@@ -213,7 +216,7 @@ impl Actor for RoomActor {
                 let _ = reply.send(created);
             }
             RoomMsg::Fail(reason) => {
-                state.send_away(4001, &reason);
+                state.tell_clients(4001, &reason);
                 let room = state.args.id.clone();
                 let _ = state.args.node.cast(NodeMsg::RoomEnded { room, actor: myself.clone() });
                 myself.stop(None);
@@ -234,11 +237,9 @@ impl Actor for RoomActor {
         state: &mut RoomState,
     ) -> Result<(), ActorProcessingErr> {
         if let SupervisionEvent::ActorFailed(cell, error) = event {
-            let failed = state.here.iter().find(|(_, here)| here.actor.get_id() == cell.get_id());
-            let Some((peer, here)) = failed else { return Ok(()) };
-            let (peer, incarnation) = (peer.clone(), here.incarnation);
-            tracing::error!(%peer, %error, "a peer failed and was ended");
-            state.peer_ended(&peer, incarnation);
+            if let Some(peer) = state.peer_failed(cell.get_id()) {
+                tracing::error!(%peer, %error, "a peer failed and was ended");
+            }
         }
         Ok(())
     }
@@ -312,6 +313,8 @@ impl RoomState {
             RoomMsg::PlainConsume { peer, transport, consumer, reply } => {
                 self.plain_consume(&peer, transport, consumer, reply);
             }
+            #[cfg(test)]
+            RoomMsg::RouterRef(reply) => drop(reply.send(Ok(self.router.clone()))),
             RoomMsg::Drain => self.drain(),
             RoomMsg::Record(record) => self.args.record = record,
             RoomMsg::Delete => self.send_away(4000, "the room was deleted"),

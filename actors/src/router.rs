@@ -99,9 +99,9 @@ pub(crate) enum RouterMsg {
     Events(Vec<Event>),
     /// Everything ends.
     Close,
-    /// A handler that panics, for the test of exit policies.
+    /// For the test of exit policies.
     #[cfg(test)]
-    Panic,
+    ToTransport(TransportId, TransportMsg),
 }
 
 /// Sockets of a plain transport.
@@ -347,7 +347,7 @@ impl RouterState {
             RouterMsg::UnserveNode(node) => self.unserve_node(&node),
             RouterMsg::Stats { of, reply } => self.ask_stats(&of, reply),
             #[cfg(test)]
-            RouterMsg::Panic => panic!("asked to"),
+            RouterMsg::ToTransport(id, message) => self.tell_transport(&id, message),
             RouterMsg::AddWebRtc { .. } | RouterMsg::Events(_) | RouterMsg::Close => {
                 unreachable!("handled by the actor")
             }

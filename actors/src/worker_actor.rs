@@ -20,6 +20,8 @@ pub(crate) enum WorkerMsg {
     RouterUp { seq: RouterSeq, router: ActorRef<RouterMsg>, room: ActorRef<RoomMsg> },
     /// It does not any more.
     RouterDown(RouterSeq),
+    /// The room of a router has ended, perhaps without a word.
+    RoomGone(RouterSeq),
     /// From the thread.
     Thread(WorkerEvent),
     /// How to reach the thread.
@@ -72,6 +74,11 @@ impl Actor for WorkerActor {
             }
             WorkerMsg::RouterDown(seq) => {
                 state.routers.remove(&seq);
+            }
+            WorkerMsg::RoomGone(seq) => {
+                if let Some(routed) = state.routers.get(&seq) {
+                    let _ = routed.router.cast(RouterMsg::Close);
+                }
             }
             WorkerMsg::Handle(reply) => drop(reply.send(state.handle.clone())),
             WorkerMsg::Thread(WorkerEvent::Facts(events)) => state.route(events),

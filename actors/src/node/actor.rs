@@ -31,6 +31,7 @@ use crate::{
     link_actor::{LinkActor, LinkArgs, LinkMsg},
     registry_actor::RegistryMsg,
     room::RoomMsg,
+    router::RouterSeq,
     session::{Session, SessionRequest},
     worker::WorkerHandle,
     worker_actor::WorkerMsg,
@@ -97,6 +98,7 @@ pub(super) struct Room {
     pub(super) sent: u64,
     pub(super) record: RoomRecord,
     pub(super) worker: usize,
+    pub(super) router: RouterSeq,
     /// Its peers are being sent away for good.
     pub(super) deleted: bool,
 }
@@ -300,7 +302,10 @@ impl NodeTree {
     }
 
     fn forget_room(&mut self, room: &RoomId) {
-        self.rooms.remove(room);
+        let Some(ended) = self.rooms.remove(room) else { return };
+        if let Some(core) = self.cores.get(&ended.worker) {
+            let _ = core.actor.cast(WorkerMsg::RoomGone(ended.router));
+        }
         for slot in self.links.values() {
             let _ = slot.actor.cast(LinkMsg::RoomDown(room.clone()));
         }

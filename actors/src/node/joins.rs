@@ -208,12 +208,13 @@ impl NodeTree {
             return Err(Refusal::new(Code::Internal, "this node has no media worker"));
         };
         self.next_router += 1;
+        let router = RouterSeq(self.next_router);
         let args = RoomArgs {
             id: room.clone(),
             record: record.clone(),
             node: self.myself.clone(),
             shared: self.shared.clone(),
-            seq: RouterSeq(self.next_router),
+            seq: router,
             worker: core.handle.clone(),
             worker_actor: core.actor.clone(),
         };
@@ -228,7 +229,8 @@ impl NodeTree {
         let incarnation = record.incarnation;
         let presence = PresenceRecord { epoch: self.shared.epoch, incarnation };
         let _ = self.registry.cast(RegistryMsg::Presence(room.clone(), Some(presence)));
-        self.rooms.insert(room.clone(), Room { actor, sent: 0, record, worker, deleted: false });
+        self.rooms
+            .insert(room.clone(), Room { actor, sent: 0, record, worker, router, deleted: false });
         Ok(())
     }
 }

@@ -56,7 +56,7 @@ pub struct Readiness {
 #[derive(Clone)]
 pub struct Node {
     actor: ActorRef<NodeMsg>,
-    shared: Arc<Shared>,
+    pub(crate) shared: Arc<Shared>,
 }
 
 impl Node {
@@ -302,7 +302,7 @@ impl Node {
         ask(&self.actor, NodeMsg::Metrics).await.unwrap_or_default()
     }
 
-    async fn room_ref(&self, room: &RoomId) -> Result<ActorRef<RoomMsg>, Refusal> {
+    pub(crate) async fn room_ref(&self, room: &RoomId) -> Result<ActorRef<RoomMsg>, Refusal> {
         let room = room.clone();
         ask(&self.actor, |reply| NodeMsg::RoomRef { room, reply }).await
     }
@@ -320,7 +320,7 @@ impl Node {
 }
 
 /// Sends a question and waits, bounded.
-async fn ask<M: ractor::Message, T>(
+pub(crate) async fn ask<M: ractor::Message, T>(
     actor: &ActorRef<M>,
     message: impl FnOnce(Reply<T>) -> M,
 ) -> Result<T, Refusal> {

@@ -78,7 +78,7 @@ impl Shared {
             .insert(index, (Instant::now(), worker));
     }
 
-    pub(super) fn workers(&self) -> Vec<WorkerHandle> {
+    pub(crate) fn workers(&self) -> Vec<WorkerHandle> {
         let workers = self.workers.read().unwrap_or_else(PoisonError::into_inner);
         workers.values().map(|(_, worker)| worker.clone()).collect()
     }

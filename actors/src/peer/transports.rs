@@ -6,7 +6,8 @@ use starling_media::{
     command::{IceCredentials, ProducerParams},
     ice::candidates::credentials,
     negotiation::{
-        consumable_parameters, producer_mapping, producer_type, validate_rtp_parameters,
+        consumable_parameters, normalize_rtp_parameters, producer_mapping, producer_type,
+        validate_rtp_parameters,
     },
 };
 use starling_proto::{
@@ -95,7 +96,7 @@ impl PeerState {
         &mut self,
         transport: TransportId,
         kind: MediaKind,
-        rtp: RtpParameters,
+        mut rtp: RtpParameters,
         source: String,
         paused: bool,
         app_data: Value,
@@ -104,7 +105,10 @@ impl PeerState {
             return Err(too_many("producers", PRODUCERS_PER_PEER));
         }
         check_free_json("appData", &app_data)?;
+        normalize_rtp_parameters(&mut rtp);
         validate_rtp_parameters(&rtp)?;
+        self.check_new(&transport, &rtp)?;
+        self.set_cname(&mut rtp);
         let capabilities = &self.args.shared.capabilities;
         let mut rng = rand::rngs::StdRng::from_os_rng();
         let mapping = producer_mapping(&rtp, capabilities, &mut rng)?;
@@ -119,6 +123,7 @@ impl PeerState {
             app_data: Json(app_data),
         };
         let id = entry.id.clone();
+        let (mid, ssrcs) = (rtp.mid.clone(), ssrcs(&rtp).collect());
         let params = Box::new(ProducerParams { kind, rtp, mapping, paused });
         self.to_room(RoomMsg::Produce {
             peer: self.args.id.clone(),
@@ -127,8 +132,35 @@ impl PeerState {
             entry: Box::new(entry.clone()),
             params,
         });
-        self.producers.insert(id.clone(), Own { transport, entry });
+        self.producers.insert(id.clone(), Own { transport, entry, mid, ssrcs });
         Ok(id)
+    }
+
+    /// What the plane tells producers of a transport apart by must be new there (mediasoup
+    /// `Transport.cpp`).
+    fn check_new(&self, transport: &TransportId, rtp: &RtpParameters) -> Result<(), Refusal> {
+        let same = |own: &&Own| own.transport == *transport;
+        for own in self.producers.values().filter(same) {
+            let mid = rtp.mid.is_some() && rtp.mid == own.mid;
+            let ssrc = ssrcs(rtp).any(|ssrc| own.ssrcs.contains(&ssrc));
+            if mid || ssrc {
+                let what = if mid { "MID" } else { "SSRC" };
+                let message = format!("another producer of this transport has the same {what}");
+                return Err(
+                    Refusal::new(Code::BadRequest, message).hint("close that producer first")
+                );
+            }
+        }
+        Ok(())
+    }
+
+    /// One CNAME for all of a peer's producers, so that they are played in sync: the first that one of
+    /// them names (Chrome names none with simulcast), else the peer's id.
+    fn set_cname(&mut self, rtp: &mut RtpParameters) {
+        let given = rtp.rtcp.cname.take().filter(|cname| !cname.is_empty());
+        let first =
+            self.cname.get_or_insert_with(|| given.unwrap_or_else(|| self.args.id.to_string()));
+        rtp.rtcp.cname = Some(first.clone());
     }
 
     pub(super) fn close_producer(&mut self, id: &ProducerId) {
@@ -171,6 +203,11 @@ impl PeerState {
 fn ice_parameters(ice: &IceCredentials) -> IceParameters {
     let IceCredentials { ufrag, password } = ice.clone();
     IceParameters { username_fragment: ufrag, password, ice_lite: true }
+}
+
+/// All SSRCs that parameters name.
+fn ssrcs(rtp: &RtpParameters) -> impl Iterator<Item = u32> {
+    rtp.encodings.iter().flat_map(|e| e.ssrc.into_iter().chain(e.rtx.map(|rtx| rtx.ssrc)))
 }
 
 /// Free-form JSON that every other peer is sent must be small.

@@ -19,10 +19,10 @@ use super::RoomState;
 use crate::{
     fresh,
     limits::PEERS_PER_ROOM,
-    node::Reply,
+    node::{Reply, Shared},
     peer::{PeerActor, PeerArgs, PeerMsg},
     router::RouterMsg,
-    session::{FromClient, Grants, INBOX, OUTBOX, Session, SessionRequest},
+    session::{FromClient, Grants, INBOX, OUTBOX, Session, SessionRequest, ToClient},
 };
 
 /// A session of this node.
@@ -32,6 +32,25 @@ pub(super) struct Here {
     pub(super) joined: bool,
     /// It came with a ticket: a peer of that id elsewhere is the same peer.
     resumed: bool,
+    /// Its client, to be told when its actor can no longer do it.
+    outbox: Option<mpsc::Sender<ToClient>>,
+    _counted: Counted,
+}
+
+/// Counts a session while it exists, also if its room ends by a panic.
+struct Counted(Arc<Shared>);
+
+impl Counted {
+    fn new(shared: &Arc<Shared>) -> Self {
+        shared.count_peer(1);
+        Self(shared.clone())
+    }
+}
+
+impl Drop for Counted {
+    fn drop(&mut self) {
+        self.0.count_peer(-1);
+    }
 }
 
 impl RoomState {
@@ -45,13 +64,17 @@ impl RoomState {
         self.check_free(&request.peer, resumed)?;
         let incarnation = self.next_incarnation(&request.peer, resumed);
         let (outbox, to_client) = mpsc::channel(OUTBOX);
-        let args = self.peer_args(&request.peer, incarnation, request.grants, Some(outbox));
-        let args = PeerArgs { remote: Some(request.remote), ..args };
+        let args = self.peer_args(&request.peer, incarnation, request.grants, Some(outbox.clone()));
         let actor = self.spawn_peer(args).await?;
-        self.admit(
-            request.peer,
-            Here { actor: actor.clone(), incarnation, joined: false, resumed: resumed.is_some() },
-        );
+        let here = Here {
+            actor: actor.clone(),
+            incarnation,
+            joined: false,
+            resumed: resumed.is_some(),
+            outbox: Some(outbox),
+            _counted: Counted::new(&self.args.shared),
+        };
+        self.admit(request.peer, here);
         let (inbox, from_client) = mpsc::channel(INBOX);
         tokio::spawn(forward(from_client, actor));
         Ok(Session { inbox, outbox: to_client })
@@ -69,7 +92,14 @@ impl RoomState {
         let args = self.peer_args(&peer, incarnation, grants, None);
         let args = PeerArgs { display_name: display_name.clone(), ..args };
         let actor = self.spawn_peer(args).await?;
-        let here = Here { actor, incarnation, joined: true, resumed: false };
+        let here = Here {
+            actor,
+            incarnation,
+            joined: true,
+            resumed: false,
+            outbox: None,
+            _counted: Counted::new(&self.args.shared),
+        };
         self.admit(peer.clone(), here);
         let device = json!({"flag": "program", "name": "REST"});
         self.take_in(&peer, incarnation, display_name, device);
@@ -110,20 +140,18 @@ impl RoomState {
         peer: &PeerId,
         incarnation: u64,
         grants: Grants,
-        outbox: Option<mpsc::Sender<crate::session::ToClient>>,
+        outbox: Option<mpsc::Sender<ToClient>>,
     ) -> PeerArgs {
         PeerArgs {
             id: peer.clone(),
             incarnation,
             display_name: String::new(),
-            room_id: self.args.id.clone(),
             room: self.myself.clone(),
             router: self.router.clone(),
             worker: self.args.worker.clone(),
             shared: self.args.shared.clone(),
             grants,
             outbox,
-            remote: None,
         }
     }
 
@@ -139,9 +167,7 @@ impl RoomState {
     /// A newer session of the same peer ends the older one here.
     fn admit(&mut self, peer: PeerId, here: Here) {
         self.opened += 1;
-        self.args.shared.count_peer(1);
         if let Some(old) = self.here.insert(peer, here) {
-            self.args.shared.count_peer(-1);
             let reason = "the peer continued in another session".to_owned();
             let _ = old.actor.cast(PeerMsg::Close { code: 4000, reason });
         }
@@ -218,7 +244,6 @@ impl RoomState {
     pub(super) fn peer_ended(&mut self, peer: &PeerId, incarnation: u64) {
         if self.here.get(peer).is_some_and(|here| here.incarnation == incarnation) {
             self.here.remove(peer);
-            self.args.shared.count_peer(-1);
         }
         let local = self.replica.local_leave(Instant::now(), peer, incarnation);
         self.carry_out(local);
@@ -295,6 +320,25 @@ impl RoomState {
         let of = (owner.entry.id.clone(), Box::new(entry.clone()));
         let consumer = Box::new(consumer);
         let _ = actor.cast(PeerMsg::PlainConsume { transport, consumer, of, reply });
+    }
+
+    /// A peer's actor failed: its client is told to come again, and the room forgets it.
+    pub(super) fn peer_failed(&mut self, id: ractor::ActorId) -> Option<PeerId> {
+        let (peer, here) = self.here.iter().find(|(_, here)| here.actor.get_id() == id)?;
+        let (peer, incarnation) = (peer.clone(), here.incarnation);
+        if let Some(outbox) = &here.outbox {
+            let reason = "the peer failed on the node".to_owned();
+            let _ = outbox.try_send(ToClient::Close { code: 4001, reason });
+        }
+        self.peer_ended(&peer, incarnation);
+        Some(peer)
+    }
+
+    /// The room ends, and with it the peers' actors: their clients are told here.
+    pub(super) fn tell_clients(&self, code: u16, reason: &str) {
+        for outbox in self.here.values().filter_map(|here| here.outbox.as_ref()) {
+            let _ = outbox.try_send(ToClient::Close { code, reason: reason.to_owned() });
+        }
     }
 
     pub(super) fn send_away(&self, code: u16, reason: &str) {

@@ -14,7 +14,7 @@ use starling_media::{
     Command, ConsumerKey, Event, PipeKey, ProducerKey, Run, SocketId, TransportKey,
     command::{ConsumerParams, ProducerParams, StatsOf},
 };
-use starling_proto::rtp::RtpType;
+use starling_proto::{MediaKind, rtp::RtpType};
 use tokio::sync::mpsc::Receiver as EventReceiver;
 
 use super::{
@@ -72,48 +72,58 @@ fn opus(ssrc: u32) -> starling_proto::RtpParameters {
     .unwrap()
 }
 
-/// A producer on one plain transport and a consumer on another; returns the producer's socket.
-fn forward(worker: &WorkerHandle, to: SocketAddr) -> SocketAddr {
-    let into = worker.bind_plain(false).unwrap();
-    let out = worker.bind_plain(false).unwrap();
-    let (sender, receiver) = (TransportKey(1), TransportKey(2));
-    let add = |transport, socket: PlainSockets, comedia| Command::AddPlain {
-        transport,
-        rtp: socket.rtp.0,
+fn plain(transport: u64, sockets: PlainSockets, comedia: bool) -> Command {
+    Command::AddPlain {
+        transport: TransportKey(transport),
+        rtp: sockets.rtp.0,
         rtcp: None,
         comedia,
         srtp: false,
-    };
-    let mapping = serde_json::from_value(json!({
+    }
+}
+
+fn produce(transport: u64, ssrc: u32) -> Command {
+    let mapping = json!({
         "codecs": [{ "payloadType": 100, "mappedPayloadType": 100 }],
-        "encodings": [{ "ssrc": 1111, "mappedSsrc": 2222 }]
-    }))
-    .unwrap();
-    let produce = ProducerParams {
-        kind: starling_proto::MediaKind::Audio,
-        rtp: opus(1111),
-        mapping,
-        paused: false,
-    };
-    let consume = ConsumerParams {
-        kind: starling_proto::MediaKind::Audio,
-        rtp: opus(3333),
-        rtp_type: RtpType::Simple,
-        paused: false,
-        preferred: None,
-        pipe_layers: 0,
-    };
+        "encodings": [{ "ssrc": ssrc, "mappedSsrc": 2222 }]
+    });
+    Command::Produce {
+        transport: TransportKey(transport),
+        producer: ProducerKey(1),
+        params: Box::new(ProducerParams {
+            kind: MediaKind::Audio,
+            rtp: opus(ssrc),
+            mapping: serde_json::from_value(mapping).unwrap(),
+            paused: false,
+        }),
+    }
+}
+
+fn consume(transport: u64, ssrc: u32, rtp_type: RtpType) -> Command {
+    Command::Consume {
+        transport: TransportKey(transport),
+        consumer: ConsumerKey(1),
+        producer: ProducerKey(1),
+        params: Box::new(ConsumerParams {
+            kind: MediaKind::Audio,
+            rtp: opus(ssrc),
+            rtp_type,
+            paused: false,
+            preferred: None,
+            pipe_layers: 1,
+        }),
+    }
+}
+
+/// A producer on one plain transport and a consumer on another; returns the producer's socket.
+fn forward(worker: &WorkerHandle, to: SocketAddr) -> SocketAddr {
+    let (into, out) = (worker.bind_plain(false).unwrap(), worker.bind_plain(false).unwrap());
     for command in [
-        add(sender, into, true),
-        add(receiver, out, false),
-        Command::ConnectPlain { transport: receiver, rtp: to, rtcp: None },
-        Command::Produce { transport: sender, producer: ProducerKey(1), params: Box::new(produce) },
-        Command::Consume {
-            transport: receiver,
-            consumer: ConsumerKey(1),
-            producer: ProducerKey(1),
-            params: Box::new(consume),
-        },
+        plain(1, into, true),
+        plain(2, out, false),
+        Command::ConnectPlain { transport: TransportKey(2), rtp: to, rtcp: None },
+        produce(1, 1111),
+        consume(2, 3333, RtpType::Simple),
     ] {
         assert!(worker.command(command));
     }
@@ -167,6 +177,35 @@ fn plain_rtp_goes_through_over_ipv6() {
     let into = forward(&worker, receiver.local_addr().unwrap());
     sender.send_to(&rtp(1), into).unwrap();
     forwarded(&receiver);
+}
+
+#[test]
+fn a_pipe_carries_packets_to_another_worker() {
+    let ((near, _near_events), (far, _far_events)) = (worker(), worker());
+    let (sender, receiver) = (peer(LOOPBACK), peer(LOOPBACK));
+    let (into, out) = (near.bind_plain(false).unwrap(), far.bind_plain(false).unwrap());
+    let pipe = || Command::AddPipe { transport: TransportKey(9), pipe: PipeKey(4) };
+    let to = receiver.local_addr().unwrap();
+    far.set_pipe_out(PipeKey(4), PipeOut::Worker(near.pipe_sink(PipeKey(4))));
+    for command in [
+        pipe(),
+        produce(9, 2222),
+        plain(2, out, false),
+        Command::ConnectPlain { transport: TransportKey(2), rtp: to, rtcp: None },
+        consume(2, 3333, RtpType::Simple),
+    ] {
+        assert!(far.command(command));
+    }
+    near.set_pipe_out(PipeKey(4), PipeOut::Worker(far.pipe_sink(PipeKey(4))));
+    for command in [plain(1, into, true), produce(1, 1111), pipe(), consume(9, 2222, RtpType::Pipe)]
+    {
+        assert!(near.command(command));
+    }
+    sender.send_to(&rtp(1), into.rtp.1).unwrap();
+    assert_eq!(forwarded(&receiver)[12..], [0xf8, 0xff, 0xfe, 7]);
+    near.clear_pipe_out(PipeKey(4));
+    sender.send_to(&rtp(2), into.rtp.1).unwrap();
+    until("what has no way out is counted", || near.counters().piped_lost > 0);
 }
 
 #[test]

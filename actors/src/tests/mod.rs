@@ -1,0 +1,6 @@
+//! Whole nodes in one process, with clients that speak signalling only: what peers are told, what
+//! survives a dead node, and what a panic ends.
+
+mod call;
+mod failpoints;
+mod world;
