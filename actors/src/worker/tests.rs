@@ -241,9 +241,9 @@ fn commands_beyond_the_queue_are_refused() {
 
 #[test]
 fn a_panic_ends_the_worker_and_is_reported() {
+    let (other, _other_events) = worker();
     let (worker, mut events) = worker();
     let addr = worker.local_addrs()[0].1;
-    let (other, _other_events) = super::tests::worker();
     assert!(worker.run_inside(|| panic!("failpoint")));
     let died = loop {
         if let WorkerEvent::Died(reason) = next(&mut events) {
