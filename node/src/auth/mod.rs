@@ -7,4 +7,4 @@ mod token;
 
 pub use admin::{Admin, bearer};
 pub use forward::Passes;
-pub use token::{Claims, MAX_TTL, Tokens};
+pub use token::{Claims, Freshness, MAX_TTL, Tokens};

@@ -48,6 +48,18 @@ pub struct Tokens {
     signing: EncodingKey,
     verifying: DecodingKey,
     validation: Validation,
+    /// The same, but for the time.
+    timeless: Validation,
+}
+
+/// Whether a token must still be good.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Freshness {
+    /// Yes.
+    Now,
+    /// It was once: whoever asks shows a resume ticket, too, which the node checks and which is good
+    /// for the length of a call. A call outlives the token that opened it.
+    WithTicket,
 }
 
 impl std::fmt::Debug for Tokens {
@@ -65,10 +77,13 @@ impl Tokens {
         validation.validate_nbf = true;
         validation.validate_aud = false;
         validation.set_required_spec_claims(&["exp", "sub"]);
+        let mut timeless = validation.clone();
+        timeless.validate_exp = false;
         Self {
             signing: EncodingKey::from_secret(secret),
             verifying: DecodingKey::from_secret(secret),
             validation,
+            timeless,
         }
     }
 
@@ -102,12 +117,16 @@ impl Tokens {
     /// # Errors
     /// `unauthorized`, with what is wrong and what to do.
     pub fn verify(&self, token: &str) -> Result<Claims, Refusal> {
+        self.read(token, &self.validation)
+    }
+
+    fn read(&self, token: &str, validation: &Validation) -> Result<Claims, Refusal> {
         let refuse =
             |message: &str, hint: &str| Err(Refusal::new(Code::Unauthorized, message).hint(hint));
         if token.len() > MAX_LEN {
             return refuse("the token is too long", "a room token is under 4 KiB");
         }
-        match decode::<Claims>(token, &self.verifying, &self.validation) {
+        match decode::<Claims>(token, &self.verifying, validation) {
             Ok(data) => Ok(data.claims),
             Err(error) => match error.kind() {
                 ErrorKind::ExpiredSignature => {
@@ -141,8 +160,17 @@ impl Tokens {
     ///
     /// # Errors
     /// As [`Tokens::verify`]; `forbidden` if it is another's.
-    pub fn grants(&self, token: &str, room: &RoomId, peer: &PeerId) -> Result<Grants, Refusal> {
-        let claims = self.verify(token)?;
+    pub fn grants(
+        &self,
+        token: &str,
+        room: &RoomId,
+        peer: &PeerId,
+        freshness: Freshness,
+    ) -> Result<Grants, Refusal> {
+        let claims = match freshness {
+            Freshness::Now => self.verify(token)?,
+            Freshness::WithTicket => self.read(token, &self.timeless)?,
+        };
         if claims.room != *room {
             return Err(Refusal::new(Code::Forbidden, "the token is for another room")
                 .hint("roomId must be the token's room"));

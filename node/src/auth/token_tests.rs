@@ -24,11 +24,11 @@ fn id<T: std::str::FromStr<Err: std::fmt::Debug>>(text: &str) -> T {
 #[test]
 fn a_token_opens_its_room_for_its_peer_and_nothing_else() {
     let token = tokens().issue(&wish()).unwrap().token;
-    let grants = tokens().grants(&token, &id("r"), &id("p"));
+    let grants = tokens().grants(&token, &id("r"), &id("p"), Freshness::Now);
     assert_eq!(grants, Ok(Grants { publish: true, subscribe: true }));
-    let other_room = tokens().grants(&token, &id("r2"), &id("p")).unwrap_err();
+    let other_room = tokens().grants(&token, &id("r2"), &id("p"), Freshness::Now).unwrap_err();
     assert_eq!(other_room.code, Code::Forbidden);
-    let other_peer = tokens().grants(&token, &id("r"), &id("p2")).unwrap_err();
+    let other_peer = tokens().grants(&token, &id("r"), &id("p2"), Freshness::Now).unwrap_err();
     assert_eq!(other_peer.code, Code::Forbidden);
 }
 
@@ -69,7 +69,7 @@ fn claims_that_are_missing_or_strange_are_refused() {
 #[test]
 fn what_a_token_does_not_grant_it_does_not_grant() {
     let token = signed(json!({"room": "r", "sub": "p", "exp": 4_000_000_000u64}));
-    let grants = tokens().grants(&token, &id("r"), &id("p"));
+    let grants = tokens().grants(&token, &id("r"), &id("p"), Freshness::Now);
     assert_eq!(grants, Ok(Grants { publish: false, subscribe: false }));
 }
 
@@ -98,4 +98,19 @@ fn a_life_of_nothing_or_of_years_is_refused() {
         let refusal = tokens().issue(&CreateToken { ttl_seconds, ..wish() }).unwrap_err();
         assert_eq!(refusal.code, Code::BadRequest);
     }
+}
+
+#[test]
+fn a_ticket_stands_in_for_the_time_and_for_nothing_else() {
+    let expired = signed(json!({"room": "r", "sub": "p", "exp": 1_000, "publish": true}));
+    let grants = |token: &str, peer: &str, freshness| {
+        tokens().grants(token, &id("r"), &id(peer), freshness).map_err(|refusal| refusal.code)
+    };
+    assert_eq!(grants(&expired, "p", Freshness::Now), Err(Code::Unauthorized));
+    let granted = Ok(Grants { publish: true, subscribe: false });
+    assert_eq!(grants(&expired, "p", Freshness::WithTicket), granted);
+    assert_eq!(grants(&expired, "q", Freshness::WithTicket), Err(Code::Forbidden));
+    let other = Tokens::new(&Secret::new("xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx"));
+    let foreign = other.issue(&wish()).unwrap().token;
+    assert_eq!(grants(&foreign, "p", Freshness::WithTicket), Err(Code::Unauthorized));
 }

@@ -77,7 +77,8 @@ fn exit_code(code: Code) -> u8 {
 /// # Errors
 /// [`Failure::Failed`] if stdout cannot be written.
 pub(super) fn json<T: Serialize>(value: &T) -> Result<(), Failure> {
-    let text = serde_json::to_string_pretty(value).expect("our answers are JSON");
+    let text = serde_json::to_string_pretty(value)
+        .map_err(|error| Failure::Failed(format!("the answer is not JSON: {error}")))?;
     print(&format!("{text}\n"))
 }
 

@@ -96,7 +96,7 @@ impl FromRequestParts<App> for Remote {
         }
         // The last entry is the one our own proxy wrote; those before it are hearsay.
         let values = parts.headers.get_all("x-forwarded-for");
-        let last = values.iter().last().and_then(|value| value.to_str().ok());
+        let last = values.iter().next_back().and_then(|value| value.to_str().ok());
         let last = last.and_then(|text| text.rsplit(',').next()?.trim().parse().ok());
         Ok(Self(last.unwrap_or(peer)))
     }

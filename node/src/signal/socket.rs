@@ -24,7 +24,10 @@ use starling_proto::{
 use tokio::time::{sleep_until, timeout};
 
 use super::adaptor::{Adaptor, CLOSE_FOR_GOOD, CLOSE_GO_ELSEWHERE, Effect, fitting, named};
-use crate::http::{App, Problem, dev, guard::Remote, problem::Query};
+use crate::{
+    auth::Freshness,
+    http::{App, Problem, dev, guard::Remote, problem::Query},
+};
 
 /// How often a client is pinged: three missed ones are a verdict.
 const PING: Duration = Duration::from_secs(5);
@@ -94,7 +97,11 @@ fn offers_protoo(headers: &HeaderMap) -> bool {
 
 fn grants(app: &App, wish: &Wish) -> Result<Grants, Problem> {
     match &wish.token {
-        Some(token) => Ok(app.tokens.grants(token, &wish.room_id, &wish.peer_id)?),
+        Some(token) => {
+            let ticket = wish.resume.is_some();
+            let freshness = if ticket { Freshness::WithTicket } else { Freshness::Now };
+            Ok(app.tokens.grants(token, &wish.room_id, &wish.peer_id, freshness)?)
+        }
         None if app.dev.is_some() => Ok(Grants { publish: true, subscribe: true }),
         None => Err(Problem::new(Code::Unauthorized, "joining a room needs a token")
             .hint("add &token=… to the URL; `starling token create` makes one")),
@@ -168,7 +175,7 @@ async fn others(app: &App, room: &RoomId) -> Vec<NodeHint> {
     for id in named.filter(|id| *id != app.node.id()) {
         let fresh = hints.iter().all(|hint| hint.node_id != *id);
         if let Some(node) = known.iter().find(|node| node.id == *id && fresh) {
-            let url = format!("{}/", node.api_url.replacen("http", "ws", 1));
+            let url = format!("{}/ws", node.api_url.replacen("http", "ws", 1));
             let (node_id, region) = (node.id.clone(), node.region.clone());
             hints.push(NodeHint { node_id, url, region });
         }

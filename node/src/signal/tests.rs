@@ -184,3 +184,34 @@ async fn a_draining_node_says_so_and_closes() {
     // It is the only node, so there is nowhere to go: try again later.
     assert_eq!(end(&mut socket).await, Some(1013));
 }
+
+#[tokio::test]
+async fn a_forged_ticket_does_not_revive_an_expired_token() {
+    let case = Case::new().await;
+    let claims = json!({"room": "r", "sub": "alice", "exp": 1_000, "publish": true});
+    let key = jsonwebtoken::EncodingKey::from_secret(case.config.token_secret.expose().as_bytes());
+    let expired = jsonwebtoken::encode(&jsonwebtoken::Header::default(), &claims, &key).unwrap();
+    let path = format!("/?roomId=r&peerId=alice&token={expired}");
+    assert_eq!(case.try_open(&path, Some("protoo")).await.map(|_| ()), Err(401));
+    let mut socket =
+        case.try_open(&format!("{path}&resume=e30.AAAA"), Some("protoo")).await.unwrap();
+    assert_eq!(end(&mut socket).await, Some(4000));
+}
+
+#[test]
+fn the_documentation_names_every_code_and_method() {
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/signalling.md");
+    let page = std::fs::read_to_string(path).unwrap();
+    for code in starling_proto::Code::ALL {
+        let row = format!("| `{code}` | {} | ", code.status());
+        assert!(page.contains(&row), "missing: {row}");
+    }
+    let proto = concat!(env!("CARGO_MANIFEST_DIR"), "/../proto/src/signal/client.rs");
+    let source = std::fs::read_to_string(proto).unwrap();
+    let arms = source.lines().filter_map(|line| line.trim().strip_prefix('"')?.split_once("\" =>"));
+    let methods: Vec<_> = arms.map(|(method, _)| method).collect();
+    assert!(methods.len() >= 19, "{methods:?}");
+    for method in methods {
+        assert!(page.contains(&format!("`{method}`")), "missing: {method}");
+    }
+}
