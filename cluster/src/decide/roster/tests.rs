@@ -255,6 +255,17 @@ fn a_node_that_closes_the_room_takes_its_peers_along_at_once() {
 }
 
 #[test]
+fn what_is_older_than_what_is_known_changes_nothing() {
+    let (now, mut room, b) = (Instant::now(), room(), node("b"));
+    let _ = room.remote_snapshot(now, &b, 1, says(5, &[peer("p", 3)]));
+    assert_eq!(room.remote_snapshot(now, &b, 1, says(4, &[])), Outcome::default());
+    let earlier = Change::PeerLeft { peer: id("p"), incarnation: 2 };
+    assert_eq!(room.remote_delta(now, &b, 1, 6, &earlier), Outcome::default());
+    let this = Change::PeerLeft { peer: id("p"), incarnation: 3 };
+    assert_eq!(room.remote_delta(now, &b, 1, 7, &this).facts, [left("p", "b")]);
+}
+
+#[test]
 fn pause_and_name_are_facts_only_when_they_change() {
     let (now, mut room) = (Instant::now(), room());
     let camera = producer("x", "camera", "video/VP8");
