@@ -33,8 +33,8 @@ use super::{
 
 /// Datagrams waiting for a session's task: two of the largest flights.
 const MAX_INBOUND: usize = 32;
-/// Datagrams kept for a session that does not exist yet: half a second of a client's repetitions.
-const MAX_BACKLOG: usize = 16;
+/// Datagrams kept until a ClientHello is whole: it comes in two.
+const MAX_FIRST: usize = 16;
 /// A handshake takes 3 round trips; one that is not over after this long has lost its peer.
 const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
 /// The session repeats a flight this often; the crate's second is a second of silence per lost datagram.
@@ -136,27 +136,6 @@ impl fmt::Debug for Guard {
     }
 }
 
-/// Datagrams of a peer whose session does not exist yet: it may begin when ICE is up, before the
-/// signalling has said `connect`.
-#[derive(Debug, Default)]
-pub struct Backlog(Vec<Vec<u8>>);
-
-impl Backlog {
-    /// Keeps a datagram, unless there are 16: what follows are repetitions.
-    pub fn push(&mut self, datagram: Vec<u8>) {
-        if self.0.len() < MAX_BACKLOG {
-            self.0.push(datagram);
-        }
-    }
-
-    /// Gives all to the session.
-    pub fn drain_into(&mut self, session: &DtlsHandle) {
-        for datagram in self.0.drain(..) {
-            session.input(datagram);
-        }
-    }
-}
-
 /// The `dtls` crate finds its provider in the process; without one it panics.
 pub(super) fn install_provider() {
     static ONCE: Once = Once::new();
@@ -211,7 +190,7 @@ async fn hello(
     loop {
         let datagram = inbound.recv().await?;
         let offered = reader.push(&datagram);
-        if first.len() == MAX_BACKLOG {
+        if first.len() == MAX_FIRST {
             first.pop_front();
         }
         first.push_back(datagram);
