@@ -36,6 +36,8 @@ pub(super) struct ClusterView {
     /// It has answered once.
     pub(super) seen: bool,
     registry: View,
+    /// Nodes that the registry has lost but a link still reaches: it may be the one that is wrong.
+    kept: BTreeMap<NodeId, NodeRecord>,
     /// Own record, also while the registry does not know it.
     own: NodeRecord,
     told: BTreeMap<NodeId, Told>,
@@ -52,6 +54,7 @@ impl ClusterView {
             available: false,
             seen: false,
             registry: View::default(),
+            kept: BTreeMap::new(),
             own,
             told: BTreeMap::new(),
             linked: BTreeSet::new(),
@@ -67,15 +70,20 @@ impl ClusterView {
                 (self.available, self.seen) = (true, true);
                 let mut rooms: BTreeSet<_> = self.registry.rooms.keys().cloned().collect();
                 rooms.extend(view.rooms.keys().cloned());
-                self.registry = view;
+                let before = std::mem::replace(&mut self.registry, view);
+                before.nodes.into_iter().for_each(|(node, record)| self.keep(node, record));
+                self.kept.retain(|node, _| !self.registry.nodes.contains_key(node));
                 rooms.into_iter().map(|room| (room.clone(), self.record(&room))).collect()
             }
             WatchEvent::Change(Change::Node(id, Some(record))) => {
+                self.kept.remove(&id);
                 self.registry.nodes.insert(id, record);
                 Vec::new()
             }
             WatchEvent::Change(Change::Node(id, None)) => {
-                self.registry.nodes.remove(&id);
+                if let Some(record) = self.registry.nodes.remove(&id) {
+                    self.keep(id, record);
+                }
                 Vec::new()
             }
             WatchEvent::Change(Change::Room(room, value)) => {
@@ -100,6 +108,12 @@ impl ClusterView {
         }
     }
 
+    fn keep(&mut self, node: NodeId, record: NodeRecord) {
+        if self.linked.contains(&node) {
+            self.kept.insert(node, record);
+        }
+    }
+
     pub(super) fn set_own(&mut self, load: NodeLoad, state: NodeState) {
         (self.own.load, self.own.state) = (load, state);
     }
@@ -114,6 +128,7 @@ impl ClusterView {
 
     pub(super) fn link_down(&mut self, node: &NodeId) {
         self.linked.remove(node);
+        self.kept.remove(node);
         self.told.remove(node);
         self.rooms_of.remove(node);
     }
@@ -154,6 +169,7 @@ impl ClusterView {
     /// All nodes with their newest state, this one included.
     pub(super) fn nodes(&self) -> BTreeMap<NodeId, NodeRecord> {
         let mut nodes = self.registry.nodes.clone();
+        nodes.extend(self.kept.clone());
         nodes.insert(self.here.clone(), self.own.clone());
         for (node, told) in &self.told {
             if let Some(record) = nodes.get_mut(node) {
@@ -174,10 +190,10 @@ impl ClusterView {
         self.linked.contains(node)
     }
 
-    /// The nodes to have links with. A node that the registry has lost but a link still reaches stays:
-    /// the registry may be the one that is wrong.
+    /// The nodes to have links with.
     pub(super) fn targets(&self) -> Vec<Target> {
-        let others = self.registry.nodes.values().filter(|record| record.id != self.here);
+        let all = self.registry.nodes.values().chain(self.kept.values());
+        let others = all.filter(|record| record.id != self.here);
         others
             .map(|record| Target {
                 node: record.id.clone(),
@@ -231,5 +247,51 @@ impl ClusterView {
             Decision::Refused(_) => {}
         }
         decision
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn record(id: &str) -> NodeRecord {
+        NodeRecord {
+            id: id.parse().unwrap(),
+            epoch: 1,
+            region: String::new(),
+            link_addr: ([127, 0, 0, 1], 7443).into(),
+            api_url: "http://n".into(),
+            version: String::new(),
+            protocol: (1, 1),
+            state: NodeState::Up,
+            load: NodeLoad::default(),
+        }
+    }
+
+    fn view_with_a_linked_node() -> (ClusterView, NodeId) {
+        let mut view = ClusterView::new(record("here"));
+        let other: NodeId = "other".parse().unwrap();
+        view.on_registry(WatchEvent::Change(Change::Node(other.clone(), Some(record("other")))));
+        view.link_up(other.clone());
+        (view, other)
+    }
+
+    #[test]
+    fn a_node_that_the_registry_loses_is_kept_while_its_link_is_up() {
+        let (mut view, other) = view_with_a_linked_node();
+        view.on_registry(WatchEvent::Change(Change::Node(other.clone(), None)));
+        assert_eq!(view.targets().len(), 1);
+        assert!(view.reachable().contains_key(&other));
+        view.link_down(&other);
+        assert_eq!(view.targets().len(), 0);
+    }
+
+    #[test]
+    fn a_wiped_registry_changes_no_link() {
+        let (mut view, other) = view_with_a_linked_node();
+        view.on_registry(WatchEvent::Snapshot(View::default()));
+        assert_eq!(view.targets().len(), 1);
+        view.on_registry(WatchEvent::Change(Change::Node(other, Some(record("other")))));
+        assert_eq!(view.targets().len(), 1);
     }
 }
