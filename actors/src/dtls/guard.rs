@@ -2,7 +2,8 @@
 //!
 //! - it never repeats its last flight, so a server's is kept and repeated when the client asks;
 //! - it repeats others only on its own timer, so they are repeated when the peer repeats its own;
-//! - it obeys alerts and keeps fragments in the clear after the handshake, and queues records of epochs
+//! - it obeys alerts and keeps fragments in the clear after the handshake, and queues records of
+//! epochs
 //!   to come without bound, so an established session is given encrypted alerts and data only;
 //! - it spins when its connection fails, so a closed one waits for ever.
 //!
@@ -23,12 +24,13 @@ use webrtc_util::{Conn, Error};
 
 use super::session::{Output, Role};
 
-/// What the session may be given before it is established: a hundred repetitions of the largest flight.
-/// It keeps what it cannot use yet, up to 2 MB.
+/// What the session may be given before it is established: a hundred repetitions of the largest
+/// flight. It keeps what it cannot use yet, up to 2 MB.
 const HANDSHAKE_BUDGET: usize = 512 * 1024;
 /// Datagrams of one flight: 4 KiB of certificates.
 const MAX_FLIGHT: usize = 8;
-/// Flights are repeated for the peer at most this often; Chromium's first repetition is after 50 ms.
+/// Flights are repeated for the peer at most this often; Chromium's first repetition is after 50
+/// ms.
 const REPEAT_EVERY: Duration = Duration::from_millis(20);
 /// The session sends a flight's datagrams at once, and its timer's repetition of them much later.
 const FLIGHT_GAP: Duration = Duration::from_millis(30);

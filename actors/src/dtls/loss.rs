@@ -1,6 +1,6 @@
-//! Handshakes over a wire that loses datagrams, with a client that behaves like Chromium: a ClientHello
-//! in two datagrams, repeated every 50 ms, a profile list that begins with counter mode. For tests and
-//! measurements.
+//! Handshakes over a wire that loses datagrams, with a client that behaves like Chromium: a
+//! ClientHello in two datagrams, repeated every 50 ms, a profile list that begins with counter
+//! mode. For tests and measurements.
 
 use std::{
     fmt,
@@ -67,7 +67,8 @@ impl fmt::Display for LossReport {
 }
 
 /// Shakes `count` hands with sessions of `role` over wires that lose a share of `loss` of the
-/// datagrams in each direction. A server meets a client like Chromium, a client meets a server of ours.
+/// datagrams in each direction. A server meets a client like Chromium, a client meets a server of
+/// ours.
 pub async fn handshakes(role: Role, count: usize, loss: f64, seed: u64) -> LossReport {
     let certificates = Arc::new((Certificate::generate(), Certificate::generate()));
     let mut report = LossReport { times: vec![], failed: vec![], repeated: 0 };

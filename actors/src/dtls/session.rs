@@ -1,6 +1,6 @@
-//! One DTLS session: waits for a ClientHello or sends one, shakes hands, checks the fingerprint, gives
-//! the keys, reads until the peer closes. One task of ours and two of the `dtls` crate, all gone when
-//! the handle is dropped.
+//! One DTLS session: waits for a ClientHello or sends one, shakes hands, checks the fingerprint,
+//! gives the keys, reads until the peer closes. One task of ours and two of the `dtls` crate, all
+//! gone when the handle is dropped.
 
 use std::{
     collections::VecDeque,
@@ -37,7 +37,8 @@ const MAX_INBOUND: usize = 32;
 const MAX_FIRST: usize = 16;
 /// A handshake takes 3 round trips; one that is not over after this long has lost its peer.
 const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
-/// The session repeats a flight this often; the crate's second is a second of silence per lost datagram.
+/// The session repeats a flight this often; the crate's second is a second of silence per lost
+/// datagram.
 const FLIGHT_INTERVAL: Duration = Duration::from_millis(150);
 /// Of a handshake fragment's body; with 25 bytes of headers it fits a path of 1,200.
 const MTU: usize = 1_150;
@@ -59,8 +60,8 @@ pub type Output = Arc<dyn Fn(Bytes) + Send + Sync>;
 /// What a session starts from.
 #[derive(Clone)]
 pub struct DtlsConfig {
-    /// Ours. A client begins at once and has 10 s: start it when ICE is up. A server has 10 s from the
-    /// first ClientHello.
+    /// Ours. A client begins at once and has 10 s: start it when ICE is up. A server has 10 s from
+    /// the first ClientHello.
     pub role: Role,
     /// Ours.
     pub certificate: Certificate,
@@ -117,8 +118,8 @@ pub struct DtlsHandle {
 }
 
 impl DtlsHandle {
-    /// Gives the session a datagram of the peer. Never blocks; false if it was dropped because 32 wait
-    /// or the session is over.
+    /// Gives the session a datagram of the peer. Never blocks; false if it was dropped because 32
+    /// wait or the session is over.
     pub fn input(&self, datagram: Vec<u8>) -> bool {
         self.input.try_send(datagram).is_ok()
     }
@@ -180,8 +181,8 @@ async fn run(
     }
 }
 
-/// Waits for a whole ClientHello and picks the profile; keeps what was read in `first`. `None` if the
-/// handle is dropped.
+/// Waits for a whole ClientHello and picks the profile; keeps what was read in `first`. `None` if
+/// the handle is dropped.
 async fn hello(
     inbound: &mut mpsc::Receiver<Vec<u8>>,
     first: &mut VecDeque<Vec<u8>>,
@@ -279,8 +280,8 @@ fn settings(
     }
 }
 
-/// Reads until the peer closes. Data is not wanted: with no room for it every message is an error of
-/// its own.
+/// Reads until the peer closes. Data is not wanted: with no room for it every message is an error
+/// of its own.
 async fn closed(conn: &DTLSConn) {
     loop {
         match conn.read(&mut [], None).await {

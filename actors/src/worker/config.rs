@@ -6,8 +6,8 @@ use std::{
     time::{Duration, Instant},
 };
 
-/// Kernel buffer of a shared socket in bytes, each way: 4 MiB is 35 ms of a saturated 1 Gbit/s link,
-/// longer than any turn; the default 212 KiB drops bursts of key frames.
+/// Kernel buffer of a shared socket in bytes, each way: 4 MiB is 35 ms of a saturated 1 Gbit/s
+/// link, longer than any turn; the default 212 KiB drops bursts of key frames.
 pub const SHARED_BUFFER: usize = 4 << 20;
 /// Kernel buffer of a plain transport's socket in bytes, each way: one peer's burst.
 pub const PLAIN_BUFFER: usize = 1 << 20;
@@ -38,7 +38,8 @@ pub struct WorkerConfig {
 }
 
 impl WorkerConfig {
-    /// A worker on these addresses with default buffers and ephemeral plain ports on the first of them.
+    /// A worker on these addresses with default buffers and ephemeral plain ports on the first of
+    /// them.
     pub fn new(index: usize, listen: Vec<IpAddr>, port: u16) -> Self {
         let plain_ip = listen.first().copied().unwrap_or(IpAddr::from([127, 0, 0, 1]));
         let wall = std::time::SystemTime::now()

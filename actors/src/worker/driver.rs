@@ -28,8 +28,8 @@ use super::{
 const ORDERS_PER_TURN: usize = 256;
 /// Pipe packets of one turn: as many as two full receive calls of merged datagrams.
 const PIPED_PER_TURN: usize = 1_024;
-/// Datagrams between two flushes of one turn: what is decrypted should still be in the cache when it
-/// is sent.
+/// Datagrams between two flushes of one turn: what is decrypted should still be in the cache when
+/// it is sent.
 const DATAGRAMS_PER_FLUSH: u64 = 128;
 /// Calls of `handle_timeout` of one turn: several timers may be due at once.
 const TIMEOUTS_PER_TURN: usize = 16;
@@ -100,7 +100,8 @@ impl Driver {
         Ok(local)
     }
 
-    /// The thread. A panic ends it and nothing else; its sockets are closed before its death is known.
+    /// The thread. A panic ends it and nothing else; its sockets are closed before its death is
+    /// known.
     pub(super) fn run(mut self) {
         let end = catch_unwind(AssertUnwindSafe(|| self.turns()));
         let shared = self.shared.clone();

@@ -1,9 +1,9 @@
 //! The way of facts from a worker to its actor: one bounded channel of batches. Never blocks the
 //! worker.
 //!
-//! Overflow: while the channel is full the worker keeps what it has and tries again every turn. Above
-//! [`MAX_PENDING`] events it drops the newest and counts them; a control plane that far behind is
-//! told so by the counter, and media goes on.
+//! Overflow: while the channel is full the worker keeps what it has and tries again every turn.
+//! Above [`MAX_PENDING`] events it drops the newest and counts them; a control plane that far
+//! behind is told so by the counter, and media goes on.
 
 use starling_media::Event;
 use tokio::sync::mpsc::{self, OwnedPermit, error::TrySendError};
@@ -22,7 +22,8 @@ pub(crate) const MAX_PENDING: usize = 65_536;
 pub enum WorkerEvent {
     /// What happened in its plane, in order.
     Facts(Vec<Event>),
-    /// Its thread panicked, or could not wait for its sockets. Nothing follows; its sockets are closed.
+    /// Its thread panicked, or could not wait for its sockets. Nothing follows; its sockets are
+    /// closed.
     Died(String),
 }
 

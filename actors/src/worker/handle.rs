@@ -23,8 +23,8 @@ use super::{
     shared::{Order, Shared},
 };
 
-/// Sockets of plain transports of one worker: half of the 1,024 descriptors a process has by default
-/// on two workers, twice over; the machine's own limit shows as an error of `bind`.
+/// Sockets of plain transports of one worker: half of the 1,024 descriptors a process has by
+/// default on two workers, twice over; the machine's own limit shows as an error of `bind`.
 pub const MAX_PLAIN_SOCKETS: usize = 1_024;
 /// Ids of the shared sockets come first.
 const FIRST_PLAIN: u32 = 2;
@@ -37,8 +37,8 @@ impl Worker {
     /// Binds the shared sockets and starts the thread.
     ///
     /// # Errors
-    /// `InvalidInput` for more than one address of a family or none at all; what `bind` and the start
-    /// of a thread give.
+    /// `InvalidInput` for more than one address of a family or none at all; what `bind` and the
+    /// start of a thread give.
     pub fn spawn(config: WorkerConfig, events: EventSink) -> io::Result<WorkerHandle> {
         let driver = Driver::new(&config, events)?;
         let shared = driver.shared().clone();
@@ -107,8 +107,8 @@ impl WorkerHandle {
     /// Binds sockets for a plain transport: usable by the next command.
     ///
     /// # Errors
-    /// `AddrInUse` if all ports are taken, `QuotaExceeded` above [`MAX_PLAIN_SOCKETS`], `BrokenPipe` if
-    /// the worker is dead or its queue full.
+    /// `AddrInUse` if all ports are taken, `QuotaExceeded` above [`MAX_PLAIN_SOCKETS`],
+    /// `BrokenPipe` if the worker is dead or its queue full.
     pub fn bind_plain(&self, rtcp: bool) -> io::Result<PlainSockets> {
         let wanted = 1 + usize::from(rtcp);
         let taken = self.0.plain_count.fetch_add(wanted, Ordering::Relaxed);
@@ -176,7 +176,8 @@ impl WorkerHandle {
         self.0.shared.stop();
     }
 
-    /// Waits until the thread has ended. Blocks: not for tasks. Once per worker; others return at once.
+    /// Waits until the thread has ended. Blocks: not for tasks. Once per worker; others return at
+    /// once.
     pub fn join(&self) {
         let thread = self.0.thread.lock().unwrap_or_else(PoisonError::into_inner).take();
         if let Some(thread) = thread {

@@ -35,8 +35,8 @@ impl Load {
         self.awake_since = now;
     }
 
-    /// A turn that began at `began` is over and a sleep of `sleep` follows. True if it is time to copy
-    /// the counters out.
+    /// A turn that began at `began` is over and a sleep of `sleep` follows. True if it is time to
+    /// copy the counters out.
     pub(crate) fn turn_ended(
         &mut self,
         began: Instant,

@@ -1,5 +1,6 @@
-//! One OS thread per core's worth of media: it owns a plane and its sockets and does nothing but their
-//! turns. Actors talk to it through a [`WorkerHandle`]; packets never leave it but on a wire or a pipe.
+//! One OS thread per core's worth of media: it owns a plane and its sockets and does nothing but
+//! their turns. Actors talk to it through a [`WorkerHandle`]; packets never leave it but on a wire
+//! or a pipe.
 
 mod config;
 mod counters;

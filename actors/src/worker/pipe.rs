@@ -1,5 +1,6 @@
-//! Packets between planes: in from a link or another worker through one bounded queue per worker, out
-//! to a link or another worker. The same envelope both times. Never blocks; full drops and counts.
+//! Packets between planes: in from a link or another worker through one bounded queue per worker,
+//! out to a link or another worker. The same envelope both times. Never blocks; full drops and
+//! counts.
 
 use std::{
     fmt,
@@ -16,8 +17,8 @@ use starling_proto::flow::FlowId;
 
 use super::poll::Waker;
 
-/// Packets waiting for a worker: 20 ms at the 400,000 packets a second a core can take at most. What
-/// waits longer is late.
+/// Packets waiting for a worker: 20 ms at the 400,000 packets a second a core can take at most.
+/// What waits longer is late.
 pub(crate) const MAX_PACKETS: usize = 8_192;
 /// Bytes of them: [`MAX_PACKETS`] of a link's largest usual packet.
 pub(crate) const MAX_BYTES: usize = MAX_PACKETS * 1_500;

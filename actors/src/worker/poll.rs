@@ -54,7 +54,8 @@ pub(crate) struct Poll {
 
 impl Poll {
     pub(crate) fn new() -> io::Result<Self> {
-        // SAFETY: both calls take no pointers and return a new descriptor or -1, which `owned` checks.
+        // SAFETY: both calls take no pointers and return a new descriptor or -1, which `owned`
+        // checks.
         let (epoll, eventfd) = unsafe {
             let epoll = owned(libc::epoll_create1(libc::EPOLL_CLOEXEC))?;
             (epoll, owned(libc::eventfd(0, libc::EFD_CLOEXEC | libc::EFD_NONBLOCK))?)
@@ -123,8 +124,8 @@ impl Poll {
             tv_sec: timeout.as_secs() as libc::time_t,
             tv_nsec: libc::c_long::from(timeout.subsec_nanos() as i32),
         };
-        // SAFETY: the events live in `self` and there are `MAX_READY` of them; `timeout` outlives the
-        // call; a null signal mask is allowed.
+        // SAFETY: the events live in `self` and there are `MAX_READY` of them; `timeout` outlives
+        // the call; a null signal mask is allowed.
         unsafe {
             libc::syscall(
                 libc::SYS_epoll_pwait2,

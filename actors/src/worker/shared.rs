@@ -1,4 +1,5 @@
-//! What a worker's thread and its handles share: the queue of orders, the wake, the counters, the end.
+//! What a worker's thread and its handles share: the queue of orders, the wake, the counters, the
+//! end.
 
 use std::{
     collections::VecDeque,

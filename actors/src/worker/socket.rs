@@ -1,8 +1,8 @@
 //! A UDP socket that receives and sends in batches: `recvmmsg` with GRO, `sendmmsg` with GSO. Never
 //! blocks but for one wait of a millisecond for room; never looks into a datagram.
 //!
-//! Raw system calls, because quinn-udp sends one run per call and pays for ECN and packet info on every
-//! received datagram: 969 ns against 737 ns where sources interleave.
+//! Raw system calls, because quinn-udp sends one run per call and pays for ECN and packet info on
+//! every received datagram: 969 ns against 737 ns where sources interleave.
 #![expect(unsafe_code, reason = "recvmmsg, sendmmsg and SO_*BUFFORCE have no safe door in std")]
 
 use std::{
@@ -27,10 +27,11 @@ const SEND_MESSAGES: usize = 64;
 const MAX_SEGMENTS: usize = 64;
 /// Bytes the kernel takes in one message: 65,535 less the headers of IPv6 and UDP, rounded down.
 const MAX_MESSAGE: usize = 65_000;
-/// Longest wait for room in the send buffer. A turn must not wait longer than an audio packet is late.
+/// Longest wait for room in the send buffer. A turn must not wait longer than an audio packet is
+/// late.
 const SEND_WAIT_MILLISECONDS: i32 = 1;
-/// Refusals of GSO for one run each, after which a socket stops trying: they come from a route or device
-/// that will refuse the next one too.
+/// Refusals of GSO for one run each, after which a socket stops trying: they come from a route or
+/// device that will refuse the next one too.
 const MAX_GSO_REFUSALS: u32 = 16;
 
 /// Room for one control message, aligned as the kernel wants it.
@@ -63,7 +64,8 @@ impl Socket {
         for (forced, plain) in
             [(libc::SO_RCVBUFFORCE, libc::SO_RCVBUF), (libc::SO_SNDBUFFORCE, libc::SO_SNDBUF)]
         {
-            // Without CAP_NET_ADMIN the kernel's maximum applies; less than wished is still a socket.
+            // Without CAP_NET_ADMIN the kernel's maximum applies; less than wished is still a
+            // socket.
             if set_option(socket.as_raw_fd(), libc::SOL_SOCKET, forced, wanted).is_err() {
                 let _ = set_option(socket.as_raw_fd(), libc::SOL_SOCKET, plain, wanted);
             }
@@ -141,8 +143,8 @@ impl Receiver {
             header.msg_controllen = size_of::<Control>() as _;
         }
         counters.receive_calls += 1;
-        // SAFETY: every header points at one name, one control and one slot of `self`, whose vectors do
-        // not move during the call; their lengths are given.
+        // SAFETY: every header points at one name, one control and one slot of `self`, whose
+        // vectors do not move during the call; their lengths are given.
         let count = unsafe {
             libc::recvmmsg(
                 socket.as_raw_fd(),
@@ -190,7 +192,8 @@ fn stride(header: &libc::msghdr, control: &Control) -> Option<usize> {
     if header.msg_controllen < HEADER + size_of::<libc::c_int>() {
         return None;
     }
-    // SAFETY: `Control` is aligned for and longer than a `cmsghdr`, all of whose bit patterns are valid.
+    // SAFETY: `Control` is aligned for and longer than a `cmsghdr`, all of whose bit patterns are
+    // valid.
     let head = unsafe { control.0.as_ptr().cast::<libc::cmsghdr>().read() };
     if head.cmsg_level != libc::SOL_UDP || head.cmsg_type != libc::UDP_GRO {
         return None;
@@ -234,9 +237,9 @@ impl Sender {
         }
     }
 
-    /// Sends runs of `bytes`. If the kernel's buffer is full it waits once for a millisecond; what does
-    /// not fit then is dropped and counted. Runs the kernel refuses to segment are sent datagram by
-    /// datagram.
+    /// Sends runs of `bytes`. If the kernel's buffer is full it waits once for a millisecond; what
+    /// does not fit then is dropped and counted. Runs the kernel refuses to segment are sent
+    /// datagram by datagram.
     pub(crate) fn send(
         &mut self,
         socket: &mut Socket,
@@ -398,7 +401,8 @@ fn write_address(addr: SocketAddr, storage: &mut libc::sockaddr_storage) -> libc
 fn address(storage: &libc::sockaddr_storage) -> Option<SocketAddr> {
     match i32::from(storage.ss_family) {
         libc::AF_INET => {
-            // SAFETY: the kernel wrote a `sockaddr_in`, as the family says; all bit patterns are valid.
+            // SAFETY: the kernel wrote a `sockaddr_in`, as the family says; all bit patterns are
+            // valid.
             let value = unsafe { ptr::from_ref(storage).cast::<libc::sockaddr_in>().read() };
             let ip = Ipv4Addr::from(value.sin_addr.s_addr.to_ne_bytes());
             Some(SocketAddrV4::new(ip, u16::from_be(value.sin_port)).into())
