@@ -3,8 +3,7 @@
 //! - it never repeats its last flight, so a server's is kept and repeated when the client asks;
 //! - it repeats others only on its own timer, so they are repeated when the peer repeats its own;
 //! - it obeys alerts and keeps fragments in the clear after the handshake, and queues records of
-//! epochs
-//!   to come without bound, so an established session is given encrypted alerts and data only;
+//!   epochs to come without bound: an established session is given encrypted alerts and data only;
 //! - it spins when its connection fails, so a closed one waits for ever.
 //!
 //! Decides by record headers; never decrypts.
@@ -198,7 +197,8 @@ impl Rules {
     }
 }
 
-/// message_seq of the first handshake message of a datagram that begins with one (RFC 6347 §4.2.2).
+/// message_seq of the first handshake message of a datagram that begins with one (RFC 6347
+/// §4.2.2).
 fn message_sequence(datagram: &[u8]) -> Option<u16> {
     let record = records(datagram).next().filter(|it| it.content_type == HANDSHAKE)?;
     Some(u16::from_be_bytes([*record.body.get(4)?, *record.body.get(5)?]))

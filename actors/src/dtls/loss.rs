@@ -164,8 +164,8 @@ async fn one(
             tokio::select! {
                 () = carry => Err("both sessions ended".to_owned()),
                 (client_keys, server_keys) = both => {
-                    let (client_keys, server_keys) = (client_keys?, server_keys?);
-                    if client_keys.send != server_keys.recv || client_keys.recv != server_keys.send {
+                    let (ours, theirs) = (client_keys?, server_keys?);
+                    if (ours.send, ours.recv) != (theirs.recv, theirs.send) {
                         return Err("the two sides have different keys".to_owned());
                     }
                     Ok(client.counters().repeated + server.counters().repeated)
