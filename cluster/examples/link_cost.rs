@@ -2,6 +2,7 @@
 //! over a 40 ms path with and without loss, for each congestion controller.
 //!
 //! `cargo run --release -p starling-cluster --example link_cost [seconds per row]`
+#![expect(clippy::disallowed_methods, clippy::disallowed_types, reason = "measures real time")]
 #![expect(clippy::print_stdout, reason = "the table is what it is for")]
 #![expect(clippy::unwrap_used, reason = "a measurement that cannot start has nothing to say")]
 

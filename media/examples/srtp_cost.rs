@@ -1,6 +1,7 @@
 //! What SRTP costs: nanoseconds per packet for this crate and for `webrtc-srtp`, on one thread,
 //! interleaved so that both meet the same noise, best of the rounds. Run with
 //! `cargo run --release -p starling-media --example srtp_cost`.
+#![expect(clippy::disallowed_methods, reason = "measures real time")]
 #![expect(clippy::print_stdout, reason = "a program that prints a table")]
 
 use std::{

@@ -3,6 +3,10 @@
 //!
 //! Knows no socket, thread, clock, actor or cluster. [`plane::Plane`] is the door; everything else is
 //! a machine it is made of. A pipe to another core or another node is one more source or sink.
+#![cfg_attr(
+    test,
+    allow(clippy::disallowed_methods, reason = "a test is the outside: it starts the clock")
+)]
 
 pub mod codec;
 pub mod command;

@@ -1,4 +1,5 @@
 //! A node's QUIC endpoint: keeps one link with every wanted node. Decides nothing itself (`peers`).
+#![expect(clippy::disallowed_methods, reason = "drives the pure `peers` with the clock")]
 
 use std::{
     collections::BTreeMap,

@@ -1,4 +1,5 @@
 //! From QUIC datagrams to the sinks of their flows. Never waits for a sink.
+#![expect(clippy::disallowed_methods, reason = "drives the pure `reassembly` with the clock")]
 
 use std::{
     collections::HashMap,

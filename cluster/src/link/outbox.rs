@@ -1,5 +1,6 @@
 //! From any thread to the link's sender task, and from there into QUIC datagrams. Never sheds by
 //! itself (`queue`), never lets QUIC shed.
+#![expect(clippy::disallowed_methods, reason = "drives the pure `queue` with the clock")]
 
 use std::{
     sync::{Mutex, atomic::Ordering::Relaxed},

@@ -1,4 +1,5 @@
 //! QUIC's own settings for a link. Never opens a socket but its own.
+#![expect(clippy::disallowed_types, reason = "the one socket of links is made here")]
 
 use std::{
     io,
