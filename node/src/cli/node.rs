@@ -28,7 +28,10 @@ pub(super) fn run(args: &NodeArgs) -> Result<(), Failure> {
     logs::init(&config.log);
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
     let runtime = runtime.map_err(|error| Failure::Failed(error.to_string()))?;
-    runtime.block_on(serve(&config)).map_err(|error| Failure::Failed(error.to_string()))
+    let served = runtime.block_on(serve(&config));
+    // Dropping it would wait for name look-ups that nobody waits for any more.
+    runtime.shutdown_background();
+    served.map_err(|error| Failure::Failed(error.to_string()))
 }
 
 async fn serve(config: &Config) -> Result<(), run::RunError> {
