@@ -1,5 +1,5 @@
-//! Datagrams to transports: by first byte, then by socket or exact tuple; STUN by ufrag. Nothing that
-//! fails authentication changes any state but a counter, and nobody unproven is answered.
+//! Datagrams to transports: by first byte, then by socket or exact tuple; STUN by ufrag. Nothing
+//! that fails authentication changes any state but a counter, and nobody unproven is answered.
 
 use std::{net::SocketAddr, time::Instant};
 

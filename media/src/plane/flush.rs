@@ -1,5 +1,5 @@
-//! A transport's queue to bytes: written, padded, protected, grouped into runs. Decides nothing about
-//! packets; no allocation once the buffers have their size.
+//! A transport's queue to bytes: written, padded, protected, grouped into runs. Decides nothing
+//! about packets; no allocation once the buffers have their size.
 
 use std::time::Instant;
 
@@ -17,8 +17,8 @@ use super::{
     transport::{Item, Transport},
 };
 
-/// Packets whose payloads differ by no more are made equal with RTP padding: libwebrtc splits a frame
-/// into parts that differ by a byte or two, and equal ones share a run.
+/// Packets whose payloads differ by no more are made equal with RTP padding: libwebrtc splits a
+/// frame into parts that differ by a byte or two, and equal ones share a run.
 const MAX_PAD: u16 = 4;
 
 impl Plane {

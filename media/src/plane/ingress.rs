@@ -1,5 +1,5 @@
-//! RTP that arrives: to its producer's stream, by SSRC or by what its header extensions say, and to the
-//! queue of its producer's fan-out.
+//! RTP that arrives: to its producer's stream, by SSRC or by what its header extensions say, and to
+//! the queue of its producer's fan-out.
 
 use std::time::Instant;
 
@@ -186,6 +186,7 @@ impl Plane {
         if begins {
             self.watch(index);
             self.producers[index].usability = self.producers[index].usability(now);
+            // Also if nothing else has changed: those that were stopped start again.
             self.aim_all(now, index);
             self.tell_scores(index);
         }

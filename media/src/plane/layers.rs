@@ -33,7 +33,14 @@ fn candidates(
                 || stream.has_no_reports(now)
                 || (!reference.clock.is_known() && reference.has_no_reports(now))
         });
-        all[index] = Candidate { active: stream.active, alignable };
+        let flows = source.is_some_and(|source| source.uid == stream.uid);
+        let chosen = flows || stream.is_settled(now);
+        all[index] = Candidate { active: stream.active && chosen, alignable };
+    }
+    if all.iter().all(|candidate| !candidate.active) {
+        for (index, stream) in producer.streams.iter().enumerate() {
+            all[index].active = stream.as_ref().is_some_and(|stream| stream.active);
+        }
     }
     (all, producer.streams.len())
 }
@@ -173,14 +180,9 @@ impl Plane {
     pub(super) fn look_after(&mut self, now: Instant, index: usize) -> bool {
         let producer = &mut self.producers[index];
         if producer.is_layered() {
-            for stream in producer.streams.iter_mut().flatten() {
-                stream.check_silence(now);
-            }
-            let usability = producer.usability(now);
-            if std::mem::replace(&mut producer.usability, usability) != usability {
-                self.aim_all(now, index);
-                self.tell_scores(index);
-            }
+            let silent = producer.check_silence(now);
+            self.on_usability(now, index);
+            self.tell_pipes_of_silence(now, index, silent);
         }
         let mut ssrcs = std::mem::take(&mut self.scratch.ssrcs);
         ssrcs.clear();
@@ -197,8 +199,8 @@ impl Plane {
             || producer.key_frames.next_deadline().is_some()
     }
 
-    /// Consumers that have waited for a key frame since the last visit ask again: the request or the
-    /// key frame may be lost.
+    /// Consumers that have waited for a key frame since the last visit ask again: the request or
+    /// the key frame may be lost.
     pub(super) fn ask_for_waiting(&mut self, now: Instant, transport: usize) {
         for index in 0..self.transports[transport].consumers.len() {
             let place = self.transports[transport].consumers[index] as usize;
@@ -217,6 +219,16 @@ impl Plane {
                     self.request_key_frame(now, producer, encoding);
                 }
             }
+        }
+    }
+
+    /// Chooses anew if what a producer's streams can be used for has changed.
+    pub(super) fn on_usability(&mut self, now: Instant, index: usize) {
+        let producer = &mut self.producers[index];
+        let usability = producer.usability(now);
+        if std::mem::replace(&mut producer.usability, usability) != usability {
+            self.aim_all(now, index);
+            self.tell_scores(index);
         }
     }
 

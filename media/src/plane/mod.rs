@@ -45,8 +45,8 @@ use outbox::{Destination, Outbox};
 use timers::Timers;
 use transport::Transport;
 
-/// Events that may wait to be polled: layers and scores of 500 consumers for ten seconds. Drivers poll
-/// each turn.
+/// Events that may wait to be polled: layers and scores of 500 consumers for ten seconds. Drivers
+/// poll each turn.
 const MAX_EVENTS: usize = 16_384;
 
 /// What a plane starts from.

@@ -1,5 +1,5 @@
-//! What waits to be sent, laid out as the driver hands it to the kernel: one arena of bytes, runs of
-//! equal datagrams for one receiver, packets for pipes. Knows neither RTP nor keys.
+//! What waits to be sent, laid out as the driver hands it to the kernel: one arena of bytes, runs
+//! of equal datagrams for one receiver, packets for pipes. Knows neither RTP nor keys.
 
 use std::{net::SocketAddr, ops::Range};
 

@@ -45,9 +45,13 @@ impl Plane {
                 self.transports[place].on_reference_time(now, ssrc, ntp.middle());
             }
             RtcpItem::XrDlrr { blocks, .. } => self.on_dlrr(now, place, &blocks),
-            RtcpItem::Twcc(_)
+            RtcpItem::Bye { ssrcs } if self.transports[place].is_pipe() => {
+                self.on_silence(now, place, &ssrcs);
+            }
+            // Browsers say BYE of streams they go on with after renegotiation (RC4).
+            RtcpItem::Bye { .. }
+            | RtcpItem::Twcc(_)
             | RtcpItem::SdesCname { .. }
-            | RtcpItem::Bye { .. }
             | RtcpItem::Other { .. } => {}
         }
     }
@@ -64,8 +68,7 @@ impl Plane {
         let first = !stream.clock.is_known();
         stream.on_sender_report(now, info.ntp, info.timestamp);
         if first && producer.is_layered() {
-            producer.usability = producer.usability(now);
-            self.aim_all(now, index);
+            self.on_usability(now, index);
         }
         if first {
             self.report_to_pipes(now, index, route.encoding);
@@ -85,6 +88,21 @@ impl Plane {
             {
                 output.report_due = true;
                 self.report_if_due(now, place);
+            }
+        }
+    }
+
+    /// The plane at the other end of a pipe says that layers are switched off at their source: here
+    /// that could be told from loss only much later.
+    fn on_silence(&mut self, now: Instant, place: usize, ssrcs: &[u32]) {
+        for ssrc in ssrcs {
+            let Some(route) = self.transports[place].routes.get(ssrc).copied() else { continue };
+            let index = route.producer as usize;
+            let producer = &mut self.producers[index];
+            let stream = producer.streams[usize::from(route.encoding)].as_deref_mut();
+            if route.part == Part::Media && stream.is_some_and(|stream| stream.fall_silent()) {
+                self.on_usability(now, index);
+                self.tell_pipes_of_silence(now, index, 1 << route.encoding);
             }
         }
     }

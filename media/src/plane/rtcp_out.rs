@@ -1,5 +1,5 @@
-//! RTCP we send: reports about each second, and at once what cannot wait: NACK, PLI or FIR, transport-wide
-//! feedback (RC1 to RC3). Decides nothing about media.
+//! RTCP we send: reports about each second, and at once what cannot wait: NACK, PLI or FIR,
+//! transport-wide feedback (RC1 to RC3). Decides nothing about media.
 
 use std::time::Instant;
 
@@ -178,6 +178,36 @@ impl Plane {
             self.scratch.rtcp = packet;
         }
         self.scratch.ssrcs = ssrcs;
+    }
+
+    /// Says BYE on pipes that carry layers which fell silent: the plane there would wait for them.
+    pub(super) fn tell_pipes_of_silence(&mut self, now: Instant, index: usize, silent: u32) {
+        if silent == 0 {
+            return;
+        }
+        for position in 0..self.producers[index].consumers.len() {
+            let consumer = &self.consumers[self.producers[index].consumers[position] as usize];
+            if !consumer.is_pipe() || !consumer.active {
+                continue;
+            }
+            let mut ssrcs = std::mem::take(&mut self.scratch.ssrcs);
+            ssrcs.clear();
+            let carried = consumer.outputs.iter().enumerate().filter(|(encoding, output)| {
+                silent & (1 << encoding) != 0 && output.switch.current().is_some()
+            });
+            ssrcs.extend(carried.map(|(_, output)| output.setup.ssrc));
+            if !ssrcs.is_empty() {
+                let transport = consumer.transport;
+                let sender = self.transports[transport].rtcp_ssrc;
+                let mut packet = std::mem::take(&mut self.scratch.rtcp);
+                packet.clear();
+                build::receiver_report(&mut packet, sender, &[]);
+                build::bye(&mut packet, &ssrcs);
+                self.send_rtcp(now, transport, &packet);
+                self.scratch.rtcp = packet;
+            }
+            self.scratch.ssrcs = ssrcs;
+        }
     }
 
     /// PLI, or FIR where only that was negotiated (KF4).

@@ -1,5 +1,5 @@
-//! When a plane wants to be called, and what it then does. One wheel for all transports; what is due
-//! sooner is in lists that are empty when nothing is missing and nothing arrives.
+//! When a plane wants to be called, and what it then does. One wheel for all transports; what is
+//! due sooner is in lists that are empty when nothing is missing and nothing arrives.
 
 use std::time::{Duration, Instant};
 

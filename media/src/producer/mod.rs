@@ -21,6 +21,11 @@ use crate::{
 /// datagrams is no larger, and the ring holds several.
 pub const MAX_PENDING: usize = 64;
 
+/// Silence of one layer while another sends on that makes it silent at once: nine frames of 30 per
+/// second. Layers of a camera send their frames together, so one that misses so many is switched
+/// off, long before [ST8](crate::ingress::ReceiveStats::is_inactive) says so of a lone stream.
+const STALLED: Duration = Duration::from_millis(300);
+
 /// A packet that waits for its fan-out.
 #[derive(Clone, Copy, Debug)]
 pub struct Pending {
@@ -134,13 +139,39 @@ impl Producer {
         self.streams.iter().map(|stream| stream.as_ref().map_or(0, |stream| stream.score.score()))
     }
 
-    /// What its streams can be used for, two bits each: sends; can be aligned.
+    /// What its streams can be used for, three bits each: sends; can be aligned; may be chosen.
     pub fn usability(&self, now: Instant) -> u32 {
         self.streams.iter().enumerate().fold(0, |mask, (index, stream)| {
             let Some(stream) = stream else { return mask };
             let alignable = stream.clock.is_known() || stream.has_no_reports(now);
-            mask | (u32::from(stream.active) | u32::from(alignable) << 1) << (2 * index)
+            let bits = u32::from(stream.active)
+                | u32::from(alignable) << 1
+                | u32::from(stream.is_settled(now)) << 2;
+            mask | bits << (3 * index)
         })
+    }
+
+    /// Marks layers that send no more; those that did until now, as a mask.
+    pub fn check_silence(&mut self, now: Instant) -> u32 {
+        let newest = self
+            .streams
+            .iter()
+            .flatten()
+            .filter(|stream| stream.active)
+            .filter_map(|stream| stream.stats.last_packet())
+            .max();
+        let mut mask = 0;
+        for (index, stream) in self.streams.iter_mut().enumerate() {
+            let Some(stream) = stream else { continue };
+            let behind = newest
+                .zip(stream.stats.last_packet())
+                .map(|(newest, last)| newest.saturating_duration_since(last));
+            let stalled = behind.is_some_and(|behind| behind >= STALLED);
+            if stream.check_silence(now) || (stalled && stream.fall_silent()) {
+                mask |= 1 << index;
+            }
+        }
+        mask
     }
 
     /// Video has key frames to ask for.

@@ -19,6 +19,9 @@ use crate::{
 /// of arrival. Senders report each second, libwebrtc at once.
 const NO_REPORTS: Duration = Duration::from_secs(3);
 
+/// How long a layer that fell silent must send again before it is chosen again: an encoder near its
+/// limit switches layers off and on, and each return costs a key frame.
+const SETTLED: Duration = Duration::from_secs(1);
 /// Reports about a stream end so long after its last packet: its sender has heard all there is.
 const REPORTED: Duration = Duration::from_secs(5);
 
@@ -75,6 +78,8 @@ pub struct RecvStream {
     pub active_since: Instant,
     /// More.
     pub counts: StreamCounts,
+    /// It fell silent before.
+    pub fell_silent: bool,
     /// Its sender began anew under the same SSRC since somebody last looked.
     pub restarted: bool,
     codec: Codec,
@@ -139,6 +144,7 @@ impl RecvStream {
             active: false,
             active_since: now,
             counts: StreamCounts::default(),
+            fell_silent: false,
             restarted: false,
             codec: setup.codec,
             clock_rate: setup.clock_rate,
@@ -236,15 +242,25 @@ impl RecvStream {
 
     /// Marks it inactive after a silence; true if it was active.
     pub fn check_silence(&mut self, now: Instant) -> bool {
-        if !self.active || !self.stats.is_inactive(now, self.dtx) {
+        self.active && self.stats.is_inactive(now, self.dtx) && self.fall_silent()
+    }
+
+    /// It sends no more for now; true if it was active.
+    pub fn fall_silent(&mut self) -> bool {
+        if !std::mem::replace(&mut self.active, false) {
             return false;
         }
-        self.active = false;
+        self.fell_silent = true;
         self.score.reset(0);
         if let Some(nack) = &mut self.nack {
             nack.reset();
         }
         true
+    }
+
+    /// It may be chosen: it never fell silent, or has sent for a while since.
+    pub fn is_settled(&self, now: Instant) -> bool {
+        !self.fell_silent || now.saturating_duration_since(self.active_since) >= SETTLED
     }
 
     /// Whether its sender should hear about it.

@@ -10,4 +10,26 @@ mod plain;
 mod repair;
 mod replace;
 mod simulcast;
+mod soak;
 mod webrtc;
+
+impl super::Plane {
+    /// Nothing is remembered of anything that went.
+    fn is_empty(&self) -> bool {
+        self.transports.is_empty()
+            && self.producers.is_empty()
+            && self.consumers.is_empty()
+            && self.transport_keys.is_empty()
+            && self.producer_keys.is_empty()
+            && self.consumer_keys.is_empty()
+            && self.tuples.is_empty()
+            && self.ufrags.is_empty()
+            && self.sockets.is_empty()
+            && self.pipes.is_empty()
+            && self.fan_out_due.is_empty()
+            && self.send_due.is_empty()
+            && self.timers.missing.is_empty()
+            && self.timers.feedback.is_empty()
+            && self.timers.watched.is_empty()
+    }
+}

@@ -205,6 +205,21 @@ fn what_a_pipe_loses_is_asked_for_again_from_the_near_plane() {
 }
 
 #[test]
+fn a_layer_switched_off_at_its_source_is_replaced_across_the_pipe_before_a_freeze() {
+    let mut pair = Pair::new();
+    pair.consume();
+    pair.run(3_960);
+    assert_eq!(pair.told.last(), Some(&0b100));
+    pair.far.take_rtp(2222);
+    pair.camera.on[2] = false;
+    pair.run(495);
+    let got = pair.far.take_rtp(2222);
+    assert!(!got.is_empty(), "half a second without a picture");
+    assert_decodable(&got);
+    assert!(pair.told.last().unwrap() & 0b011 != 0);
+}
+
+#[test]
 fn a_viewers_picture_loss_reaches_the_publisher_over_the_pipe() {
     let mut pair = Pair::new();
     pair.consume();
