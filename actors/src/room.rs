@@ -156,6 +156,8 @@ pub(crate) struct RoomState {
     consumers: BTreeMap<ConsumerId, ProducerId>,
     /// Names that peers here were told.
     names: BTreeMap<PeerId, String>,
+    /// The version of the nodes that peers' standby lists were made from.
+    nodes_version: u64,
     /// Sessions opened so far: tells the node whether it and the room agree that nobody is here.
     opened: u64,
 }
@@ -195,6 +197,7 @@ impl Actor for RoomActor {
             pulls: BTreeMap::new(),
             consumers: BTreeMap::new(),
             names: BTreeMap::new(),
+            nodes_version: args.shared.nodes_version(),
             opened: 0,
             args,
         })
@@ -328,6 +331,7 @@ impl RoomState {
             let facts = self.replica.expire(now);
             self.apply(facts);
         }
+        self.renew_standby();
     }
 
     /// Tells the room's other nodes, then acts on the facts here.

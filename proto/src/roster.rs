@@ -93,4 +93,12 @@ pub enum Change {
         /// Now.
         paused: bool,
     },
+    /// A session of a peer ended because a newer one is elsewhere. Whoever has not heard of that one
+    /// yet waits for it instead of seeing the peer leave.
+    PeerSuperseded {
+        /// Whose.
+        peer: PeerId,
+        /// Which.
+        incarnation: u64,
+    },
 }

@@ -275,6 +275,7 @@ impl NodeTree {
         let Some(slot) = self.links.remove(node) else { return };
         slot.actor.stop(None);
         self.view.link_down(node);
+        self.endpoint.set_targets(self.view.targets());
         self.publish_nodes();
         for room in self.rooms.values() {
             let _ = room.actor.cast(RoomMsg::LinkDown(node.clone()));

@@ -6,7 +6,7 @@ use std::{
     net::{IpAddr, Ipv4Addr, SocketAddr},
     sync::{
         PoisonError, RwLock,
-        atomic::{AtomicI64, Ordering},
+        atomic::{AtomicI64, AtomicU64, Ordering},
     },
     time::Instant,
 };
@@ -36,6 +36,8 @@ pub(crate) struct Shared {
     pub(super) epoch: u64,
     peers: AtomicI64,
     nodes: RwLock<BTreeMap<NodeId, NodeRecord>>,
+    /// Grows when a node comes, goes, or changes whether it takes peers.
+    nodes_version: AtomicU64,
     workers: RwLock<BTreeMap<usize, (Instant, WorkerHandle)>>,
 }
 
@@ -54,6 +56,7 @@ impl Shared {
             epoch,
             peers: AtomicI64::new(0),
             nodes: RwLock::default(),
+            nodes_version: AtomicU64::new(0),
             workers: RwLock::default(),
         }
     }
@@ -68,7 +71,20 @@ impl Shared {
     }
 
     pub(super) fn set_nodes(&self, nodes: BTreeMap<NodeId, NodeRecord>) {
-        *self.nodes.write().unwrap_or_else(PoisonError::into_inner) = nodes;
+        let mut known = self.nodes.write().unwrap_or_else(PoisonError::into_inner);
+        let same = known.len() == nodes.len()
+            && known.values().zip(nodes.values()).all(|(old, new)| {
+                (&old.id, old.epoch, old.state) == (&new.id, new.epoch, new.state)
+            });
+        if !same {
+            self.nodes_version.fetch_add(1, Ordering::Release);
+        }
+        *known = nodes;
+    }
+
+    /// Standby nodes may be others when this is another number.
+    pub(crate) fn nodes_version(&self) -> u64 {
+        self.nodes_version.load(Ordering::Acquire)
     }
 
     pub(super) fn set_worker(&self, index: usize, worker: WorkerHandle) {

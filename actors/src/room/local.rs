@@ -11,7 +11,7 @@ use starling_proto::{
     json::Json,
     rest::{ConsumerCreated, CreateConsumer, PeerInfo, ProducerInfo},
     roster::{PeerEntry, ProducerEntry},
-    signal::{JoinAnswer, PeerSummary, ServerNotification},
+    signal::{JoinAnswer, PeerSummary, ResumeOffer, ServerNotification},
 };
 use tokio::sync::{Semaphore, mpsc};
 
@@ -347,15 +347,27 @@ impl RoomState {
         }
     }
 
+    /// Nodes came or went: peers learn where they would go now.
+    pub(super) fn renew_standby(&mut self) {
+        let version = self.args.shared.nodes_version();
+        if std::mem::replace(&mut self.nodes_version, version) == version {
+            return;
+        }
+        for (peer, here) in self.here.iter().filter(|(_, here)| here.joined) {
+            let offer = self.offer(peer, here);
+            let _ = here.actor.cast(PeerMsg::Tell(ServerNotification::StandbyChanged(offer)));
+        }
+    }
+
+    fn offer(&self, peer: &PeerId, here: &Here) -> ResumeOffer {
+        let (room, policy) = (&self.args.id, &self.args.record.policy);
+        self.args.shared.resume_offer(room, policy, peer, here.incarnation)
+    }
+
     /// Tells each peer where to go; it leaves when it is there.
     pub(super) fn drain(&self) {
         for (peer, here) in &self.here {
-            let offer = self.args.shared.resume_offer(
-                &self.args.id,
-                &self.args.record.policy,
-                peer,
-                here.incarnation,
-            );
+            let offer = self.offer(peer, here);
             let reason = "this node is about to leave".to_owned();
             let tell = |notification| {
                 let _ = here.actor.cast(PeerMsg::Tell(notification));

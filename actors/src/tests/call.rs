@@ -132,3 +132,21 @@ async fn an_empty_room_is_forgotten() {
     drop(ann);
     until("the room is gone", async || node.rooms().await.is_empty()).await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn peers_learn_new_standby_nodes() {
+    let world = World::new();
+    let [one, two] = world.nodes(["n1", "n2"]).await;
+    let mut ann = Client::join(&one, "ann", None).await;
+    assert_eq!(ann.joined["standby"][0]["nodeId"], "n2");
+    assert_eq!(ann.joined["standby"][0]["url"], "ws://n2.test/ws");
+    two.stop().await;
+    let three = world.node("n3").await;
+    ann.until("n3 is her standby", |ann| {
+        ann.notifications.iter().any(|told| {
+            matches!(told, ServerNotification::StandbyChanged(offer) if offer.standby.len() == 1 && offer.standby[0].node_id.to_string() == "n3")
+        })
+    })
+    .await;
+    three.stop().await;
+}

@@ -92,12 +92,17 @@ impl Claims {
         let until = old.lost.unwrap_or(until);
         let touched = old.peers.keys().cloned().collect();
         for (peer, entry) in old.peers {
-            let known = self.orphans.get(&peer);
-            if known.is_none_or(|known| known.entry.incarnation < entry.incarnation) {
-                self.orphans.insert(peer, Orphan { node: node.clone(), entry, until });
-            }
+            debug_assert_eq!(peer, entry.id, "peers are kept by id");
+            self.orphan(node, entry, until);
         }
         touched
+    }
+
+    fn orphan(&mut self, node: &NodeId, entry: PeerEntry, until: Instant) {
+        let known = self.orphans.get(&entry.id);
+        if known.is_none_or(|known| known.entry.incarnation < entry.incarnation) {
+            self.orphans.insert(entry.id.clone(), Orphan { node: node.clone(), entry, until });
+        }
     }
 
     /// Replaces what is known of a node; returns whose claims may have changed.
@@ -125,10 +130,11 @@ impl Claims {
         old.into_keys().chain(replica.peers.keys().cloned()).collect()
     }
 
-    /// Applies one change of a node.
+    /// Applies one change of a node. A superseded peer is kept until `until`.
     pub(super) fn delta(
         &mut self,
         now: Instant,
+        until: Instant,
         node: &NodeId,
         epoch: u64,
         seq: u64,
@@ -148,7 +154,17 @@ impl Claims {
             return Applied::Gap { ask };
         }
         replica.seq = seq;
-        if apply(&mut replica.peers, change) { Applied::Changed } else { Applied::Nothing }
+        let before = match change {
+            Change::PeerSuperseded { peer, .. } => replica.peers.get(peer).cloned(),
+            _ => None,
+        };
+        if !apply(&mut replica.peers, change) {
+            return Applied::Nothing;
+        }
+        if let Some(entry) = before {
+            self.orphan(node, entry, until);
+        }
+        Applied::Changed
     }
 
     /// Marks a node's peers as lost until `until`; returns them.
@@ -231,6 +247,7 @@ pub(super) fn subject(change: &Change) -> &PeerId {
     match change {
         Change::PeerJoined(entry) => &entry.id,
         Change::PeerLeft { peer, .. }
+        | Change::PeerSuperseded { peer, .. }
         | Change::Renamed { peer, .. }
         | Change::ProducerAdded { peer, .. }
         | Change::ProducerClosed { peer, .. }
@@ -248,7 +265,7 @@ pub(super) fn apply(peers: &mut BTreeMap<PeerId, PeerEntry>, change: &Change) ->
     };
     match change {
         Change::PeerJoined(_) => false,
-        Change::PeerLeft { peer, incarnation } => {
+        Change::PeerLeft { peer, incarnation } | Change::PeerSuperseded { peer, incarnation } => {
             entry.incarnation <= *incarnation && peers.remove(peer).is_some()
         }
         Change::Renamed { display_name, .. } => {

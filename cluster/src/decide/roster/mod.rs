@@ -128,7 +128,15 @@ impl RoomReplica {
         if self.own.get(peer).is_none_or(|own| own.incarnation > incarnation) {
             return Local::default();
         }
-        self.local(now, peer.clone(), Change::PeerLeft { peer: peer.clone(), incarnation })
+        let newer = self.claims.best(peer).is_some_and(|best| best.entry.incarnation > incarnation);
+        let peer = peer.clone();
+        // Said as it is, because the others may hear of the end before they hear of the newer session.
+        let change = if newer {
+            Change::PeerSuperseded { peer: peer.clone(), incarnation }
+        } else {
+            Change::PeerLeft { peer: peer.clone(), incarnation }
+        };
+        self.local(now, peer, change)
     }
 
     /// A peer here has another name.
@@ -201,7 +209,7 @@ impl RoomReplica {
         }
         let mut touched = self.claims.supersede(now + self.window, node, epoch);
         let mut want_snapshot = false;
-        match self.claims.delta(now, node, epoch, seq, change) {
+        match self.claims.delta(now, now + self.window, node, epoch, seq, change) {
             Applied::Changed => touched.push(claims::subject(change).clone()),
             Applied::Nothing => {}
             Applied::Gap { ask } => want_snapshot = ask,

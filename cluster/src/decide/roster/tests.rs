@@ -291,3 +291,20 @@ fn a_producer_that_takes_an_id_over_from_another_source_closes_that_one_first() 
     let told = room.local_produce(now, &id("p"), again.clone());
     assert_eq!(told.facts, [closed("p", &screen), replaced("p", "a", &camera, &again)]);
 }
+
+#[test]
+fn a_session_that_ends_for_a_newer_one_is_not_seen_to_leave_by_who_hears_of_the_end_first() {
+    let now = Instant::now();
+    let camera = producer("x", "camera", "video/VP8");
+    let old = with(peer("p", 1), std::slice::from_ref(&camera));
+    let mut b = RoomReplica::new(node("b"), 100, RESUME_WINDOW);
+    let _ = b.local_join(now, old.clone());
+    let _ = b.remote_snapshot(now, &node("c"), 1, says(1, &[peer("p", 2)]));
+    let (seq, end) = b.local_leave(now, &id("p"), 1).delta.unwrap();
+    let mut a = room();
+    let _ = a.remote_snapshot(now, &node("b"), 1, says(seq - 1, &[old]));
+    let facts = a.remote_delta(now, &node("b"), 1, seq, &end).facts;
+    assert_eq!(facts, [Fact::PeerLost { peer: id("p"), node: node("b") }]);
+    let facts = a.remote_snapshot(now, &node("c"), 1, says(1, &[peer("p", 2)])).facts;
+    assert_eq!(facts, [moved("p", "b", "c")]);
+}
