@@ -1,11 +1,12 @@
-//! Calls of etcd, each bounded in time. Never tries twice.
+//! Calls of etcd, each bounded in time, at one member until that fails. Never tries twice.
 
 use std::{
-    sync::atomic::{AtomicU64, Ordering::Relaxed},
+    sync::atomic::{AtomicU64, AtomicUsize, Ordering::Relaxed},
     time::Duration,
 };
 
 use etcd_client::{Certificate, Client, ConnectOptions, Error, Identity, TlsOptions};
+use rand::{Rng, SeedableRng, rngs::SmallRng};
 use tokio::sync::OnceCell;
 
 use super::{EtcdConfig, EtcdCounters, keys::Keys};
@@ -71,13 +72,23 @@ impl Seen {
     }
 }
 
-/// One etcd, connected to when first needed: with a password, connecting is a call.
+/// The members of an etcd. Each has its own connection, made when first needed: a client that balances
+/// over all of them goes on asking the dead ones, because they answer fastest.
 #[derive(Debug)]
 pub(super) struct Etcd {
     pub(super) config: EtcdConfig,
     pub(super) keys: Keys,
     pub(super) seen: Seen,
-    client: OnceCell<Connected>,
+    clients: Vec<OnceCell<Connected>>,
+    /// The member that is asked.
+    current: AtomicUsize,
+}
+
+/// A member that is asked something.
+pub(super) struct Member<'a> {
+    pub(super) client: Client,
+    etcd: &'a Etcd,
+    index: usize,
 }
 
 /// `Client` has no `Debug`.
@@ -92,15 +103,46 @@ impl std::fmt::Debug for Connected {
 impl Etcd {
     pub(super) fn new(config: EtcdConfig) -> Self {
         let keys = Keys::new(&config.prefix);
-        Self { config, keys, seen: Seen::default(), client: OnceCell::new() }
+        let clients: Vec<_> = config.endpoints.iter().map(|_| OnceCell::new()).collect();
+        // Nodes begin with different members, so that one does not serve them all.
+        let first = SmallRng::from_os_rng().random_range(0..clients.len());
+        Self { config, keys, seen: Seen::default(), clients, current: AtomicUsize::new(first) }
     }
 
-    pub(super) async fn client(&self) -> Result<Client, Failure> {
-        let connect = self.client.get_or_try_init(|| async {
-            let options = options(&self.config);
-            Client::connect(&self.config.endpoints, Some(options)).await.map(Connected)
+    /// The member to ask now. With a password, connecting is a call.
+    pub(super) async fn member(&self) -> Result<Member<'_>, Failure> {
+        let index = self.current.load(Relaxed);
+        let connect = self.clients[index].get_or_try_init(|| async {
+            let endpoint = &self.config.endpoints[index..=index];
+            Client::connect(endpoint, Some(options(&self.config))).await.map(Connected)
         });
-        bounded(connect).await.map(|connected| connected.0.clone())
+        match bounded(connect).await {
+            Ok(connected) => Ok(Member { client: connected.0.clone(), etcd: self, index }),
+            Err(failure) => {
+                self.pass_over(index);
+                Err(failure)
+            }
+        }
+    }
+
+    fn pass_over(&self, index: usize) {
+        let next = (index + 1) % self.clients.len();
+        // Whoever fails second finds that another member is asked already.
+        let _ = self.current.compare_exchange(index, next, Relaxed, Relaxed);
+    }
+}
+
+impl Member<'_> {
+    /// What came of asking.
+    pub(super) fn answered<T>(&self, answer: Result<T, Failure>) -> Result<T, Failure> {
+        answer.inspect_err(|failure| self.failed(failure))
+    }
+
+    /// A member that does not answer is not asked next.
+    pub(super) fn failed(&self, failure: &Failure) {
+        if matches!(failure, Failure::Unavailable(_)) {
+            self.etcd.pass_over(self.index);
+        }
     }
 }
 

@@ -162,7 +162,11 @@ impl EtcdRegistry {
 
 #[async_trait]
 impl Registry for EtcdRegistry {
-    async fn register(&self, record: NodeRecord) -> Result<(), RegistryError> {
+    async fn register(&self, mut record: NodeRecord) -> Result<(), RegistryError> {
+        // JSON has no such number, and a record that does not decode hides the node.
+        if !record.load.stress.is_finite() {
+            record.load.stress = 1.0;
+        }
         match self.desk.register(record) {
             Some(ticket) => self.desk.fulfilled(ticket).await,
             None => Ok(()),
@@ -188,8 +192,9 @@ impl Registry for EtcdRegistry {
     }
 
     async fn room(&self, room: &RoomId) -> Result<Option<(Revision, RoomRecord)>, RegistryError> {
-        let mut client = self.etcd.client().await?;
-        let answer = bounded(client.get(self.etcd.keys.room(room), None)).await?;
+        let mut member = self.etcd.member().await?;
+        let read = bounded(member.client.get(self.etcd.keys.room(room), None)).await;
+        let answer = member.answered(read)?;
         let kv = answer.kvs().first();
         Ok(kv.and_then(|kv| Some((kv.mod_revision(), decode(kv.value())?))))
     }
@@ -229,10 +234,12 @@ impl EtcdRegistry {
         expected: Revision,
         op: TxnOp,
     ) -> Result<Revision, RegistryError> {
-        let mut client = self.etcd.client().await?;
+        let mut member = self.etcd.member().await?;
         // A key that does not exist has modification revision 0.
         let unchanged = Compare::mod_revision(key, CompareOp::Equal, expected);
-        let answer = bounded(client.txn(Txn::new().when([unchanged]).and_then([op]))).await?;
+        let swap = member.client.txn(Txn::new().when([unchanged]).and_then([op]));
+        let answer = bounded(swap).await;
+        let answer = member.answered(answer)?;
         if !answer.succeeded() {
             return Err(RegistryError::Conflict);
         }

@@ -68,9 +68,15 @@ impl Session {
         }
     }
 
-    /// Keeps the lease and writes what is wanted; returns when nothing is.
     async fn hold(&mut self) -> Result<(), Failure> {
-        let mut client = self.etcd.client().await?;
+        let etcd = self.etcd.clone();
+        let member = etcd.member().await?;
+        let held = self.hold_at(member.client.clone()).await;
+        member.answered(held)
+    }
+
+    /// Keeps the lease and writes what is wanted; returns when nothing is.
+    async fn hold_at(&mut self, mut client: Client) -> Result<(), Failure> {
         let mut lease = self.lease(&mut client).await?;
         let (mut keeper, mut answers) = bounded(client.lease_client().keep_alive(lease.id)).await?;
         let mut ticks = interval(self.ttl() / 3);
@@ -184,8 +190,8 @@ impl Session {
         let Some(lease) = self.lease.take() else {
             return;
         };
-        if let Ok(mut client) = self.etcd.client().await
-            && let Err(failure) = bounded(client.lease_revoke(lease.id)).await
+        if let Ok(mut member) = self.etcd.member().await
+            && let Err(failure) = bounded(member.client.lease_revoke(lease.id)).await
         {
             tracing::debug!(?failure, "the lease ends by itself");
         }

@@ -290,6 +290,44 @@ async fn tls_is_spoken_and_strangers_are_refused() {
 }
 
 #[tokio::test]
+async fn dead_members_are_asked_once_and_passed_over() {
+    let (dead, server) = (EtcdServer::down(), EtcdServer::spawn());
+    let endpoints = vec![dead.url(), server.url(), dead.url().replace("127.0.0.1", "localhost")];
+    let config = EtcdConfig { endpoints, ..config(server.url(), "a") };
+    let a = EtcdRegistry::connect(config).unwrap();
+    let mut seen = Seen::new(a.watch());
+    seen.until(|_| true).await;
+    for _ in 0..50 {
+        a.room(&room("r")).await.unwrap();
+    }
+    a.register(record("a", 1)).await.unwrap();
+    seen.until(|view| view.nodes.len() == 1).await;
+    assert_eq!(a.counters().lost, 0);
+}
+
+#[tokio::test]
+async fn a_member_that_dies_is_replaced_without_a_word() {
+    let server = EtcdServer::spawn();
+    let wires = [Wire::to(&server).await, Wire::to(&server).await];
+    let endpoints = wires.iter().map(|wire| wire.url.clone()).collect();
+    let config = EtcdConfig { endpoints, ..config(server.url(), "a") };
+    let (a, b) = (EtcdRegistry::connect(config).unwrap(), connect(&server, "b"));
+    a.register(record("a", 1)).await.unwrap();
+    let mut seen = Seen::new(a.watch());
+    seen.until(|view| view.nodes.len() == 1).await;
+    for (wire, name) in wires.iter().zip(["one", "two"]) {
+        wire.set(false);
+        b.put_room(&room(name), &ROOM, 0).await.unwrap();
+        seen.until(|view| view.rooms.contains_key(&room(name))).await;
+        tokio::time::sleep(TTL).await;
+        assert_eq!(seen.view.nodes.len(), 1, "the lease is kept");
+        wire.set(true);
+    }
+    assert!(a.counters().resumed >= 1, "one of them was in use");
+    assert_eq!((a.counters().lost, a.counters().listed, a.counters().leases), (0, 1, 1));
+}
+
+#[tokio::test]
 async fn the_same_presence_is_written_once() {
     let server = EtcdServer::spawn();
     let a: Arc<dyn Registry> = Arc::new(connect(&server, "a"));

@@ -30,25 +30,53 @@ pub(super) struct Watcher {
     feed: Arc<Feed>,
     mark: Option<Mark>,
     backoff: Backoff,
+    /// Failures to watch that are left before it is said that etcd is lost.
+    tries: usize,
 }
 
 impl Watcher {
     pub(super) fn new(etcd: Arc<Etcd>, feed: Arc<Feed>) -> Self {
-        Self { etcd, feed, mark: None, backoff: Backoff::new() }
+        let tries = etcd.config.endpoints.len();
+        Self { etcd, feed, mark: None, backoff: Backoff::new(), tries }
     }
 
     pub(super) async fn run(mut self) {
         loop {
-            let failure = match self.open().await {
-                // A stream that was up may have ended with its member: one try before it is said.
-                Ok((stream, resumed)) => self.follow(stream, resumed).await,
-                Err(failure) => {
-                    self.lose();
-                    failure
-                }
-            };
+            let failure = self.once().await;
             tracing::debug!(?failure, "the registry's watch");
             self.backoff.wait().await;
+        }
+    }
+
+    /// Watches at one member until that fails.
+    async fn once(&mut self) -> Failure {
+        let etcd = self.etcd.clone();
+        let member = match etcd.member().await {
+            Ok(member) => member,
+            Err(failure) => {
+                self.closed();
+                return failure;
+            }
+        };
+        let failure = match self.open(member.client.clone()).await {
+            Ok((stream, resumed)) => {
+                self.tries = etcd.config.endpoints.len();
+                self.follow(stream, resumed).await
+            }
+            Err(failure) => {
+                self.closed();
+                failure
+            }
+        };
+        member.failed(&failure);
+        failure
+    }
+
+    /// A watch may have ended with its member: each is tried before it is said.
+    fn closed(&mut self) {
+        self.tries = self.tries.saturating_sub(1);
+        if self.tries == 0 {
+            self.lose();
         }
     }
 
@@ -58,8 +86,7 @@ impl Watcher {
     }
 
     /// Lists if need be, and watches from there. True if it goes on where it had ended.
-    async fn open(&mut self) -> Result<(WatchStream, bool), Failure> {
-        let mut client = self.etcd.client().await?;
+    async fn open(&mut self, mut client: Client) -> Result<(WatchStream, bool), Failure> {
         if let Some(mark) = self.mark {
             if let Ok(stream) = self.watch(&mut client, mark).await? {
                 return Ok((stream, true));
