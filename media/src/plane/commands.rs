@@ -6,7 +6,8 @@ use std::{net::SocketAddr, time::Instant};
 use rand::RngCore;
 
 use crate::{
-    command::{Command, IceCredentials, SocketId, SrtpKeys, TransportKey},
+    command::{Command, ConsumerKey, IceCredentials, SocketId, SrtpKeys, TransportKey},
+    consumer::Consumer,
     event::IceState,
     ice::Agent,
     srtp,
@@ -72,16 +73,10 @@ impl Plane {
                 self.pause_consumer(now, consumer, paused)
             }
             Command::SetPreferredLayers { consumer, layers } => {
-                let place = self.consumer_place(consumer)?;
-                self.consumers[place].wish = Some(layers);
-                self.aim(now, place);
-                Some(())
+                self.change(now, consumer, |consumer| consumer.wish = Some(layers))
             }
             Command::SetPipeLayers { consumer, layers } => {
-                let place = self.consumer_place(consumer)?;
-                self.consumers[place].pipe_layers = layers;
-                self.aim(now, place);
-                Some(())
+                self.change(now, consumer, |consumer| consumer.pipe_layers = layers)
             }
             Command::RequestKeyFrame { consumer } => {
                 let place = self.consumer_place(consumer)?;
@@ -98,6 +93,18 @@ impl Plane {
                 Some(())
             }
         }
+    }
+
+    fn change(
+        &mut self,
+        now: Instant,
+        key: ConsumerKey,
+        wish: impl FnOnce(&mut Consumer),
+    ) -> Option<()> {
+        let place = self.consumer_place(key)?;
+        wish(&mut self.consumers[place]);
+        self.aim(now, place);
+        Some(())
     }
 
     pub(super) fn place(&self, transport: TransportKey) -> Option<usize> {

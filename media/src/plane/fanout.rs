@@ -100,6 +100,7 @@ fn offer_batch(
                 uid: source.uid,
                 encoding,
                 output: position as u8,
+                again: false,
                 rtx: false,
                 place: place_in_stream,
             });

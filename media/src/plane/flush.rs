@@ -141,7 +141,7 @@ impl Writer<'_> {
         }
         self.outbox.commit(start, self.to);
         self.counters.rtp_forwarded += 1;
-        if item.rtx {
+        if item.again {
             self.counters.rtp_retransmitted += 1;
             self.rtx_bytes += self.outbox.bytes.len() - start;
             if let Some(output) = consumer.outputs.get_mut(usize::from(item.output)) {

@@ -159,6 +159,7 @@ impl Plane {
                 uid: source.uid,
                 encoding: source.encoding,
                 output: route.output,
+                again: true,
                 rtx,
                 place: Place { ..found },
             });

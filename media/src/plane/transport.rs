@@ -82,6 +82,9 @@ pub(super) struct Item {
     pub uid: StreamUid,
     pub encoding: u8,
     pub output: u8,
+    /// It was sent before.
+    pub again: bool,
+    /// As RTX.
     pub rtx: bool,
     pub place: Place,
 }

@@ -50,6 +50,10 @@ struct Pair {
 
 impl Pair {
     fn new() -> Self {
+        Self::with(&pipe_parameters())
+    }
+
+    fn with(rtp: &RtpParameters) -> Self {
         let start = Instant::now();
         let (mut near, mut far) = (Bench::at(1, start), Bench::at(2, start));
         near.plain(1, address(5001));
@@ -57,7 +61,7 @@ impl Pair {
         near.command(Command::AddPipe { transport: TransportKey(9), pipe: PipeKey(90) });
         let params = ConsumerParams {
             kind: MediaKind::Video,
-            rtp: pipe_parameters(),
+            rtp: rtp.clone(),
             rtp_type: RtpType::Pipe,
             paused: false,
             preferred: None,
@@ -65,7 +69,7 @@ impl Pair {
         };
         near.consume(9, 1, 1, params);
         far.command(Command::AddPipe { transport: TransportKey(9), pipe: PipeKey(91) });
-        far.produce(9, 1, pipe_parameters());
+        far.produce(9, 1, rtp.clone());
         far.plain(2, address(5002));
         let camera = Camera::new(start);
         let (told, by_ssrc) = (Vec::new(), Vec::new());
@@ -184,7 +188,16 @@ fn only_the_layer_in_use_crosses_after_a_while() {
 
 #[test]
 fn what_a_pipe_loses_is_asked_for_again_from_the_near_plane() {
-    let mut pair = Pair::new();
+    lose_and_repair(Pair::new());
+    let mut without_rtx = pipe_parameters();
+    without_rtx.codecs.truncate(1);
+    for encoding in &mut without_rtx.encodings {
+        encoding.rtx = None;
+    }
+    lose_and_repair(Pair::with(&without_rtx));
+}
+
+fn lose_and_repair(mut pair: Pair) {
     pair.consume();
     pair.run(1_980);
     pair.far.take_rtp(2222);
@@ -217,6 +230,44 @@ fn a_layer_switched_off_at_its_source_is_replaced_across_the_pipe_before_a_freez
     assert!(!got.is_empty(), "half a second without a picture");
     assert_decodable(&got);
     assert!(pair.told.last().unwrap() & 0b011 != 0);
+}
+
+#[test]
+fn audio_crosses_while_somebody_listens() {
+    let start = Instant::now();
+    let (mut near, mut far) = (Bench::at(1, start), Bench::at(2, start));
+    near.plain(1, address(5001));
+    near.produce(1, 1, opus(1111));
+    near.command(Command::AddPipe { transport: TransportKey(9), pipe: PipeKey(90) });
+    let mut params = audio_consumer(600);
+    params.rtp_type = RtpType::Pipe;
+    params.rtp.header_extensions.remove(0);
+    let there = params.rtp.clone();
+    near.consume(9, 1, 1, params);
+    far.command(Command::AddPipe { transport: TransportKey(9), pipe: PipeKey(91) });
+    far.produce(9, 1, there);
+    far.plain(2, address(5002));
+    far.consume(2, 1, 1, audio_consumer(2222));
+    let producer = ProducerKey(1);
+    assert_eq!(far.take_events(), [Event::LayersWanted { producer, layers: 1 }]);
+    let send = |near: &mut Bench, n: u16| {
+        let packet =
+            rtp(111, 1111, n, 960 * u32::from(n), false, &[(1, &[n as u8]), (4, b"0")], &[n as u8]);
+        near.receive(11, address(5001), &packet);
+        std::mem::take(&mut near.piped)
+    };
+    assert!(send(&mut near, 1).is_empty());
+    near.command(Command::SetPipeLayers { consumer: ConsumerKey(1), layers: 1 });
+    for n in 2..5 {
+        for (_, packet) in send(&mut near, n) {
+            far.plane.handle_pipe(far.now, PipeKey(91), &packet);
+        }
+        far.settle();
+    }
+    let got = far.take_rtp(2222);
+    assert_eq!(got.iter().map(|packet| packet.payload()[0]).collect::<Vec<_>>(), [2, 3, 4]);
+    assert_eq!(got[1].extension(6), Some(&[3][..]));
+    assert_eq!(got[1].extension(1), Some(&b"6"[..]));
 }
 
 #[test]
