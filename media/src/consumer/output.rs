@@ -321,5 +321,7 @@ impl Output {
 /// Three bits of encoding, five of uid: tells a stream from its successors for as long as a packet
 /// is remembered.
 fn stream_tag(source: Source) -> u8 {
-    (source.encoding & 7) << 5 | (source.uid.0 as u8 & 31)
+    let tag = (source.encoding & 7) << 5 | (source.uid.0 as u8 & 31);
+    // 255 means that nothing was sent.
+    tag.min(254)
 }

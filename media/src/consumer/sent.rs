@@ -22,7 +22,7 @@ pub struct Sent {
     pub picture: u16,
     /// See `picture`.
     pub tl0: u8,
-    /// Encoding, and the low bits of its stream's uid.
+    /// Encoding, and the low bits of its stream's uid; never 255.
     pub stream: u8,
     /// Millisecond of the plane it was last sent again; 0 if it was not.
     pub resent_ms: u32,
@@ -31,23 +31,24 @@ pub struct Sent {
 /// The memory of one output stream.
 #[derive(Debug, Default)]
 pub struct SentPackets {
-    entries: Box<[Entry]>,
+    entries: Box<[Sent]>,
 }
 
-#[derive(Clone, Copy, Debug, Default)]
-struct Entry(Option<Sent>);
+/// [`Sent::stream`] of a place that holds nothing.
+const NOTHING: u8 = u8::MAX;
 
 impl SentPackets {
     /// Remembers `capacity` packets, a power of two; nothing if 0.
     pub fn new(capacity: usize) -> Self {
         debug_assert!(capacity == 0 || capacity.is_power_of_two());
-        Self { entries: vec![Entry::default(); capacity].into_boxed_slice() }
+        let nothing = Sent { stream: NOTHING, ..Sent::default() };
+        Self { entries: vec![nothing; capacity].into_boxed_slice() }
     }
 
     /// A packet was sent for the first time.
     pub fn insert(&mut self, sent: Sent) {
         if let Some(index) = self.index(sent.output) {
-            self.entries[index] = Entry(Some(sent));
+            self.entries[index] = sent;
         }
     }
 
@@ -56,7 +57,10 @@ impl SentPackets {
     pub fn resend(&mut self, output: u16, now_ms: u32, rtt: Duration) -> Option<Sent> {
         let now_ms = now_ms.max(1);
         let index = self.index(output)?;
-        let sent = self.entries[index].0.as_mut().filter(|sent| sent.output == output)?;
+        let sent = &mut self.entries[index];
+        if sent.stream == NOTHING || sent.output != output {
+            return None;
+        }
         let since = now_ms.wrapping_sub(sent.resent_ms);
         if sent.resent_ms != 0 && u128::from(since) < rtt.as_millis() {
             return None;
@@ -84,6 +88,7 @@ mod tests {
     #[test]
     fn a_sent_packet_is_found_until_its_place_is_taken() {
         let mut packets = SentPackets::new(4);
+        assert_eq!(packets.resend(0, 10, RTT), None);
         packets.insert(sent(65_535));
         packets.insert(sent(0));
         assert_eq!(packets.resend(65_535, 10, RTT).map(|sent| sent.input), Some(6));
@@ -113,6 +118,6 @@ mod tests {
 
     #[test]
     fn a_video_consumer_stays_under_its_memory_budget() {
-        assert!(VIDEO * size_of::<Entry>() <= 20 * 1024);
+        assert!(VIDEO * size_of::<Sent>() <= 16 * 1024);
     }
 }

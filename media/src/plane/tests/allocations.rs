@@ -1,4 +1,4 @@
-//! Once its buffers have their size, forwarding takes no memory.
+//! Once its buffers have their size, forwarding takes no memory; what a consumer and a peer take.
 #![expect(unsafe_code, reason = "a global allocator that counts can only be written this way")]
 
 use std::{
@@ -18,31 +18,40 @@ use crate::{
 thread_local! {
     /// Of this thread, so that other tests do not count.
     static ALLOCATIONS: Cell<u64> = const { Cell::new(0) };
+    /// Bytes this thread has taken and not given back.
+    static LIVE: Cell<i64> = const { Cell::new(0) };
 }
 
 struct Counting;
 
-fn count() {
+fn count(bytes: usize) {
     // Not there any more while its thread ends.
     let _ = ALLOCATIONS.try_with(|count| count.set(count.get() + 1));
+    let _ = LIVE.try_with(|live| live.set(live.get() + bytes as i64));
+}
+
+fn uncount(bytes: usize) {
+    let _ = LIVE.try_with(|live| live.set(live.get() - bytes as i64));
 }
 
 // SAFETY: every call goes to `System` unchanged; counting touches a constant-initialised thread local,
 // which does not allocate.
 unsafe impl GlobalAlloc for Counting {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
-        count();
+        count(layout.size());
         // SAFETY: the caller's contract is `System`'s.
         unsafe { System.alloc(layout) }
     }
 
     unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
+        uncount(layout.size());
         // SAFETY: as above; `pointer` came from `System`.
         unsafe { System.dealloc(pointer, layout) }
     }
 
     unsafe fn realloc(&self, pointer: *mut u8, layout: Layout, size: usize) -> *mut u8 {
-        count();
+        uncount(layout.size());
+        count(size);
         // SAFETY: as above.
         unsafe { System.realloc(pointer, layout, size) }
     }
@@ -130,6 +139,58 @@ fn a_forwarded_packet_takes_no_memory() {
         assert_eq!(sent, 199 * 20 * 9);
         assert_eq!(taken, 0, "for {sent} packets, srtp {srtp}");
     }
+}
+
+/// Bytes per item that `add` adds in a hundred calls.
+fn bytes_each(bench: &mut Bench, mut add: impl FnMut(&mut Bench, u64)) -> i64 {
+    let before = LIVE.with(Cell::get);
+    for number in 0..100 {
+        add(bench, number);
+    }
+    (LIVE.with(Cell::get) - before) / 100
+}
+
+#[test]
+fn a_consumer_takes_less_than_24_kib_and_an_idle_peer_less_than_128() {
+    let mut bench = Bench::new(1);
+    bench.plain(1, address(5001));
+    bench.plain(2, address(5002));
+    bench.produce(1, 1, vp8(1111));
+    let consumer = bytes_each(&mut bench, |bench, number| {
+        let ssrc = 10_000 + 10 * number as u32;
+        bench.consume(2, number, 1, video_consumer(ssrc, RtpType::Simple));
+        // As it is once it forwards.
+        let sequence = number as u16;
+        let payload = vp8_payload(true, sequence, sequence as u8, 0, false);
+        let packet = rtp(96, 1111, sequence, 3_000 * number as u32, true, &[], &payload);
+        bench.plane.handle_datagram(bench.now, SocketId(11), address(5001), &mut packet.clone());
+        bench.plane.flush(bench.now, &mut |_| {});
+        bench.events.clear();
+        bench.packets.clear();
+    });
+    assert!((8 * 1024..24 * 1024).contains(&consumer), "{consumer} bytes");
+    // A sending and a receiving transport with keys, a camera and a microphone that send nothing,
+    // and two consumers of a paused producer.
+    let peer = bytes_each(&mut bench, |bench, number| {
+        for transport in [1_000 + 2 * number, 1_001 + 2 * number] {
+            bench.plain(transport, address(6_000));
+            let key = SrtpKey { key: vec![1; 16], salt: vec![7; 12] };
+            let profile = SrtpProfile::AeadAes128Gcm;
+            let keys = SrtpKeys { profile, send: key.clone(), recv: key };
+            let transport = TransportKey(transport);
+            bench.command(Command::SetSrtp { transport, keys: Box::new(keys) });
+        }
+        let (sends, receives) = (1_000 + 2 * number, 1_001 + 2 * number);
+        bench.produce(sends, 100 + 2 * number, vp8_simulcast());
+        bench.produce(sends, 101 + 2 * number, opus(3333));
+        for consumer in [10_000 + 2 * number, 10_001 + 2 * number] {
+            let params = video_consumer(consumer as u32 * 2, RtpType::Simple);
+            bench.consume(receives, consumer, 999, params);
+        }
+        bench.packets.clear();
+    });
+    assert!(peer < 128 * 1024, "{peer} bytes");
+    eprintln!("bytes per consumer {consumer}, per idle peer {peer}");
 }
 
 #[test]

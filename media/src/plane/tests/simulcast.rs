@@ -157,6 +157,33 @@ fn a_second_viewer_does_not_cost_a_key_frame_each() {
     assert_eq!(asked.count(), 1);
 }
 
+/// What mediasoup-client 3.24.1 in Chromium 156 sent, and what mediasoup 3.27.1 made of it.
+#[test]
+fn what_chromium_says_of_its_camera_is_understood() {
+    let read = |name: &str| -> serde_json::Value {
+        let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/fixtures/mediasoup-client");
+        let text = std::fs::read_to_string(format!("{folder}/{name}.json")).unwrap();
+        serde_json::from_str(&text).unwrap()
+    };
+    let produced = read("send.produce.video.webcam-vp8-simulcast")["rtpParameters"].take();
+    let consumed = read("consumer.webcam-vp8-simulcast")["rtpParameters"].take();
+    let mut params = video_consumer(1, RtpType::Simulcast);
+    params.rtp = parameters(consumed);
+    let ssrc = params.rtp.encodings[0].ssrc.unwrap();
+    let mut bench = Bench::new(3);
+    bench.plain(1, address(5001));
+    bench.plain(2, address(5002));
+    bench.produce(1, 1, parameters(produced));
+    bench.consume(2, 1, 1, params);
+    Camera::new(bench.now).run(&mut bench, 2_000);
+    let got = bench.take_rtp(ssrc);
+    assert_decodable(&got);
+    assert_eq!(layers_of(&got), [0, 2]);
+    assert_eq!(got[0].header().payload_type, 101);
+    assert_eq!(got[0].extension(1), Some(&b"1"[..]));
+    assert_eq!(got[0].extension(5), Some(&[0, 0][..]));
+}
+
 #[test]
 fn a_browser_that_begins_anew_under_its_rid_is_followed() {
     let (mut bench, mut camera) = bench();
