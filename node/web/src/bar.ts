@@ -1,0 +1,68 @@
+// The bar under the pictures: microphone, camera, screen, leave. Never does: open a device.
+
+import { el } from './dom';
+import { type Icon, icon } from './icons';
+
+/** What the bar's buttons do. */
+export interface BarActions {
+  mic(): void;
+  camera(): void;
+  screen(): void;
+  nodes(): void;
+  leave(): void;
+}
+
+export class Bar {
+  readonly root: HTMLElement;
+  private readonly mic: HTMLButtonElement;
+  private readonly camera: HTMLButtonElement;
+  private readonly screen: HTMLButtonElement;
+  private readonly nodes: HTMLButtonElement;
+  private readonly place = el('div', { class: 'place' });
+
+  constructor(actions: BarActions) {
+    this.mic = button('Mute', 'mic', () => actions.mic());
+    this.camera = button('Stop camera', 'camera', () => actions.camera());
+    this.screen = button('Share screen', 'screen', () => actions.screen());
+    this.nodes = button('Nodes', 'nodes', () => actions.nodes());
+    this.nodes.hidden = true;
+    const leave = button('Leave', 'leave', () => actions.leave());
+    leave.classList.add('danger');
+    if (!navigator.mediaDevices?.getDisplayMedia) this.screen.hidden = true;
+    const buttons = el('div', { class: 'buttons' },
+      this.mic, this.camera, this.screen, this.nodes, leave);
+    this.root = el('footer', { class: 'bar' }, this.place, buttons, el('div', { class: 'right' }));
+  }
+
+  show(state: { mic: boolean; camera: boolean; screen: boolean }): void {
+    set(this.mic, state.mic ? 'Mute' : 'Unmute', state.mic ? 'mic' : 'micOff', !state.mic);
+    const camera = state.camera ? 'Stop camera' : 'Start camera';
+    set(this.camera, camera, state.camera ? 'camera' : 'cameraOff', !state.camera);
+    set(this.screen, state.screen ? 'Stop sharing' : 'Share screen', 'screen', state.screen);
+  }
+
+  where(room: string, node: string | null, colour: string): void {
+    this.place.replaceChildren(el('strong', {}, room));
+    if (!node) return;
+    const badge = el('span', { class: 'badge' }, node);
+    badge.style.setProperty('--node', colour);
+    this.place.append(' on ', badge);
+  }
+
+  offerNodes(): void {
+    this.nodes.hidden = false;
+  }
+}
+
+function button(label: string, name: Icon, onclick: () => void): HTMLButtonElement {
+  const made = el('button', { type: 'button', class: 'round', onclick });
+  set(made, label, name, false);
+  return made;
+}
+
+function set(button: HTMLButtonElement, label: string, name: Icon, marked: boolean): void {
+  button.setAttribute('aria-label', label);
+  button.title = label;
+  button.classList.toggle('marked', marked);
+  button.innerHTML = `${icon(name)}<span>${label}</span>`;
+}

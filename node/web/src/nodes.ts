@@ -1,0 +1,73 @@
+// Nodes as the page sees them: colours, where to join, and the switches of `starling dev`.
+// Never does: hold a connection.
+
+/** A node to connect to. */
+export interface NodeHint {
+  nodeId: string;
+  /** `ws://…/`, without query. */
+  url: string;
+  region: string;
+}
+
+/** A node of a `starling dev` process. */
+export interface DevNode {
+  id: string;
+  url: string;
+  alive: boolean;
+}
+
+/** Distinct on dark ground, also for most people who see few colours; with the name beside it. */
+const COLOURS = [
+  '#5cc8ff', '#ffb454', '#7ee787', '#ff8fb3', '#c4a7ff', '#f6e05e', '#4fd1c5', '#ff9e80',
+];
+
+/** The colour of a node: by the number in its name, so that neighbours differ. */
+export function colour(node: string): string {
+  const digits = /(\d+)\D*$/.exec(node)?.[1];
+  let index = digits ? Number(digits) - 1 : 0;
+  if (!digits) for (const letter of node) index = (index * 31 + letter.charCodeAt(0)) >>> 0;
+  return COLOURS[((index % COLOURS.length) + COLOURS.length) % COLOURS.length]!;
+}
+
+/** The signalling URL of the node that a page comes from. */
+export function wsUrl(origin: string): string {
+  return `${origin.replace(/^http/, 'ws').replace(/\/$/, '')}/`;
+}
+
+/** A refusal as the API words it. */
+export async function problem(response: Response): Promise<Error> {
+  const body = await response.json().catch(() => ({}));
+  const sentence = body.detail ?? body.title ?? body.message ?? `HTTP ${response.status}`;
+  return new Error(body.hint ? `${sentence} — ${body.hint}` : sentence);
+}
+
+/** Asks the node at `origin` where to join `room`. */
+export async function placement(
+  origin: string,
+  room: string,
+  token: string | null,
+): Promise<NodeHint> {
+  const response = await fetch(`${origin}/v1/rooms/${encodeURIComponent(room)}/placement`, {
+    headers: token ? { authorization: `Bearer ${token}` } : {},
+    signal: AbortSignal.timeout(4000),
+  });
+  if (!response.ok) throw await problem(response);
+  const body = await response.json();
+  return { nodeId: body.node, url: body.url, region: '' };
+}
+
+/** The nodes of a `starling dev` process, or null if this is none. */
+export async function devNodes(origin: string): Promise<DevNode[] | null> {
+  const response = await fetch(`${origin}/dev/nodes`, { signal: AbortSignal.timeout(1500) });
+  const json = response.headers.get('content-type')?.includes('json');
+  return response.ok && json ? response.json() : null;
+}
+
+/** Kills or starts a node of a `starling dev` process, through another one of it. */
+export async function devSwitch(origin: string, id: string, what: 'kill' | 'start'): Promise<void> {
+  const response = await fetch(`${origin}/dev/nodes/${encodeURIComponent(id)}/${what}`, {
+    method: 'POST',
+    signal: AbortSignal.timeout(3000),
+  });
+  if (!response.ok) throw await problem(response);
+}

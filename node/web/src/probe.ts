@@ -1,0 +1,94 @@
+// `window.starling`: what the call measures about itself, for tests and for a look from the console.
+// Never does: change anything but wishes for layers.
+
+import { key, type Call } from './call';
+import { type Received, received, sent } from './figures';
+import { Stall } from './frames';
+import type { Stage } from './stage';
+
+/** Something that happened, in milliseconds of performance.now(). */
+export interface Happened {
+  at: number;
+  what: string;
+  detail?: unknown;
+}
+
+/** Events that are kept. */
+const EVENTS = 1000;
+
+export interface Consumed extends Received {
+  /** Longest interval without a frame since the last `resetGaps()`, in milliseconds. */
+  maxFrameGapMs: number;
+}
+
+export class Probe {
+  readonly events: Happened[] = [];
+  private readonly stall = new Stall();
+  private since = performance.now();
+
+  constructor(
+    private readonly call: () => Call | null,
+    private readonly stage: Stage,
+  ) {}
+
+  log(what: string, detail?: unknown): void {
+    this.events.push({ at: performance.now(), what, detail });
+    if (this.events.length > EVENTS) this.events.shift();
+  }
+
+  /** Where this page is, whom it knows and what it receives and sends. */
+  async stats() {
+    const call = this.call();
+    const seat = call?.seat;
+    const now = performance.now();
+    const list = seat ? await Promise.all([...seat.incoming.values()].map(received)) : [];
+    const consumers: Consumed[] = list
+      .filter((stream) => stream !== null)
+      .map((stream) => {
+        const log = this.stage.log(`${stream.peerId}/${stream.source}`);
+        const maxFrameGapMs = stream.kind === 'video' ? log.longest(this.since, now) : 0;
+        return { ...stream, maxFrameGapMs };
+      });
+    const producers = seat
+      ? await Promise.all([...seat.producers].map(async ([source, producer]) => ({
+          source,
+          producerId: producer.id,
+          paused: producer.paused,
+          layers: await sent(producer),
+        })))
+      : [];
+    const peers = [...(call?.peers.values() ?? [])];
+    return { now, node: seat?.node.nodeId ?? null, peers, consumers, producers };
+  }
+
+  /** Gaps are measured from now on; returns performance.now(). */
+  resetGaps(): number {
+    this.since = performance.now();
+    this.stall.take();
+    return this.since;
+  }
+
+  /** The longest interval without a frame by `peer/source`, and how long this page stood still itself. */
+  gaps(from = this.since, to = performance.now()) {
+    const gaps: Record<string, number> = {};
+    for (const [id, log] of this.stage.logs) {
+      if (!id.startsWith(' ')) gaps[id] = log.longest(from, to);
+    }
+    return { gaps, stallMs: this.stall.take() };
+  }
+
+  /** Wishes for layers of a consumer, by its id or by `peer/source`. */
+  setLayers(consumer: string, spatialLayer: number, temporalLayer?: number): boolean {
+    const call = this.call();
+    for (const incoming of call?.seat?.incoming.values() ?? []) {
+      if (incoming.consumer.id !== consumer && key(incoming) !== consumer) continue;
+      call!.prefer(incoming, { spatialLayer, temporalLayer });
+      return true;
+    }
+    return false;
+  }
+
+  leave(): void {
+    this.call()?.leave();
+  }
+}

@@ -1,0 +1,56 @@
+// What the page's URL says. Never does: ask anybody.
+
+/** Codecs a camera can be sent with. */
+export type VideoCodec = 'vp8' | 'h264';
+
+/** The page's options. */
+export interface Options {
+  room: string;
+  /** Given in the URL: the page joins at once, as tests and links for kiosks want it. */
+  peer: string | null;
+  name: string;
+  token: string | null;
+  /** True: this node; false: where the placement says; null: this node in `starling dev`. */
+  here: boolean | null;
+  codec: VideoCodec;
+  audio: boolean;
+  video: boolean;
+  width: number;
+  height: number;
+  fps: number;
+}
+
+function number(params: URLSearchParams, key: string, fallback: number, most: number): number {
+  const value = Number(params.get(key));
+  return Number.isFinite(value) && value > 0 ? Math.min(value, most) : fallback;
+}
+
+function flag(params: URLSearchParams, key: string): boolean | null {
+  const value = params.get(key);
+  return value === null ? null : value !== '0' && value !== 'false';
+}
+
+/** Reads the options out of a URL's query. */
+export function options(search: string): Options {
+  const params = new URLSearchParams(search);
+  return {
+    room: params.get('room') ?? params.get('roomId') ?? '',
+    peer: params.get('peer') ?? params.get('peerId'),
+    name: params.get('name') ?? '',
+    token: params.get('token'),
+    here: flag(params, 'here'),
+    codec: params.get('codec')?.toLowerCase() === 'h264' ? 'h264' : 'vp8',
+    audio: flag(params, 'audio') ?? true,
+    video: flag(params, 'video') ?? true,
+    width: number(params, 'width', 1280, 3840),
+    height: number(params, 'height', 720, 2160),
+    fps: number(params, 'fps', 25, 60),
+  };
+}
+
+/** Eight letters, as mediasoup-demo's peers have. */
+export function randomId(): string {
+  const letters = 'abcdefghijkmnpqrstuvwxyz23456789';
+  const bytes = crypto.getRandomValues(new Uint8Array(8));
+  return Array.from(bytes, (byte) => letters[byte % letters.length]).join('');
+}

@@ -1,0 +1,195 @@
+// The grid of tiles: one per peer, one more for each further picture of a peer, and one's own.
+// Never does: know a node's address, or ask for statistics.
+
+import { key } from './call';
+import { el } from './dom';
+import { FrameLog } from './frames';
+import type { Received, StreamFigures } from './figures';
+import type { Incoming, Peer } from './seat';
+import { Tile, type TileActions } from './tile';
+import type { Source } from './tracks';
+
+const OWN = ' own';
+/** Pictures are laid out as if they were all of this shape. */
+const SHAPE = 16 / 9;
+const GAP = 10;
+
+export class Stage {
+  readonly root = el('main', { class: 'stage', 'aria-label': 'People in the call' });
+  /** Frames by peer and source; they outlive tiles, so that a gap over a return is seen. */
+  readonly logs = new Map<string, FrameLog>();
+  private readonly tiles = new Map<string, Tile>();
+  private readonly names = new Map<string, { name: string; node: string }>();
+  private readonly sounds = new Map<string, HTMLAudioElement>();
+  private readonly empty = el('p', { class: 'alone' });
+
+  constructor(private readonly actions: TileActions) {
+    this.root.append(this.empty);
+    new ResizeObserver(() => this.layOut()).observe(this.root);
+  }
+
+  /** What is said while nobody else is there. */
+  alone(sentence: string): void {
+    this.empty.textContent = sentence;
+  }
+
+  peer(peer: Peer): void {
+    const name = peer.displayName || peer.peerId;
+    this.names.set(peer.peerId, { name, node: peer.nodeId });
+    if (![...this.tiles.keys()].some((id) => of(id) === peer.peerId)) {
+      this.tile(`${peer.peerId}/video`, peer.peerId);
+    }
+    for (const [id, tile] of this.tiles) {
+      if (of(id) === peer.peerId) tile.describe(this.title(id), peer.nodeId);
+    }
+  }
+
+  peerGone(peerId: string): void {
+    this.names.delete(peerId);
+    for (const id of [...this.tiles.keys()]) if (of(id) === peerId) this.drop(id);
+    for (const [id, sound] of this.sounds) {
+      if (of(id) !== peerId) continue;
+      sound.srcObject = null;
+      sound.remove();
+      this.sounds.delete(id);
+    }
+  }
+
+  incoming(incoming: Incoming): void {
+    const id = key(incoming);
+    if (incoming.consumer.kind === 'audio') this.hear(id, incoming);
+    else this.tile(id, incoming.peerId).attach(incoming);
+  }
+
+  incomingEnded(incoming: Incoming): void {
+    const id = key(incoming);
+    const tile = this.tiles.get(id);
+    if (tile?.incoming !== incoming && tile?.incoming) return;
+    if (incoming.consumer.kind === 'audio') this.main(incoming.peerId)?.muted(true);
+    else if (id.endsWith('/video')) tile?.detach();
+    else this.drop(id);
+  }
+
+  incomingChanged(incoming: Incoming): void {
+    if (incoming.consumer.kind === 'audio') {
+      this.main(incoming.peerId)?.muted(incoming.producerPaused);
+    } else {
+      this.tiles.get(key(incoming))?.changed();
+    }
+  }
+
+  /** One's own pictures. */
+  own(source: Source, track: MediaStreamTrack | null, name: string, node: string | null): void {
+    const id = `${OWN}/${source}`;
+    if (!track && source === 'screensharing') return this.drop(id);
+    const tile = this.tile(id, OWN);
+    tile.describe(source === 'screensharing' ? 'Your screen' : `${name} (you)`, node);
+    tile.preview(track, source === 'video');
+  }
+
+  /** One's own name, node and microphone. */
+  self(name: string, node: string | null, muted: boolean): void {
+    const tile = this.tile(`${OWN}/video`, OWN);
+    tile.describe(`${name} (you)`, node);
+    tile.muted(muted);
+  }
+
+  refresh(figures: Map<string, StreamFigures>, now: number): void {
+    for (const [id, tile] of this.tiles) tile.refresh(figures.get(id) ?? null, now);
+  }
+
+  refreshOwn(figures: StreamFigures | null, now: number): void {
+    this.tiles.get(`${OWN}/video`)?.refresh(figures, now);
+  }
+
+  /** Marks who speaks. */
+  levels(streams: Received[]): void {
+    for (const stream of streams) {
+      if (stream.kind !== 'audio') continue;
+      this.main(stream.peerId)?.root.classList.toggle('speaking', stream.audioLevel > 0.02);
+    }
+  }
+
+  log(id: string): FrameLog {
+    let log = this.logs.get(id);
+    if (!log) this.logs.set(id, (log = new FrameLog()));
+    return log;
+  }
+
+  private main(peerId: string): Tile | undefined {
+    return this.tiles.get(`${peerId}/video`)
+      ?? [...this.tiles].find(([id]) => of(id) === peerId)?.[1];
+  }
+
+  private hear(id: string, incoming: Incoming): void {
+    let sound = this.sounds.get(id);
+    if (!sound) {
+      sound = el('audio', { autoplay: true });
+      this.sounds.set(id, sound);
+      this.root.append(sound);
+    }
+    sound.srcObject = new MediaStream([incoming.consumer.track]);
+    void sound.play().catch(() => {});
+    this.main(incoming.peerId)?.muted(incoming.producerPaused);
+  }
+
+  private title(id: string): string {
+    const { name } = this.names.get(of(id)) ?? { name: of(id) };
+    const source = id.slice(of(id).length + 1);
+    if (source === 'video') return name;
+    return source === 'screensharing' ? `${name}’s screen` : `${name} · ${source}`;
+  }
+
+  private tile(id: string, peerId: string): Tile {
+    const found = this.tiles.get(id);
+    if (found) return found;
+    // A peer's first picture takes the place that was kept for it, whatever its source.
+    const tile = new Tile(this.title(id), this.log(id), this.actions);
+    this.tiles.set(id, tile);
+    const known = this.names.get(peerId);
+    if (known) tile.describe(this.title(id), known.node);
+    this.root.append(tile.root);
+    this.replacePlaceholder(id, peerId);
+    this.layOut();
+    return tile;
+  }
+
+  /** An empty tile of a peer makes way when the peer shows something else, as a file or a screen. */
+  private replacePlaceholder(id: string, peerId: string): void {
+    const placeholder = `${peerId}/video`;
+    if (id === placeholder || peerId === OWN) return;
+    if (id.endsWith('/screensharing')) return;
+    if (this.tiles.get(placeholder)?.incoming === null) this.drop(placeholder);
+  }
+
+  private drop(id: string): void {
+    const tile = this.tiles.get(id);
+    if (!tile) return;
+    tile.detach();
+    tile.root.remove();
+    this.tiles.delete(id);
+    this.layOut();
+  }
+
+  /** As many columns as make the pictures largest. */
+  private layOut(): void {
+    const count = this.tiles.size;
+    this.empty.hidden = count > 1;
+    const { clientWidth: width, clientHeight: height } = this.root;
+    if (!count || !width) return;
+    let best = { columns: 1, across: 0 };
+    for (let columns = 1; columns <= count; columns++) {
+      const rows = Math.ceil(count / columns);
+      const wide = (width - GAP * (columns - 1)) / columns;
+      const tall = (height - GAP * (rows - 1)) / rows;
+      const across = Math.min(wide, tall * SHAPE);
+      if (across > best.across) best = { columns, across };
+    }
+    const least = Math.min(width, 240);
+    this.root.style.setProperty('--across', `${Math.max(least, Math.floor(best.across))}px`);
+  }
+}
+
+function of(id: string): string {
+  return id.slice(0, id.lastIndexOf('/'));
+}
