@@ -27,8 +27,9 @@ const MAX_RACES: usize = 8;
 pub(crate) enum RegistryMsg {
     /// This node's record.
     Register(Box<NodeRecord>),
-    /// The room's record, made if there is none. Answered by [`NodeMsg::RoomRecord`].
-    Ensure(RoomId),
+    /// The room's record; if there is none, this one is written, or a new one. Answered by
+    /// [`NodeMsg::RoomRecord`].
+    Ensure { room: RoomId, known: Option<RoomRecord> },
     /// This node has peers of a room, or none.
     Presence(RoomId, Option<PresenceRecord>),
     /// Deletes a room's record if it is still at this revision.
@@ -102,10 +103,11 @@ impl Actor for RegistryActor {
             RegistryMsg::Forget(room, revision) => state.call(async move {
                 let _ = registry.delete_room(&room, revision).await;
             }),
-            RegistryMsg::Ensure(room) => {
+            RegistryMsg::Ensure { room, known } => {
                 let node = state.args.node.clone();
                 state.call(async move {
-                    let record = ensure(&*registry, &room).await.map_err(|e| unavailable(&e));
+                    let record =
+                        ensure(&*registry, &room, known).await.map_err(|e| unavailable(&e));
                     let _ = node.cast(NodeMsg::RoomRecord { room, record });
                 });
             }
@@ -133,14 +135,19 @@ impl RegistryState {
     }
 }
 
-async fn ensure(registry: &dyn Registry, room: &RoomId) -> Result<RoomRecord, RegistryError> {
+async fn ensure(
+    registry: &dyn Registry,
+    room: &RoomId,
+    known: Option<RoomRecord>,
+) -> Result<RoomRecord, RegistryError> {
+    let new = || RoomRecord { incarnation: fresh::wall_us(), ..RoomRecord::default() };
+    let missing = known.unwrap_or_else(new);
     for _ in 0..MAX_RACES {
         if let Some((_, record)) = registry.room(room).await? {
             return Ok(record);
         }
-        let record = RoomRecord { incarnation: fresh::wall_us(), ..RoomRecord::default() };
-        match registry.put_room(room, &record, 0).await {
-            Ok(_) => return Ok(record),
+        match registry.put_room(room, &missing, 0).await {
+            Ok(_) => return Ok(missing),
             Err(RegistryError::Conflict) => {}
             Err(error) => return Err(error),
         }

@@ -217,9 +217,12 @@ impl NodeTree {
                     let _ = slot.actor.cast(LinkMsg::Message(message));
                 }
             }
-            NodeMsg::Link(LinkEvent::Down { node, reason, .. }) => {
+            NodeMsg::Link(LinkEvent::Down { node, epoch, reason }) => {
                 tracing::info!(%node, %reason, "a link is down");
-                self.link_down(&node);
+                // The end of an older life must not end the link to the newer one.
+                if self.links.get(&node).is_some_and(|slot| slot.link.epoch() == epoch) {
+                    self.link_down(&node);
+                }
             }
             NodeMsg::RemoteLoad { node, load, state } => {
                 self.view.on_load(Instant::now(), node, load, state);
@@ -235,6 +238,7 @@ impl NodeTree {
     }
 
     fn on_registry(&mut self, event: WatchEvent) {
+        let listed = matches!(event, WatchEvent::Snapshot(_));
         let changed = self.view.on_registry(event);
         for (room, record) in changed {
             match (self.rooms.get_mut(&room), record) {
@@ -244,13 +248,27 @@ impl NodeTree {
                 }
                 // Somebody tidied up a room that still has peers here: it is wanted.
                 (Some(here), None) if !here.deleted => {
-                    let _ = self.registry.cast(RegistryMsg::Ensure(room));
+                    let known = Some(here.record.clone());
+                    let _ = self.registry.cast(RegistryMsg::Ensure { room, known });
                 }
                 _ => {}
             }
         }
+        if listed {
+            self.restore_rooms();
+        }
         self.endpoint.set_targets(self.view.targets());
         self.publish_nodes();
+    }
+
+    /// A registry that came back empty: the rooms that have peers here are wanted.
+    fn restore_rooms(&self) {
+        for (room, here) in &self.rooms {
+            if self.view.record(room).is_none() && !here.deleted {
+                let (room, known) = (room.clone(), Some(here.record.clone()));
+                let _ = self.registry.cast(RegistryMsg::Ensure { room, known });
+            }
+        }
     }
 
     pub(super) fn publish_nodes(&self) {

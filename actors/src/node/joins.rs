@@ -131,7 +131,7 @@ impl NodeTree {
             };
         }
         match self.waiting.push(&room, join) {
-            Ok(true) => drop(self.registry.cast(RegistryMsg::Ensure(room))),
+            Ok(true) => drop(self.registry.cast(RegistryMsg::Ensure { room, known: None })),
             Ok(false) => {}
             Err(join) => join.refuse(
                 Refusal::new(Code::LimitReached, "too many joins wait for the registry")
