@@ -1,0 +1,166 @@
+//! CPU of a forwarded packet: a worker's thread beside the bare loop's, taking turns in one run.
+
+use std::{io, time::Duration};
+
+use starling_media::srtp::Sender;
+use starling_proto::transport::SrtpProfile;
+
+use super::report::{Report, least, median};
+use crate::{
+    drive::Driver,
+    floor::{Floor, FloorConfig},
+    shape::{self, Shape, Source},
+    sink::Sink,
+    subject::{SSRC, Subject},
+};
+
+/// How the packets of a cell are protected.
+pub(crate) const PROTECTIONS: [(&str, Option<SrtpProfile>); 3] = [
+    ("plain", None),
+    ("gcm", Some(SrtpProfile::AeadAes128Gcm)),
+    ("cm", Some(SrtpProfile::AesCm128HmacSha1_80)),
+];
+/// Receivers of one stream.
+pub(crate) const RECEIVERS: [usize; 4] = [1, 10, 100, 500];
+
+/// One turn of a cell: so many frames, one each so often. Few receivers get them faster than people
+/// would, so that a turn costs milliseconds of CPU.
+const fn pace(shape: Shape, receivers: usize) -> (u32, Duration) {
+    let (frames, micros) = match (shape, receivers) {
+        (Shape::Audio, ..10) => (400, 1_000),
+        (Shape::Audio, ..100) => (300, 1_000),
+        (Shape::Audio, ..500) => (120, 2_500),
+        (Shape::Audio, _) => (60, 10_000),
+        (Shape::Video, ..100) => (90, 3_333),
+        (Shape::Video, ..500) => (90, 8_333),
+        (Shape::Video, _) => (90, 33_333),
+    };
+    (frames, Duration::from_micros(micros))
+}
+
+pub(crate) fn source(shape: Shape, profile: Option<SrtpProfile>) -> Source {
+    let srtp = profile.map(|profile| {
+        Sender::new(profile, &shape::key(profile, usize::MAX)).expect("keys of the profile's length")
+    });
+    Source::new(shape, SSRC, srtp)
+}
+
+/// What one cell of the table came to, in nanoseconds per packet, one entry per round.
+#[derive(Default)]
+pub(crate) struct Cell {
+    pub(crate) worker: Vec<f64>,
+    pub(crate) floor: Vec<f64>,
+    pub(crate) single: Vec<f64>,
+    pub(crate) allocations: f64,
+    pub(crate) lost: f64,
+}
+
+impl Cell {
+    /// Least of the worker's over least of the floor's.
+    pub(crate) fn ratio(&self) -> f64 {
+        least(&self.worker) / least(&self.floor)
+    }
+}
+
+/// One thing measured, with its own publisher.
+struct Lane<'a> {
+    source: Source,
+    driver: Driver,
+    target: std::net::SocketAddrV4,
+    spent: Box<dyn Fn() -> io::Result<(u64, u64)> + 'a>,
+}
+
+impl Lane<'_> {
+    /// Nanoseconds per packet of one turn, and packets forwarded.
+    fn turn(&mut self, frames: u32, interval: Duration) -> io::Result<(f64, u64)> {
+        let (cpu, packets) = (self.spent)()?;
+        self.driver.send(&mut self.source, self.target, frames, interval);
+        std::thread::sleep(Duration::from_millis(20));
+        let (cpu_after, packets_after) = (self.spent)()?;
+        let packets = packets_after - packets;
+        Ok(((cpu_after - cpu) as f64 / packets.max(1) as f64, packets))
+    }
+}
+
+/// Measures one cell.
+pub(crate) fn cell(
+    shape: Shape,
+    profile: Option<SrtpProfile>,
+    receivers: usize,
+    rounds: usize,
+    singles: usize,
+) -> io::Result<Cell> {
+    let sink = Sink::counting()?;
+    let subject = Subject::start(shape, profile)?;
+    subject.receivers(shape, &sink, receivers)?;
+    let config = FloorConfig { profile, receivers, gso: true, sockets: profile.is_none() };
+    let floor = Floor::start(config, &sink)?;
+    let bare = Floor::start(FloorConfig { gso: false, ..config }, &sink)?;
+    let lane = |target, spent| -> io::Result<Lane<'_>> {
+        let source = source(shape, profile);
+        Ok(Lane { source, driver: Driver::new(true)?, target, spent })
+    };
+    let mut worker = lane(subject.target(), Box::new(|| subject.spent()))?;
+    let mut with_gso = lane(floor.target(), Box::new(|| Ok(floor.spent())))?;
+    let mut without = lane(bare.target(), Box::new(|| Ok(bare.spent())))?;
+    let (frames, interval) = pace(shape, receivers);
+    // The first key frame starts every receiver; buffers and caches find their size.
+    let warm = shape.period().min(30);
+    worker.turn(warm.max(shape.period()), interval.min(Duration::from_millis(10)))?;
+    with_gso.turn(warm, interval.min(Duration::from_millis(10)))?;
+    let mut cell = Cell::default();
+    let (mut allocated, mut forwarded, mut lost) = (0, 0, 0);
+    for round in 0..rounds {
+        let (before, got) = (subject.allocations()?, sink.received());
+        let (cost, packets) = worker.turn(frames, interval)?;
+        lost += packets.saturating_sub(sink.received() - got);
+        allocated += subject.allocations()? - before;
+        forwarded += packets;
+        cell.worker.push(cost);
+        cell.floor.push(with_gso.turn(frames, interval)?.0);
+        if round < singles {
+            cell.single.push(without.turn(frames, interval)?.0);
+        }
+    }
+    cell.allocations = allocated as f64 / forwarded.max(1) as f64;
+    cell.lost = lost as f64 / forwarded.max(1) as f64;
+    Ok(cell)
+}
+
+/// The table.
+pub(crate) fn run(report: &mut Report, rounds: usize) -> io::Result<()> {
+    report.title("CPU of a forwarded packet, ns (least of the rounds; floor: bare loop in the same run)");
+    report.line(&format!(
+        "{:7}{:6}{:>10}{:>10}{:>10}{:>12}{:>8}{:>9}{:>10}{:>10}",
+        "shape", "srtp", "receivers", "starling", "floor", "floor-nogso", "ratio", "median", "allocs/p", "sink loss"
+    ));
+    for shape in [Shape::Video, Shape::Audio] {
+        for (name, profile) in PROTECTIONS {
+            let mut by_count = Vec::new();
+            for receivers in RECEIVERS {
+                let rounds = if receivers == 500 && shape == Shape::Video { rounds.min(3) } else { rounds };
+                let cell = cell(shape, profile, receivers, rounds, if receivers == 500 { 1 } else { rounds })?;
+                let ratios: Vec<f64> =
+                    cell.worker.iter().zip(&cell.floor).map(|(worker, floor)| worker / floor).collect();
+                report.line(&format!(
+                    "{:7}{:6}{:>10}{:>10.0}{:>10.0}{:>12.0}{:>8.2}{:>9.2}{:>10.5}{:>10.4}",
+                    shape.name(), name, receivers, least(&cell.worker), least(&cell.floor),
+                    least(&cell.single), cell.ratio(), median(&ratios), cell.allocations, cell.lost,
+                ));
+                let key = format!("forward_{}_{name}_{receivers}", shape.name());
+                report.put(&format!("{key}_ns_min_n{rounds}"), least(&cell.worker));
+                report.put(&format!("{key}_floor_ns_min_n{rounds}"), least(&cell.floor));
+                report.put(&format!("{key}_floor_nogso_ns_min"), least(&cell.single));
+                report.put(&format!("{key}_ratio_of_min_n{rounds}"), cell.ratio());
+                report.put(&format!("{key}_ratio_median_n{rounds}"), median(&ratios));
+                report.put(&format!("{key}_allocations_per_packet"), cell.allocations);
+                by_count.push((receivers, least(&cell.worker)));
+            }
+            if let [_, (10, ten), _, (500, most)] = by_count[..] {
+                report.line(&format!("{:7}{:6} growth from 10 to 500 receivers: {:.2}", shape.name(), name, most / ten));
+                report.put(&format!("growth_{}_{name}_10_to_500", shape.name()), most / ten);
+            }
+        }
+    }
+    Ok(())
+}

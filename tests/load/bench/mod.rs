@@ -1,0 +1,27 @@
+//! `starling-load bench`: what Starling costs, each figure beside the least it could cost in the same run.
+
+mod forward;
+mod report;
+
+use std::{io, path::Path};
+
+use report::Report;
+
+/// How thorough.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct BenchConfig {
+    /// A smoke test: one round of everything.
+    pub(crate) quick: bool,
+    /// Only parts whose name contains this.
+    pub(crate) only: Option<&'static str>,
+}
+
+/// Measures everything and writes `path`.
+pub(crate) fn run(config: &BenchConfig, path: &Path) -> io::Result<()> {
+    let mut report = Report::new();
+    let wanted = |part: &str| config.only.is_none_or(|only| part.contains(only));
+    if wanted("forward") {
+        forward::run(&mut report, if config.quick { 1 } else { 5 })?;
+    }
+    report.write(path)
+}
