@@ -44,6 +44,7 @@ impl Plane {
                     continue;
                 }
                 let Some(block) = stream.stats.report_block(now) else { continue };
+                stream.counts.fraction_lost = block.fraction_lost;
                 blocks[count] = block;
                 count += 1;
                 if count == MAX_BLOCKS {

@@ -67,7 +67,6 @@ impl Plane {
         let mut all = Vec::new();
         for output in &mut consumer.outputs {
             let stats = &mut output.stats;
-            let fraction = f64::from(stats.fraction_lost) / 256.0;
             let mut fields = json!({
                 "type": "outbound-rtp",
                 "timestamp": timestamp,
@@ -75,7 +74,7 @@ impl Plane {
                 "kind": kind_name(kind),
                 "mimeType": mime_type,
                 "packetsLost": stats.lost.max(0),
-                "fractionLost": fraction,
+                "fractionLost": stats.fraction_lost,
                 "jitter": stats.jitter,
                 "packetsDiscarded": 0,
                 "packetsRetransmitted": stats.retransmitted,

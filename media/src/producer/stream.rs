@@ -45,6 +45,8 @@ pub struct StreamCounts {
     pub plis: u64,
     /// FIRs sent.
     pub firs: u64,
+    /// As last reported, in 1/256.
+    pub fraction_lost: u8,
 }
 
 /// See the module.
@@ -302,7 +304,7 @@ impl RecvStream {
             "ssrc": self.ssrc,
             "rtxSsrc": self.rtx_ssrc,
             "packetsLost": stats.packets_lost().max(0),
-            "fractionLost": 0,
+            "fractionLost": self.counts.fraction_lost,
             "jitter": stats.jitter(),
             "packetsDiscarded": self.counts.discarded,
             "packetsRetransmitted": stats.retransmitted(),
