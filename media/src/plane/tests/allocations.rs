@@ -162,8 +162,8 @@ fn a_consumer_takes_less_than_24_kib_and_an_idle_peer_less_than_128() {
         // As it is once it forwards.
         let sequence = number as u16;
         let payload = vp8_payload(true, sequence, sequence as u8, 0, false);
-        let packet = rtp(96, 1111, sequence, 3_000 * number as u32, true, &[], &payload);
-        bench.plane.handle_datagram(bench.now, SocketId(11), address(5001), &mut packet.clone());
+        let mut packet = rtp(96, 1111, sequence, 3_000 * number as u32, true, &[], &payload);
+        bench.plane.handle_datagram(bench.now, SocketId(11), address(5001), &mut packet);
         bench.plane.flush(bench.now, &mut |_| {});
         bench.events.clear();
         bench.packets.clear();

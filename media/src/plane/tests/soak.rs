@@ -72,21 +72,7 @@ impl Soak {
                     },
                 }),
             },
-            8..=10 => {
-                let rtp = match self.rng.random_range(0..4) {
-                    0 => opus(self.rng.random_range(100..104)),
-                    1 => vp8(self.rng.random_range(100..104)),
-                    _ => vp8_simulcast(),
-                };
-                let kind = if rtp.codecs[0].payload_type == 111 {
-                    starling_proto::MediaKind::Audio
-                } else {
-                    starling_proto::MediaKind::Video
-                };
-                let mapping = starling_proto::rtp::RtpMapping::default();
-                let params = Box::new(ProducerParams { kind, rtp, mapping, paused });
-                Command::Produce { transport, producer, params }
-            }
+            8..=10 => self.produce(transport, producer, paused),
             11 => Command::PauseProducer { producer, paused },
             12 => Command::RemoveProducer { producer },
             13 => Command::ReplaceProducer { old: producer, new: ProducerKey(self.key()) },
@@ -115,6 +101,22 @@ impl Soak {
                 .unwrap(),
             },
         }
+    }
+
+    fn produce(&mut self, transport: TransportKey, producer: ProducerKey, paused: bool) -> Command {
+        let rtp = match self.rng.random_range(0..4) {
+            0 => opus(self.rng.random_range(100..104)),
+            1 => vp8(self.rng.random_range(100..104)),
+            _ => vp8_simulcast(),
+        };
+        let kind = if rtp.codecs[0].payload_type == 111 {
+            starling_proto::MediaKind::Audio
+        } else {
+            starling_proto::MediaKind::Video
+        };
+        let mapping = starling_proto::rtp::RtpMapping::default();
+        let params = Box::new(ProducerParams { kind, rtp, mapping, paused });
+        Command::Produce { transport, producer, params }
     }
 
     fn consumer(&mut self) -> ConsumerParams {
