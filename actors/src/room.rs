@@ -239,10 +239,10 @@ impl Actor for RoomActor {
         event: SupervisionEvent,
         state: &mut RoomState,
     ) -> Result<(), ActorProcessingErr> {
-        if let SupervisionEvent::ActorFailed(cell, error) = event {
-            if let Some(peer) = state.peer_failed(cell.get_id()) {
-                tracing::error!(%peer, %error, "a peer failed and was ended");
-            }
+        if let SupervisionEvent::ActorFailed(cell, error) = event
+            && let Some(peer) = state.peer_failed(cell.get_id())
+        {
+            tracing::error!(%peer, %error, "a peer failed and was ended");
         }
         Ok(())
     }

@@ -2,7 +2,9 @@
 //! transport, producer and consumer, turns the room's and the peers' wishes into commands, and tells
 //! the worker's facts to whom they concern. Decides nothing.
 
+mod events;
 mod keys;
+mod message;
 mod pipes;
 
 use std::{collections::BTreeMap, sync::Arc};
@@ -10,14 +12,10 @@ use std::{collections::BTreeMap, sync::Arc};
 use ractor::{Actor, ActorProcessingErr, ActorRef, SupervisionEvent};
 use starling_cluster::link::Link;
 use starling_media::{
-    Command, ConsumerKey, Event, PipeKey, ProducerKey, SocketId, TransportKey,
-    command::{ConsumerParams, IceCredentials, ProducerParams, SrtpKeys, StatsOf},
-    event::IceState,
+    Command, ConsumerKey, PipeKey, ProducerKey, SocketId, TransportKey,
+    command::{ConsumerParams, IceCredentials, ProducerParams, StatsOf},
 };
-use starling_proto::{
-    ConsumerId, NodeId, ProducerId, TransportId, flow::FlowId, roster::ProducerEntry,
-    rtp::ConsumerLayers, transport::DtlsParameters,
-};
+use starling_proto::{ConsumerId, NodeId, ProducerId, TransportId, flow::FlowId};
 
 use crate::{
     dtls::Certificate,
@@ -31,94 +29,7 @@ use crate::{
 
 use keys::Keys;
 pub(crate) use keys::RouterSeq;
-
-/// What a router is told.
-pub(crate) enum RouterMsg {
-    /// A WebRTC transport of a peer.
-    AddWebRtc { id: TransportId, peer: ActorRef<PeerMsg>, ice: IceCredentials },
-    /// The client's DTLS side.
-    Connect { id: TransportId, dtls: DtlsParameters },
-    /// New ICE credentials.
-    RestartIce { id: TransportId, ice: IceCredentials },
-    /// A plain transport of a peer, its sockets bound.
-    AddPlain { id: TransportId, peer: ActorRef<PeerMsg>, plain: PlainSockets },
-    /// Where a plain transport sends.
-    ConnectPlain { id: TransportId, rtp: std::net::SocketAddr, rtcp: Option<std::net::SocketAddr> },
-    /// Keys of a plain transport.
-    SetSrtp { id: TransportId, keys: Box<SrtpKeys> },
-    /// A transport ends, with what is on it.
-    RemoveTransport(TransportId),
-    /// A producer of a local peer. `replaces` names the one whose consumers go over to it.
-    Produce {
-        transport: TransportId,
-        producer: ProducerId,
-        params: Box<ProducerParams>,
-        peer: ActorRef<PeerMsg>,
-        replaces: Option<ProducerId>,
-    },
-    /// Stops or goes on.
-    PauseProducer { producer: ProducerId, paused: bool },
-    /// Gone for good.
-    RemoveProducer(ProducerId),
-    /// A consumer of a local peer.
-    Consume {
-        transport: TransportId,
-        consumer: ConsumerId,
-        producer: ProducerId,
-        params: Box<ConsumerParams>,
-        peer: ActorRef<PeerMsg>,
-    },
-    /// Stops or goes on.
-    PauseConsumer { consumer: ConsumerId, paused: bool },
-    /// Highest layers.
-    PreferLayers { consumer: ConsumerId, layers: ConsumerLayers },
-    /// Wanted by the client.
-    KeyFrame(ConsumerId),
-    /// Gone.
-    RemoveConsumer(ConsumerId),
-    /// A producer of another node is to be had on this flow.
-    Pull {
-        entry: Box<ProducerEntry>,
-        flow: FlowId,
-        link: Arc<dyn Link>,
-        replaces: Option<ProducerId>,
-    },
-    /// Its packets stop; its consumers wait.
-    Unpull(ProducerId),
-    /// Another node wants a producer on this flow.
-    Serve { entry: Box<ProducerEntry>, flow: FlowId, link: Arc<dyn Link>, layers: u32 },
-    /// It wants other layers.
-    ServeLayers { node: NodeId, flow: FlowId, layers: u32 },
-    /// It wants no more.
-    Unserve { node: NodeId, flow: FlowId },
-    /// The link to a node is down.
-    UnserveNode(NodeId),
-    /// Statistics.
-    Stats { of: StatsWish, reply: Reply<serde_json::Value> },
-    /// Facts of the worker about keys of this router.
-    Events(Vec<Event>),
-    /// Everything ends.
-    Close,
-    /// For the test of exit policies.
-    #[cfg(test)]
-    ToTransport(TransportId, TransportMsg),
-}
-
-/// Sockets of a plain transport.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct PlainSockets {
-    pub(crate) rtp: SocketId,
-    pub(crate) rtcp: Option<SocketId>,
-    pub(crate) comedia: bool,
-    pub(crate) srtp: bool,
-}
-
-/// Statistics of what.
-pub(crate) enum StatsWish {
-    Transport(TransportId),
-    Producer(ProducerId),
-    Consumer(ConsumerId),
-}
+pub(crate) use message::{PlainSockets, RouterMsg, StatsWish};
 
 /// Most statistics questions without an answer; a plane answers in a turn, so more means it is stuck.
 const MAX_PENDING_STATS: usize = 256;
@@ -478,57 +389,6 @@ impl RouterState {
         }
         self.stats.insert(token, reply);
         self.command(Command::CollectStats { token, of });
-    }
-
-    fn on_event(&mut self, event: Event) {
-        match event {
-            Event::IceState { transport, state, .. } => {
-                let Some((id, peer)) = self.transport_ids.get(&transport) else { return };
-                self.tell_transport(id, TransportMsg::Ice(state));
-                if let (Some(peer), IceState::Disconnected) = (peer, state) {
-                    let _ = peer.cast(PeerMsg::Disconnected(id.clone()));
-                }
-            }
-            Event::Dtls { transport, datagram } => {
-                let Some((id, _)) = self.transport_ids.get(&transport) else { return };
-                self.tell_transport(id, TransportMsg::Datagram(datagram));
-            }
-            Event::PlainTuple { .. } => {}
-            Event::ProducerScore { producer, scores } => {
-                let Some(id) = self.producer_ids.get(&producer) else { return };
-                if let Some(Producer { peer: Some(peer), .. }) = self.producers.get(id) {
-                    let _ = peer.cast(PeerMsg::ProducerScore { id: id.clone(), scores });
-                }
-            }
-            Event::ConsumerScore { consumer, score, producer_score, producer_scores } => {
-                let score = serde_json::json!({
-                    "score": score, "producerScore": producer_score, "producerScores": producer_scores
-                });
-                self.tell_consumer(consumer, |id| PeerMsg::ConsumerScore { id, score });
-            }
-            Event::ConsumerLayers { consumer, layers } => {
-                self.tell_consumer(consumer, |id| PeerMsg::ConsumerLayers { id, layers });
-            }
-            Event::LayersWanted { producer, layers } => {
-                let Some(id) = self.producer_ids.get(&producer) else { return };
-                if let Some(Producer { pipe: Some(pipe), .. }) = self.producers.get(id) {
-                    let flow = pipe.flow;
-                    pipe.link.send(starling_proto::link::LinkMessage::PipeLayers { flow, layers });
-                }
-            }
-            Event::Stats { token, stats } => {
-                if let Some(reply) = self.stats.remove(&token) {
-                    let _ = reply.send(Ok(stats));
-                }
-            }
-        }
-    }
-
-    fn tell_consumer(&self, key: ConsumerKey, message: impl FnOnce(ConsumerId) -> PeerMsg) {
-        let Some(id) = self.consumer_ids.get(&key) else { return };
-        if let Some(consumer) = self.consumers.get(id) {
-            let _ = consumer.peer.cast(message(id.clone()));
-        }
     }
 
     fn close(&mut self) {

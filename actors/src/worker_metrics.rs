@@ -1,102 +1,96 @@
 //! A worker's counters as figures for operators.
 
-use crate::{Metric, worker::WorkerCounters};
+use starling_media::PlaneCounters;
+
+use crate::{
+    Metric,
+    worker::{SocketCounters, WorkerCounters},
+};
 
 /// Appends them, labelled with the worker's number.
 pub(crate) fn append(metrics: &mut Vec<Metric>, index: usize, counters: &WorkerCounters) {
-    let WorkerCounters { plane, sockets, .. } = counters;
-    let plane_counters = *plane;
-    let count = |name, help, value| Metric::counter(name, help, value);
-    let gauge = |name, help, value| Metric::gauge(name, help, value);
-    let own = [
-        gauge(
-            "starling_worker_busy_ratio",
-            "Share of the last second the worker was awake.",
-            f64::from(counters.busy),
-        ),
-        Metric {
-            value: counters.cpu.as_secs_f64(),
-            ..count("starling_worker_cpu_seconds_total", "CPU time of the worker.", 0)
-        },
-        gauge(
-            "starling_worker_longest_turn_seconds",
-            "Longest turn of the last second.",
-            counters.longest_turn.as_secs_f64(),
-        ),
-        count(
-            "starling_worker_commands_refused_total",
-            "Commands refused because too many waited.",
-            counters.commands_refused,
-        ),
-        count(
-            "starling_worker_pipe_dropped_total",
-            "Packets from pipes dropped because too many waited.",
-            counters.pipe_dropped,
-        ),
-        count(
-            "starling_worker_piped_lost_total",
-            "Packets for pipes that the link shed.",
-            counters.piped_lost,
-        ),
-        count(
-            "starling_worker_events_dropped_total",
-            "Events lost because the control plane was behind.",
-            counters.events_dropped,
-        ),
+    let all = thread(counters).into_iter().chain(sockets(&counters.sockets));
+    let all = all.chain(plane(&counters.plane)).chain(dropped(&counters.plane));
+    metrics.extend(all.map(|metric| metric.label("worker", index.to_string())));
+}
+
+fn thread(of: &WorkerCounters) -> [Metric; 7] {
+    const CPU: &str = "CPU time of the worker.";
+    const TURN: &str = "Longest turn of the last second.";
+    const BUSY: &str = "Share of the last second the worker was awake.";
+    const REFUSED: &str = "Commands refused because too many waited.";
+    const PIPE: &str = "Packets from pipes dropped because too many waited.";
+    const LOST: &str = "Packets for pipes that the link shed.";
+    const EVENTS: &str = "Events lost because the control plane was behind.";
+    let cpu = Metric::counter("starling_worker_cpu_seconds_total", CPU, 0);
+    let turn = of.longest_turn.as_secs_f64();
+    [
+        Metric { value: of.cpu.as_secs_f64(), ..cpu },
+        Metric::gauge("starling_worker_busy_ratio", BUSY, f64::from(of.busy)),
+        Metric::gauge("starling_worker_longest_turn_seconds", TURN, turn),
+        Metric::counter("starling_worker_commands_refused_total", REFUSED, of.commands_refused),
+        Metric::counter("starling_worker_pipe_dropped_total", PIPE, of.pipe_dropped),
+        Metric::counter("starling_worker_piped_lost_total", LOST, of.piped_lost),
+        Metric::counter("starling_worker_events_dropped_total", EVENTS, of.events_dropped),
+    ]
+}
+
+fn sockets(of: &SocketCounters) -> [Metric; 4] {
+    const FULL: &str = "Datagrams dropped because the send buffer was full.";
+    const CALLS: &str = "System calls that sent them.";
+    let count = Metric::counter;
+    [
         count(
             "starling_udp_datagrams_received_total",
             "Datagrams received.",
-            sockets.datagrams_received,
+            of.datagrams_received,
         ),
-        count("starling_udp_datagrams_sent_total", "Datagrams sent.", sockets.datagrams_sent),
-        count("starling_udp_send_calls_total", "System calls that sent them.", sockets.send_calls),
+        count("starling_udp_datagrams_sent_total", "Datagrams sent.", of.datagrams_sent),
+        count("starling_udp_send_calls_total", CALLS, of.send_calls),
+        count("starling_udp_send_buffer_full_total", FULL, of.send_buffer_full),
+    ]
+}
+
+fn plane(of: &PlaneCounters) -> [Metric; 13] {
+    const RETRANSMITTED: &str = "Retransmissions to consumers.";
+    const NACKS_IN: &str = "Sequence numbers we were asked for again.";
+    const KEY_FRAMES: &str = "Key frames asked for.";
+    let (count, gauge) = (Metric::counter, Metric::gauge);
+    [
+        gauge("starling_consumers", "Consumers.", of.consumers as f64),
+        gauge("starling_producers", "Producers.", of.producers as f64),
+        gauge("starling_transports", "Transports.", of.transports as f64),
+        count("starling_rtp_received_total", "RTP packets of producers.", of.rtp_received),
+        count("starling_rtp_forwarded_total", "RTP packets to consumers.", of.rtp_forwarded),
+        count("starling_rtp_retransmitted_total", RETRANSMITTED, of.rtp_retransmitted),
+        count("starling_rtp_repaired_total", "Packets a producer repaired.", of.rtp_repaired),
+        count("starling_piped_received_total", "Packets from pipes.", of.piped_received),
+        count("starling_piped_sent_total", "Packets to pipes.", of.piped_sent),
+        count("starling_nacks_sent_total", "Sequence numbers asked for again.", of.nacks_sent),
+        count("starling_nacks_received_total", NACKS_IN, of.nacks_received),
+        count("starling_key_frame_requests_sent_total", KEY_FRAMES, of.key_frame_requests_sent),
         count(
-            "starling_udp_send_buffer_full_total",
-            "Datagrams dropped because the send buffer was full.",
-            sockets.send_buffer_full,
+            "starling_commands_ignored_total",
+            "Commands about something gone.",
+            of.commands_ignored,
         ),
-        gauge("starling_consumers", "Consumers.", plane.consumers as f64),
-        gauge("starling_producers", "Producers.", plane.producers as f64),
-        gauge("starling_transports", "Transports.", plane.transports as f64),
-    ];
-    let plane = [
-        count("starling_rtp_received_total", "RTP packets of producers.", plane.rtp_received),
-        count("starling_rtp_forwarded_total", "RTP packets to consumers.", plane.rtp_forwarded),
-        count(
-            "starling_rtp_retransmitted_total",
-            "Retransmissions to consumers.",
-            plane.rtp_retransmitted,
-        ),
-        count("starling_rtp_repaired_total", "Packets repaired by a producer.", plane.rtp_repaired),
-        count("starling_piped_received_total", "Packets from pipes.", plane.piped_received),
-        count("starling_piped_sent_total", "Packets to pipes.", plane.piped_sent),
-        count("starling_nacks_sent_total", "Sequence numbers asked for again.", plane.nacks_sent),
-        count(
-            "starling_nacks_received_total",
-            "Sequence numbers we were asked for.",
-            plane.nacks_received,
-        ),
-        count(
-            "starling_key_frame_requests_sent_total",
-            "Key frames asked for.",
-            plane.key_frame_requests_sent,
-        ),
-    ];
-    let dropped = [
-        ("unknown_source", plane_counters.dropped_unknown_source),
-        ("stun", plane_counters.dropped_stun),
-        ("malformed", plane_counters.dropped_malformed),
-        ("srtp", plane_counters.dropped_srtp),
-        ("unkeyed", plane_counters.dropped_unkeyed),
-        ("unknown_stream", plane_counters.dropped_unknown_stream),
-        ("stale", plane_counters.dropped_stale),
-        ("rtcp", plane_counters.dropped_rtcp),
-        ("queue_full", plane_counters.dropped_queue_full),
-    ];
-    let dropped = dropped.map(|(reason, value)| {
-        count("starling_dropped_total", "Packets counted and dropped.", value)
-            .label("reason", reason)
-    });
-    let own = own.into_iter().chain(plane).chain(dropped);
-    metrics.extend(own.map(|metric| metric.label("worker", index.to_string())));
+    ]
+}
+
+fn dropped(of: &PlaneCounters) -> [Metric; 9] {
+    const HELP: &str = "Packets counted and dropped.";
+    [
+        ("unknown_source", of.dropped_unknown_source),
+        ("stun", of.dropped_stun),
+        ("malformed", of.dropped_malformed),
+        ("srtp", of.dropped_srtp),
+        ("unkeyed", of.dropped_unkeyed),
+        ("unknown_stream", of.dropped_unknown_stream),
+        ("stale", of.dropped_stale),
+        ("rtcp", of.dropped_rtcp),
+        ("queue_full", of.dropped_queue_full),
+    ]
+    .map(|(reason, value)| {
+        Metric::counter("starling_dropped_total", HELP, value).label("reason", reason)
+    })
 }

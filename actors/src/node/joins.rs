@@ -163,10 +163,8 @@ impl NodeTree {
     /// that another node has is known by its link.
     pub(super) async fn on_record(&mut self, room: RoomId, record: Result<RoomRecord, Refusal>) {
         if self.rooms.contains_key(&room) {
-            return self.waiting.take(&room).into_iter().for_each(|join| {
-                self.rooms.get_mut(&room).map(|here| here.sent += 1);
-                self.rooms.get(&room).map(|here| here.actor.cast(join.into_message()));
-            });
+            let joins = self.waiting.take(&room);
+            return joins.into_iter().for_each(|join| self.send_to_room(&room, join));
         }
         let joins = self.waiting.take(&room);
         if joins.is_empty() {

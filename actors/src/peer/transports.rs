@@ -181,9 +181,8 @@ impl PeerState {
         if self.transports.remove(id).is_none() {
             return Err(no_transport(id));
         }
-        let on_it = |own: &Own| own.transport == *id;
-        let producers: Vec<_> =
-            self.producers.iter().filter_map(|(id, own)| on_it(own).then(|| id.clone())).collect();
+        let producers = self.producers.iter().filter(|(_, own)| own.transport == *id);
+        let producers: Vec<_> = producers.map(|(id, _)| id.clone()).collect();
         producers.iter().for_each(|id| self.close_producer(id));
         let consumers = self.consumers.iter().filter(|(_, c)| c.transport == *id);
         let consumers: Vec<_> = consumers.map(|(id, _)| id.clone()).collect();

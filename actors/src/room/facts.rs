@@ -70,11 +70,12 @@ impl RoomState {
     /// The peer's session is on another node now. Where it was here, it is over.
     fn peer_moved(&mut self, peer: PeerId, from: &NodeId, to: NodeId) {
         let own = &self.args.shared.config.id;
-        if from == own && to != *own {
-            if let Some(here) = self.here.get(&peer) {
-                let reason = "the peer continued on another node".to_owned();
-                let _ = here.actor.cast(PeerMsg::Close { code: 4000, reason });
-            }
+        if from == own
+            && to != *own
+            && let Some(here) = self.here.get(&peer)
+        {
+            let reason = "the peer continued on another node".to_owned();
+            let _ = here.actor.cast(PeerMsg::Close { code: 4000, reason });
         }
         let moved = ServerNotification::PeerMoved { peer_id: peer.clone(), node_id: to };
         self.tell_others(&peer, &moved);

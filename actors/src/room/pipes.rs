@@ -92,10 +92,10 @@ impl RoomState {
         }
         let local = *node == self.args.shared.config.id;
         let before = self.pulls.remove(old);
-        if let Some(Pull { node, flow: Some(flow), .. }) = &before {
-            if let Some(port) = self.links.get(node) {
-                port.end_flow(*flow);
-            }
+        if let Some(Pull { node, flow: Some(flow), .. }) = &before
+            && let Some(port) = self.links.get(node)
+        {
+            port.end_flow(*flow);
         }
         let of_it = self.consumers.iter().filter(|(_, of)| **of == producer.id);
         let by: BTreeSet<_> = of_it.map(|(consumer, _)| consumer.clone()).collect();

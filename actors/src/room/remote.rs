@@ -62,10 +62,10 @@ impl RoomState {
     }
 
     fn on_outcome(&mut self, node: &NodeId, outcome: Outcome) {
-        if outcome.want_snapshot {
-            if let Some(port) = self.links.get(node) {
-                port.link.send(LinkMessage::SnapshotWanted(self.args.id.clone()));
-            }
+        if outcome.want_snapshot
+            && let Some(port) = self.links.get(node)
+        {
+            port.link.send(LinkMessage::SnapshotWanted(self.args.id.clone()));
         }
         self.apply(outcome.facts);
     }

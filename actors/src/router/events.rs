@@ -1,0 +1,60 @@
+//! Facts of the worker, told to whom they concern.
+
+use starling_media::{ConsumerKey, Event, event::IceState};
+use starling_proto::{ConsumerId, link::LinkMessage};
+
+use super::{Producer, RouterState};
+use crate::{peer::PeerMsg, transport::TransportMsg};
+
+impl RouterState {
+    pub(super) fn on_event(&mut self, event: Event) {
+        match event {
+            Event::IceState { transport, state, .. } => {
+                let Some((id, peer)) = self.transport_ids.get(&transport) else { return };
+                self.tell_transport(id, TransportMsg::Ice(state));
+                if let (Some(peer), IceState::Disconnected) = (peer, state) {
+                    let _ = peer.cast(PeerMsg::Disconnected(id.clone()));
+                }
+            }
+            Event::Dtls { transport, datagram } => {
+                let Some((id, _)) = self.transport_ids.get(&transport) else { return };
+                self.tell_transport(id, TransportMsg::Datagram(datagram));
+            }
+            Event::PlainTuple { .. } => {}
+            Event::ProducerScore { producer, scores } => {
+                let Some(id) = self.producer_ids.get(&producer) else { return };
+                if let Some(Producer { peer: Some(peer), .. }) = self.producers.get(id) {
+                    let _ = peer.cast(PeerMsg::ProducerScore { id: id.clone(), scores });
+                }
+            }
+            Event::ConsumerScore { consumer, score, producer_score, producer_scores } => {
+                let score = serde_json::json!({
+                    "score": score, "producerScore": producer_score, "producerScores": producer_scores
+                });
+                self.tell_consumer(consumer, |id| PeerMsg::ConsumerScore { id, score });
+            }
+            Event::ConsumerLayers { consumer, layers } => {
+                self.tell_consumer(consumer, |id| PeerMsg::ConsumerLayers { id, layers });
+            }
+            Event::LayersWanted { producer, layers } => {
+                let Some(id) = self.producer_ids.get(&producer) else { return };
+                if let Some(Producer { pipe: Some(pipe), .. }) = self.producers.get(id) {
+                    let flow = pipe.flow;
+                    pipe.link.send(LinkMessage::PipeLayers { flow, layers });
+                }
+            }
+            Event::Stats { token, stats } => {
+                if let Some(reply) = self.stats.remove(&token) {
+                    let _ = reply.send(Ok(stats));
+                }
+            }
+        }
+    }
+
+    fn tell_consumer(&self, key: ConsumerKey, message: impl FnOnce(ConsumerId) -> PeerMsg) {
+        let Some(id) = self.consumer_ids.get(&key) else { return };
+        if let Some(consumer) = self.consumers.get(id) {
+            let _ = consumer.peer.cast(message(id.clone()));
+        }
+    }
+}

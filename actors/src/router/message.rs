@@ -1,0 +1,106 @@
+//! What a router is told. Never says what it does with it.
+
+use std::sync::Arc;
+
+use ractor::ActorRef;
+use starling_cluster::link::Link;
+use starling_media::{
+    Event, SocketId,
+    command::{ConsumerParams, IceCredentials, ProducerParams, SrtpKeys},
+};
+use starling_proto::{
+    ConsumerId, NodeId, ProducerId, TransportId, flow::FlowId, roster::ProducerEntry,
+    rtp::ConsumerLayers, transport::DtlsParameters,
+};
+
+#[cfg(test)]
+use crate::transport::TransportMsg;
+use crate::{node::Reply, peer::PeerMsg};
+
+/// What a router is told.
+pub(crate) enum RouterMsg {
+    /// A WebRTC transport of a peer.
+    AddWebRtc { id: TransportId, peer: ActorRef<PeerMsg>, ice: IceCredentials },
+    /// The client's DTLS side.
+    Connect { id: TransportId, dtls: DtlsParameters },
+    /// New ICE credentials.
+    RestartIce { id: TransportId, ice: IceCredentials },
+    /// A plain transport of a peer, its sockets bound.
+    AddPlain { id: TransportId, peer: ActorRef<PeerMsg>, plain: PlainSockets },
+    /// Where a plain transport sends.
+    ConnectPlain { id: TransportId, rtp: std::net::SocketAddr, rtcp: Option<std::net::SocketAddr> },
+    /// Keys of a plain transport.
+    SetSrtp { id: TransportId, keys: Box<SrtpKeys> },
+    /// A transport ends, with what is on it.
+    RemoveTransport(TransportId),
+    /// A producer of a local peer. `replaces` names the one whose consumers go over to it.
+    Produce {
+        transport: TransportId,
+        producer: ProducerId,
+        params: Box<ProducerParams>,
+        peer: ActorRef<PeerMsg>,
+        replaces: Option<ProducerId>,
+    },
+    /// Stops or goes on.
+    PauseProducer { producer: ProducerId, paused: bool },
+    /// Gone for good.
+    RemoveProducer(ProducerId),
+    /// A consumer of a local peer.
+    Consume {
+        transport: TransportId,
+        consumer: ConsumerId,
+        producer: ProducerId,
+        params: Box<ConsumerParams>,
+        peer: ActorRef<PeerMsg>,
+    },
+    /// Stops or goes on.
+    PauseConsumer { consumer: ConsumerId, paused: bool },
+    /// Highest layers.
+    PreferLayers { consumer: ConsumerId, layers: ConsumerLayers },
+    /// Wanted by the client.
+    KeyFrame(ConsumerId),
+    /// Gone.
+    RemoveConsumer(ConsumerId),
+    /// A producer of another node is to be had on this flow.
+    Pull {
+        entry: Box<ProducerEntry>,
+        flow: FlowId,
+        link: Arc<dyn Link>,
+        replaces: Option<ProducerId>,
+    },
+    /// Its packets stop; its consumers wait.
+    Unpull(ProducerId),
+    /// Another node wants a producer on this flow.
+    Serve { entry: Box<ProducerEntry>, flow: FlowId, link: Arc<dyn Link>, layers: u32 },
+    /// It wants other layers.
+    ServeLayers { node: NodeId, flow: FlowId, layers: u32 },
+    /// It wants no more.
+    Unserve { node: NodeId, flow: FlowId },
+    /// The link to a node is down.
+    UnserveNode(NodeId),
+    /// Statistics.
+    Stats { of: StatsWish, reply: Reply<serde_json::Value> },
+    /// Facts of the worker about keys of this router.
+    Events(Vec<Event>),
+    /// Everything ends.
+    Close,
+    /// For the test of exit policies.
+    #[cfg(test)]
+    ToTransport(TransportId, TransportMsg),
+}
+
+/// Sockets of a plain transport.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct PlainSockets {
+    pub(crate) rtp: SocketId,
+    pub(crate) rtcp: Option<SocketId>,
+    pub(crate) comedia: bool,
+    pub(crate) srtp: bool,
+}
+
+/// Statistics of what.
+pub(crate) enum StatsWish {
+    Transport(TransportId),
+    Producer(ProducerId),
+    Consumer(ConsumerId),
+}
