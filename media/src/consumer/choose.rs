@@ -1,5 +1,6 @@
-//! Which layer a consumer should get: a pure function of its wish and of what the producer sends now
-//! (mediasoup `SimulcastProducerStreamManager`, without a bitrate budget). Never switches anything.
+//! Which layer a consumer should get: a pure function of its wish and of what the producer sends
+//! now (mediasoup `SimulcastProducerStreamManager`, without a bitrate budget). Never switches
+//! anything.
 
 use starling_proto::rtp::ConsumerLayers;
 
@@ -33,8 +34,8 @@ pub fn temporal(wish: Option<ConsumerLayers>) -> u8 {
     wish.and_then(|wish| wish.temporal_layer).unwrap_or(u8::MAX)
 }
 
-/// The encodings a consumer of a piped producer can use now, as a mask: its wish; below it, as long as
-/// nothing comes, what to fall back to; and what it gets until it has switched.
+/// The encodings a consumer of a piped producer can use now, as a mask: its wish; below it, as long
+/// as nothing comes, what to fall back to; and what it gets until it has switched.
 pub fn wanted(
     wish: Option<ConsumerLayers>,
     candidates: &[Candidate],

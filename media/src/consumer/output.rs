@@ -1,5 +1,5 @@
-//! One output stream: judges each packet of its sources and gives it its place in a continuous stream.
-//! Decides which packet, never which layer; writes no bytes.
+//! One output stream: judges each packet of its sources and gives it its place in a continuous
+//! stream. Decides which packet, never which layer; writes no bytes.
 
 use std::time::Instant;
 

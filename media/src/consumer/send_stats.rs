@@ -1,12 +1,12 @@
-//! What one output stream sent, and what its receiver says about it (RC3, RC5, RC6, ST1, ST6). Sends
-//! nothing.
+//! What one output stream sent, and what its receiver says about it (RC3, RC5, RC6, ST1, ST6).
+//! Sends nothing.
 
 use std::time::{Duration, Instant};
 
 use crate::{
     ingress::{RateCalculator, ScoreInterval, ScoreWindow, rate},
     rtcp::{ReportBlock, SenderInfo},
-    rtp::{NtpTime, clock},
+    rtp::NtpTime,
 };
 
 /// Assumed until it is measured (NK4).
@@ -163,7 +163,7 @@ impl SendStats {
     }
 }
 
-/// Whether `wall` of our clock is what sender reports carry when the source has none.
+/// What sender reports carry when the source has no clock: ours, and time since the newest packet.
 pub fn by_arrival(
     wall: NtpTime,
     newest: (u32, Instant),
@@ -173,11 +173,6 @@ pub fn by_arrival(
     let elapsed = now.saturating_duration_since(newest.1).as_micros();
     let ticks = (elapsed * u128::from(clock_rate) / 1_000_000) as u32;
     (wall, newest.0.wrapping_add(ticks))
-}
-
-/// A span as DLSR and DLRR carry it.
-pub fn compact(span: Duration) -> u32 {
-    clock::compact(span)
 }
 
 #[cfg(test)]

@@ -1,5 +1,5 @@
-//! What was sent lately, by output sequence number, so that a NACK can be answered from the producer's
-//! ring. Holds no packet: 16 bytes for each.
+//! What was sent lately, by output sequence number, so that a NACK can be answered from the
+//! producer's ring. Holds no packet: 16 bytes for each.
 
 use std::time::Duration;
 
@@ -52,8 +52,8 @@ impl SentPackets {
         }
     }
 
-    /// How `output` was sent, if it is remembered and was not sent again within `rtt`. Marks it sent
-    /// again at `now_ms`.
+    /// How `output` was sent, if it is remembered and was not sent again within `rtt`. Marks it
+    /// sent again at `now_ms`.
     pub fn resend(&mut self, output: u16, now_ms: u32, rtt: Duration) -> Option<Sent> {
         let now_ms = now_ms.max(1);
         let index = self.index(output)?;

@@ -1,5 +1,5 @@
-//! A consumer's parameters as the packet path needs them, and the plan of its header extensions. Never
-//! negotiates.
+//! A consumer's parameters as the packet path needs them, and the plan of its header extensions.
+//! Never negotiates.
 
 use starling_proto::{MediaKind, rtp::RtpType};
 

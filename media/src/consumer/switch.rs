@@ -1,5 +1,6 @@
-//! Which encoding flows, and which one is waited for. The old one flows until a key frame of the new
-//! one arrives (mediasoup LY3). Knows neither why a layer is aimed at nor how packets are rewritten.
+//! Which encoding flows, and which one is waited for. The old one flows until a key frame of the
+//! new one arrives (mediasoup LY3). Knows neither why a layer is aimed at nor how packets are
+//! rewritten.
 
 /// Where a consumer's output is.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

@@ -3,9 +3,10 @@
 
 use std::time::{Duration, Instant};
 
-/// How far the first packet of a stretch lies after the newest one sent, when its own time would not:
-/// layers of one picture come one after the other, so a switch up begins with a picture already
-/// shown. mediasoup's step is a frame (`OffsetMs`, 33 ms), but then frequent switches add up.
+/// How far the first packet of a stretch lies after the newest one sent, when its own time would
+/// not: layers of one picture come one after the other, so a switch up begins with a picture
+/// already shown. mediasoup's step is a frame (`OffsetMs`, 33 ms), but then frequent switches add
+/// up.
 const STEP: Duration = Duration::from_millis(1);
 /// A larger correction than this is not made at the first try: another key frame is asked for
 /// (mediasoup `MaxExtraOffsetMs`).
@@ -63,12 +64,13 @@ impl Timeline {
         }
     }
 
-    /// A new stretch starts with `input`. `aligned`: the output timestamp that sender reports give it;
-    /// without, time since the newest output counts.
+    /// A new stretch starts with `input`. `aligned`: the output timestamp that sender reports give
+    /// it; without, time since the newest output counts.
     ///
     /// # Errors
     ///
-    /// [`TooFarBack`] once per stretch: another key frame is worth waiting for. The next call succeeds.
+    /// [`TooFarBack`] once per stretch: another key frame is worth waiting for. The next call
+    /// succeeds.
     pub fn start(
         &mut self,
         now: Instant,

@@ -1,6 +1,6 @@
-//! A producer's new packets to all its consumers: each is judged by the consumer's output and leaves
-//! a reference in its transport's queue. Per consumer all packets of a batch at once, so that its
-//! state is loaded once, and what one receiver gets is one run.
+//! A producer's new packets to all its consumers: each is judged by the consumer's output and
+//! leaves a reference in its transport's queue. Per consumer all packets of a batch at once, so
+//! that its state is loaded once, and what one receiver gets is one run.
 
 use std::time::Instant;
 

@@ -1,5 +1,5 @@
-//! When each transport is looked after: one wheel of 100 ms slots for all, a visit about each second.
-//! An idle transport costs one visit a second and nothing in between.
+//! When each transport is looked after: one wheel of 100 ms slots for all, a visit about each
+//! second. An idle transport costs one visit a second and nothing in between.
 
 use std::time::{Duration, Instant};
 

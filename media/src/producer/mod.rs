@@ -17,8 +17,8 @@ use crate::{
     ingress::{KeyFrameRequests, SlotRef},
 };
 
-/// Packets that may wait for the fan-out of a flush; more are fanned out at once. A batch of received
-/// datagrams is no larger, and the ring holds several.
+/// Packets that may wait for the fan-out of a flush; more are fanned out at once. A batch of
+/// received datagrams is no larger, and the ring holds several.
 pub const MAX_PENDING: usize = 64;
 
 /// Silence of one layer while another sends on that makes it silent at once: nine frames of 30 per

@@ -1,5 +1,5 @@
-//! A producer's parameters as the packet path needs them: numbers instead of strings, looked up once.
-//! Never negotiates.
+//! A producer's parameters as the packet path needs them: numbers instead of strings, looked up
+//! once. Never negotiates.
 
 use starling_proto::{MediaKind, RtpParameters, rtp::RtpCodecParameters};
 

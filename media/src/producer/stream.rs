@@ -276,8 +276,8 @@ impl RecvStream {
         !self.clock.is_known() && now.saturating_duration_since(self.active_since) >= NO_REPORTS
     }
 
-    /// The sender's time now, and the timestamp of what is captured now (RC5). `None` before the first
-    /// report.
+    /// The sender's time now, and the timestamp of what is captured now (RC5). `None` before the
+    /// first report.
     pub fn capture_now(&self, now: Instant) -> Option<(NtpTime, u32)> {
         let since = now.saturating_duration_since(self.reported_at?);
         let micros = self.clock.newest()?.micros + since.as_micros() as i64;

@@ -1,5 +1,5 @@
-//! Which encodings of a piped producer somebody here can use: added at once, dropped after a while, so
-//! that a viewer who wavers does not cost a key frame upstream each time. Pure.
+//! Which encodings of a piped producer somebody here can use: added at once, dropped after a while,
+//! so that a viewer who wavers does not cost a key frame upstream each time. Pure.
 
 use std::time::{Duration, Instant};
 

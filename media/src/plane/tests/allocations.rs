@@ -34,8 +34,8 @@ fn uncount(bytes: usize) {
     let _ = LIVE.try_with(|live| live.set(live.get() - bytes as i64));
 }
 
-// SAFETY: every call goes to `System` unchanged; counting touches a constant-initialised thread local,
-// which does not allocate.
+// SAFETY: every call goes to `System` unchanged; counting touches a constant-initialised thread
+// local, which does not allocate.
 unsafe impl GlobalAlloc for Counting {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
         count(layout.size());
@@ -126,8 +126,8 @@ fn forward(srtp: bool) -> (u64, u64) {
             bench.packets.clear();
         }
     }
-    // A frame is one run although its packets differ by a byte or two; the audio packet, shorter than
-    // they are, ends it.
+    // A frame is one run although its packets differ by a byte or two; the audio packet, shorter
+    // than they are, ends it.
     assert_eq!(runs, 199 * 20);
     (taken, sent as u64)
 }

@@ -1,5 +1,5 @@
-//! Two planes and a pipe between them: only what somebody uses crosses it, and what is lost on it is
-//! asked for again.
+//! Two planes and a pipe between them: only what somebody uses crosses it, and what is lost on it
+//! is asked for again.
 
 use std::time::Instant;
 

@@ -1,5 +1,5 @@
-//! Plain transports as ffmpeg and GStreamer use them: learnt addresses, a socket for RTCP, SDES keys;
-//! H.264; senders that begin anew.
+//! Plain transports as ffmpeg and GStreamer use them: learnt addresses, a socket for RTCP, SDES
+//! keys; H.264; senders that begin anew.
 
 use serde_json::json;
 use starling_proto::{RtpParameters, rtp::RtpType, transport::SrtpProfile};
