@@ -71,7 +71,7 @@ unit: setup-build web
 k8s: setup-build
 	@tests/setup.sh k8s
 	$(CARGO) build --locked -p starling-node
-	k8s/check.sh $(TARGET)/debug/starling
+	tests/manifests/run.sh $(TARGET)/debug/starling
 
 e2e: setup-e2e web
 	$(CARGO) build --release --locked -p starling-node

@@ -42,7 +42,8 @@ enum Verb {
     },
     /// Takes no new peers and sends the present ones to other nodes.
     Drain {
-        /// The node.
+        /// The node. In a node's own container: itself.
+        #[arg(env = "STARLING_ID")]
         node: NodeId,
         /// Come back when it is empty or the deadline has passed.
         #[arg(long)]
