@@ -18,7 +18,8 @@ pub trait Id: Sized {
     /// Checks `text` and makes an id of it.
     ///
     /// # Errors
-    /// [`IdError`] if `text` is empty, too long, or has a character that is not unreserved in a URL.
+    /// [`IdError`] if `text` is empty, too long, or has a character that is not unreserved in a
+    /// URL.
     fn parse(text: &str) -> Result<Self, IdError>;
     /// The id as text.
     fn as_str(&self) -> &str;

@@ -1,5 +1,5 @@
-//! What two nodes say to each other on a link's control stream. Each message states a fact or a wish;
-//! repeating one is harmless. Never carries media (`flow`).
+//! What two nodes say to each other on a link's control stream. Each message states a fact or a
+//! wish; repeating one is harmless. Never carries media (`flow`).
 
 use serde::{Deserialize, Serialize};
 

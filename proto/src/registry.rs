@@ -70,8 +70,8 @@ pub struct NodeLoad {
 #[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct RoomRecord {
-    /// Which room of that name: microseconds since 1970 at its creation. A deleted and recreated room
-    /// has another.
+    /// Which room of that name: microseconds since 1970 at its creation. A deleted and recreated
+    /// room has another.
     pub incarnation: u64,
     /// Who may be where.
     #[serde(default)]

@@ -11,8 +11,8 @@ use crate::{MediaKind, PeerId, ProducerId, RtpParameters, json::Json, rtp::RtpTy
 pub struct PeerEntry {
     /// Its id.
     pub id: PeerId,
-    /// Which session of that id this is: microseconds since 1970 when it joined, and always above the
-    /// one it resumes. Where two nodes name the same peer, the higher one is true.
+    /// Which session of that id this is: microseconds since 1970 when it joined, and always above
+    /// the one it resumes. Where two nodes name the same peer, the higher one is true.
     pub incarnation: u64,
     /// For people.
     pub display_name: String,
@@ -31,8 +31,8 @@ pub struct ProducerEntry {
     pub kind: MediaKind,
     /// Simple, simulcast or svc.
     pub rtp_type: RtpType,
-    /// Which of the peer's sources it is (`appData.source`): with the peer's id, what a publisher that
-    /// comes back is recognised by.
+    /// Which of the peer's sources it is (`appData.source`): with the peer's id, what a publisher
+    /// that comes back is recognised by.
     pub source: String,
     /// Paused by its peer.
     pub paused: bool,
@@ -93,8 +93,8 @@ pub enum Change {
         /// Now.
         paused: bool,
     },
-    /// A session of a peer ended because a newer one is elsewhere. Whoever has not heard of that one
-    /// yet waits for it instead of seeing the peer leave.
+    /// A session of a peer ended because a newer one is elsewhere. Whoever has not heard of that
+    /// one yet waits for it instead of seeing the peer leave.
     PeerSuperseded {
         /// Whose.
         peer: PeerId,

@@ -57,8 +57,8 @@ pub struct Tokens {
 pub enum Freshness {
     /// Yes.
     Now,
-    /// It was once: whoever asks shows a resume ticket, too, which the node checks and which is good
-    /// for the length of a call. A call outlives the token that opened it.
+    /// It was once: whoever asks shows a resume ticket, too, which the node checks and which is
+    /// good for the length of a call. A call outlives the token that opened it.
     WithTicket,
 }
 

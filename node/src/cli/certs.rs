@@ -1,5 +1,5 @@
-//! `starling certs`: the authority and the certificates of links between nodes, as files. Never does:
-//! overwrite an authority.
+//! `starling certs`: the authority and the certificates of links between nodes, as files. Never
+//! does: overwrite an authority.
 
 use std::{
     fs::{self, OpenOptions},
@@ -25,8 +25,8 @@ pub(super) struct Certs {
 enum Verb {
     /// Makes a certificate for each node, and the authority if the folder has none yet.
     Issue {
-        /// The folder: ca.pem, ca.key, and <node>.pem and <node>.key for each node. Nodes get ca.pem
-        /// and their own two; ca.key stays with you.
+        /// The folder: ca.pem, ca.key, and <node>.pem and <node>.key for each node. Nodes get
+        /// ca.pem and their own two; ca.key stays with you.
         #[arg(long, default_value = "certs")]
         out: PathBuf,
         /// The nodes' ids.

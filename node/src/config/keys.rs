@@ -4,7 +4,8 @@
 /// One setting.
 #[derive(Clone, Copy, Debug)]
 pub struct Key {
-    /// As in the file; the flag has dashes for underscores, the variable is `STARLING_` and capitals.
+    /// As in the file; the flag has dashes for underscores, the variable is `STARLING_` and
+    /// capitals.
     pub name: &'static str,
     /// What a value looks like.
     pub value: &'static str,

@@ -23,8 +23,8 @@ use crate::{
     run::{self, RunError, Surroundings},
 };
 
-/// Between the answer to a kill and the kill, so that the page that asked hears of it even if its own
-/// node dies.
+/// Between the answer to a kill and the kill, so that the page that asked hears of it even if its
+/// own node dies.
 const LAST_WORD: Duration = Duration::from_millis(50);
 /// Threads of a node's runtime: its tasks wait, its media has threads of its own.
 const THREADS: usize = 2;
@@ -193,7 +193,8 @@ impl DevNodes for DevCluster {
             (self.registry.clone(), self.main.clone(), self.this.clone(), node.clone());
         thread::spawn(move || {
             thread::sleep(LAST_WORD);
-            // First out of the registry's reach, as a dead process is; its lease ends on our runtime.
+            // First out of the registry's reach, as a dead process is; its lease ends on our
+            // runtime.
             let in_main = main.enter();
             registry.kill(&node);
             drop(in_main);

@@ -2,6 +2,7 @@
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener};
 
+use clap::builder::RangedU64ValueParser;
 use starling_proto::{Id, NodeId};
 
 use crate::config::{Config, Http, Link, Log, Registry, Rtc, Secret};
@@ -13,7 +14,7 @@ const MAX_NODES: u16 = 32;
 #[derive(Clone, Debug, clap::Args)]
 pub struct DevArgs {
     /// How many nodes.
-    #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..=i64::from(MAX_NODES)))]
+    #[arg(long, default_value_t = 1, value_parser = a_few())]
     pub nodes: u16,
     /// HTTP port of the first node; the next have the next.
     #[arg(long, default_value_t = 4443)]
@@ -40,6 +41,10 @@ pub struct DevArgs {
     /// What is logged, as `warn` or `info,starling_actors=debug`.
     #[arg(long, env = "STARLING_LOG", default_value = "warn")]
     pub log: String,
+}
+
+fn a_few() -> RangedU64ValueParser<u16> {
+    RangedU64ValueParser::new().range(1..=u64::from(MAX_NODES))
 }
 
 impl DevArgs {

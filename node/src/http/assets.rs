@@ -16,9 +16,9 @@ struct Page;
 /// Pages may talk to other nodes (they rejoin there) and load nothing from elsewhere. Styles may be
 /// inline because a tile's size is computed.
 const POLICY: &str = "default-src 'self'; connect-src 'self' http: https: ws: wss:; \
-                      img-src 'self' data: blob:; media-src 'self' blob: mediastream:; \
-                      style-src 'self' 'unsafe-inline'; worker-src 'self' blob:; object-src 'none'; \
-                      base-uri 'none'; frame-ancestors 'none'";
+    img-src 'self' data: blob:; media-src 'self' blob: mediastream:; \
+    style-src 'self' 'unsafe-inline'; worker-src 'self' blob:; object-src 'none'; \
+    base-uri 'none'; frame-ancestors 'none'";
 
 /// Any file of the page; `/` is its index. Where there is no file: 404.
 pub(crate) async fn file(request: Request) -> Result<Response, Problem> {

@@ -84,8 +84,8 @@ pub async fn start(
     Ok(StatusCode::ACCEPTED)
 }
 
-/// In dev there are no tokens, so a page of somebody else must not be able to use the open doors of a
-/// developer's machine.
+/// In dev there are no tokens, so a page of somebody else must not be able to use the open doors of
+/// a developer's machine.
 ///
 /// # Errors
 /// `forbidden` if a browser says that another site's page asks.

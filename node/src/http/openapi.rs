@@ -1,5 +1,5 @@
-//! The API's description, from the handlers' own attributes, and a page that shows it offline. Never
-//! does: describe by hand what an attribute knows.
+//! The API's description, from the handlers' own attributes, and a page that shows it offline.
+//! Never does: describe by hand what an attribute knows.
 
 use std::sync::OnceLock;
 

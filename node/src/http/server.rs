@@ -30,7 +30,8 @@ const HEAD: Duration = Duration::from_secs(10);
 const MAX_CONNECTIONS: usize = 16_384;
 /// Longest head in bytes: a URL with a 4 KiB token and a resume ticket, and a browser's headers.
 const MAX_HEAD: usize = 32 * 1024;
-/// After a failed accept (no descriptors, mostly), so that the loop does not spin until some are back.
+/// After a failed accept (no descriptors, mostly), so that the loop does not spin until some are
+/// back.
 const BACK_OFF: Duration = Duration::from_millis(100);
 
 /// Serves until `stop` is true; then open requests are finished and idle connections closed.

@@ -8,8 +8,8 @@ use std::{
 
 use super::Rate;
 
-/// Most addresses that are remembered: 65,536 of about 64 bytes are 4 MB. If more are active at once,
-/// the rest are admitted: refusing strangers would be the outage that the attacker wants.
+/// Most addresses that are remembered: 65,536 of about 64 bytes are 4 MB. If more are active at
+/// once, the rest are admitted: refusing strangers would be the outage that the attacker wants.
 const MAX_ADDRESSES: usize = 65_536;
 
 /// Rates by address; of IPv6 by /64, since that is what one subscriber is given.

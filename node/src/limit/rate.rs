@@ -20,8 +20,8 @@ impl Rate {
         Self { interval, tolerance: interval * burst.max(1) }
     }
 
-    /// Whether one more is fine. `used` is when the bucket will be full again; it is the caller's to
-    /// keep, and any instant in the past means "full".
+    /// Whether one more is fine. `used` is when the bucket will be full again; it is the caller's
+    /// to keep, and any instant in the past means "full".
     pub fn admit(&self, now: Instant, used: &mut Instant) -> bool {
         let from = now.max(*used);
         if from.saturating_duration_since(now) + self.interval > self.tolerance {

@@ -1,5 +1,5 @@
-//! protoo on one side, the peer's session on the other: a pure machine. Owns the ids of our requests
-//! and what waits for an answer. Never does: read a clock, a socket or a token.
+//! protoo on one side, the peer's session on the other: a pure machine. Owns the ids of our
+//! requests and what waits for an answer. Never does: read a clock, a socket or a token.
 //!
 //! ```text
 //! text frame ─ handle_text ─▶ ┌─────────┐ ─ Effect::Forward ─▶ peer
@@ -22,8 +22,8 @@ use starling_proto::{
 
 use crate::limit::Rate;
 
-/// A client that has not answered a `newConsumer` for so long never will: protoo's server waits 30 s,
-/// but meanwhile the consumer holds its place in the bandwidth budget.
+/// A client that has not answered a `newConsumer` for so long never will: protoo's server waits 30
+/// s, but meanwhile the consumer holds its place in the bandwidth budget.
 pub const ANSWER_TIMEOUT: Duration = Duration::from_secs(20);
 /// Requests that may wait for the client: three for each peer of a 300-peer room that it joins.
 pub const MAX_PENDING: usize = 1024;

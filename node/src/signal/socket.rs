@@ -108,8 +108,8 @@ fn grants(app: &App, wish: &Wish) -> Result<Grants, Problem> {
     }
 }
 
-/// Takes the client in. What the node refuses after this is told by close code and reason, because a
-/// browser shows its page no status of a failed upgrade.
+/// Takes the client in. What the node refuses after this is told by close code and reason, because
+/// a browser shows its page no status of a failed upgrade.
 pub async fn connect(State(app): State<App>, asked: Asked) -> Response {
     let Asked { upgrade, request } = asked;
     let upgrade = upgrade
@@ -215,7 +215,8 @@ struct Carrier {
     line: Line,
     session: Session,
     adaptor: Adaptor,
-    /// Waits for room in the peer's inbox; until then nothing is read, so that TCP holds the client.
+    /// Waits for room in the peer's inbox; until then nothing is read, so that TCP holds the
+    /// client.
     forward: Option<FromClient>,
     heard: Instant,
     pinged: Instant,

@@ -4,8 +4,8 @@ use serde_json::{Map, Value, json};
 
 use crate::{Code, Refusal};
 
-/// Largest frame in bytes, both ways. protoo's own is 960,000; the largest real one, a `produce` with
-/// three encodings, is under 4 KiB.
+/// Largest frame in bytes, both ways. protoo's own is 960,000; the largest real one, a `produce`
+/// with three encodings, is under 4 KiB.
 pub const MAX_FRAME: usize = 64 * 1024;
 
 /// One frame.

@@ -19,7 +19,8 @@ use crate::http::{
     problem::{Body, Path},
 };
 
-/// Longest drain: Kubernetes' cluster autoscaler cuts at 10 minutes, other operators wait out a call.
+/// Longest drain: Kubernetes' cluster autoscaler cuts at 10 minutes, other operators wait out a
+/// call.
 const MAX_DEADLINE: Duration = Duration::from_secs(24 * 3600);
 
 /// All nodes, as this one knows them.
@@ -45,8 +46,8 @@ pub(crate) async fn one(
     find(&app, &id).await.map(Json)
 }
 
-/// Takes no new peers and sends the present ones elsewhere. With `wait` the answer comes when the node
-/// is empty or the deadline has passed.
+/// Takes no new peers and sends the present ones elsewhere. With `wait` the answer comes when the
+/// node is empty or the deadline has passed.
 #[utoipa::path(
     post, path = "/v1/nodes/{id}/drain", tag = "nodes", security(("admin" = [])),
     params(("id" = NodeId, Path, description = "The node.")),

@@ -93,7 +93,8 @@ pub(crate) struct Wish {
     region: Option<String>,
 }
 
-/// Where to join a room. For clients: a token for the room is enough, and `starling dev` wants none.
+/// Where to join a room. For clients: a token for the room is enough, and `starling dev` wants
+/// none.
 #[utoipa::path(
     get, path = "/v1/rooms/{room}/placement", tag = "rooms", security(("room" = []), ("admin" = [])),
     params(
