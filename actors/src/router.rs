@@ -83,7 +83,7 @@ pub(crate) struct RouterState {
     consumers: BTreeMap<ConsumerId, Consumer>,
     consumer_ids: BTreeMap<ConsumerKey, ConsumerId>,
     served: BTreeMap<(NodeId, FlowId), Served>,
-    stats: BTreeMap<u64, Reply<serde_json::Value>>,
+    stats: BTreeMap<u64, (StatsWish, Reply<serde_json::Value>)>,
 }
 
 /// The actor; see [`RouterMsg`].
@@ -256,7 +256,7 @@ impl RouterState {
             }
             RouterMsg::Unserve { node, flow } => self.unserve(&node, flow),
             RouterMsg::UnserveNode(node) => self.unserve_node(&node),
-            RouterMsg::Stats { of, reply } => self.ask_stats(&of, reply),
+            RouterMsg::Stats { of, reply } => self.ask_stats(of, reply),
             #[cfg(test)]
             RouterMsg::ToTransport(id, message) => self.tell_transport(&id, message),
             RouterMsg::AddWebRtc { .. } | RouterMsg::Events(_) | RouterMsg::Close => {
@@ -373,8 +373,8 @@ impl RouterState {
         key
     }
 
-    fn ask_stats(&mut self, of: &StatsWish, reply: Reply<serde_json::Value>) {
-        let of = match of {
+    fn ask_stats(&mut self, wish: StatsWish, reply: Reply<serde_json::Value>) {
+        let of = match &wish {
             StatsWish::Transport(id) => self.transports.get(id).map(|t| StatsOf::Transport(t.key)),
             StatsWish::Producer(id) => self.producers.get(id).map(|p| StatsOf::Producer(p.key)),
             StatsWish::Consumer(id) => self.consumers.get(id).map(|c| StatsOf::Consumer(c.key)),
@@ -387,7 +387,7 @@ impl RouterState {
         if self.stats.len() >= MAX_PENDING_STATS {
             self.stats.pop_first();
         }
-        self.stats.insert(token, reply);
+        self.stats.insert(token, (wish, reply));
         self.command(Command::CollectStats { token, of });
     }
 

@@ -1,9 +1,10 @@
 //! Facts of the worker, told to whom they concern.
 
+use serde_json::Value;
 use starling_media::{ConsumerKey, Event, event::IceState};
 use starling_proto::{ConsumerId, link::LinkMessage};
 
-use super::{Producer, RouterState};
+use super::{Producer, RouterState, StatsWish};
 use crate::{peer::PeerMsg, transport::TransportMsg};
 
 impl RouterState {
@@ -44,9 +45,8 @@ impl RouterState {
                 }
             }
             Event::Stats { token, stats } => {
-                if let Some(reply) = self.stats.remove(&token) {
-                    let _ = reply.send(Ok(stats));
-                }
+                let Some((wish, reply)) = self.stats.remove(&token) else { return };
+                let _ = reply.send(Ok(named(stats, &wish)));
             }
         }
     }
@@ -57,4 +57,15 @@ impl RouterState {
             let _ = consumer.peer.cast(message(id.clone()));
         }
     }
+}
+
+/// The plane calls a transport by its key; clients know its id.
+fn named(mut stats: Value, wish: &StatsWish) -> Value {
+    let StatsWish::Transport(id) = wish else { return stats };
+    for entry in stats.as_array_mut().into_iter().flatten() {
+        if let Some(name) = entry.get_mut("transportId") {
+            *name = Value::String(id.to_string());
+        }
+    }
+    stats
 }
