@@ -56,7 +56,8 @@ async function start(): Promise<void> {
   const isDev = await dev;
   show(isDev);
   const devices = open(opened);
-  const who = { room, peer: id, name, token: wish.token, codec: wish.codec };
+  const { token, codec, layers } = wish;
+  const who = { room, peer: id, name, token, codec, layers };
   call = new Call(who, location.origin, wish.here ?? isDev, {
     peer: (peer) => { stage.peer(peer); people(); },
     peerGone: (peerId) => { stage.peerGone(peerId); people(); },

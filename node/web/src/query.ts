@@ -18,6 +18,8 @@ export interface Options {
   width: number;
   height: number;
   fps: number;
+  /** Simulcast layers of the camera; null: as its size allows. */
+  layers: number | null;
 }
 
 function number(params: URLSearchParams, key: string, fallback: number, most: number): number {
@@ -45,6 +47,7 @@ export function options(search: string): Options {
     width: number(params, 'width', 1280, 3840),
     height: number(params, 'height', 720, 2160),
     fps: number(params, 'fps', 25, 60),
+    layers: Math.round(number(params, 'layers', 0, 3)) || null,
   };
 }
 

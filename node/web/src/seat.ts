@@ -63,6 +63,8 @@ export interface Who {
   name: string;
   token: string | null;
   codec: VideoCodec;
+  /** Simulcast layers of the camera; null: as its size allows. */
+  layers: number | null;
 }
 
 /** The node says: not here. */
@@ -142,7 +144,8 @@ export class Seat {
     } else {
       const codec = this.videoCodec();
       if (codec) options.codec = codec;
-      options.encodings = source === 'video' ? ladder(track) : [{ maxBitrate: 2_500_000 }];
+      const ladders = source === 'video' ? ladder(track, this.who.layers) : [];
+      options.encodings = ladders.length ? ladders : [{ maxBitrate: 2_500_000 }];
       options.codecOptions = { videoGoogleStartBitrate: START_KBPS };
     }
     const producer = await this.send.produce(options);

@@ -1,0 +1,52 @@
+// A network and process namespace of one's own: the machine's ports and loopback stay untouched, losses
+// hit nobody else, and whatever was started ends with it, however it ends.
+
+import { spawn, spawnSync } from 'node:child_process';
+
+const INSIDE = 'STARLING_E2E_INSIDE';
+
+/** True inside. Outside, runs this script again inside and exits with its code. */
+export async function enter() {
+  if (process.env[INSIDE]) {
+    spawnSync('ip', ['link', 'set', 'lo', 'up'], { stdio: 'inherit' });
+    return;
+  }
+  const asRoot = process.getuid() === 0 ? [] : ['--user', '--map-root-user'];
+  const flags = [...asRoot, '--net', '--pid', '--mount-proc', '--fork', '--kill-child'];
+  const child = spawn('unshare', [...flags, process.execPath, ...process.argv.slice(1)], {
+    stdio: 'inherit',
+    env: { ...process.env, [INSIDE]: '1' },
+  });
+  child.on('error', (error) => {
+    console.error(`cannot make a namespace: ${error.message}; install util-linux, run as root, or `
+      + 'allow user namespaces (sysctl kernel.unprivileged_userns_clone=1)');
+    process.exit(2);
+  });
+  for (const signal of ['SIGINT', 'SIGTERM']) process.on(signal, () => child.kill('SIGTERM'));
+  const code = await new Promise((done) => child.on('exit', (code) => done(code ?? 1)));
+  process.exit(code);
+}
+
+/** Drops `percent` of the datagrams to and from the UDP ports `first` to `last`. */
+export function lose(percent, first, last) {
+  const some = `numgen random mod 1000 < ${Math.round(percent * 10)} counter drop`;
+  nft(`add table inet starling_loss
+    add chain inet starling_loss out { type filter hook output priority 0; }
+    add rule inet starling_loss out udp dport ${first}-${last} ${some}
+    add rule inet starling_loss out udp sport ${first}-${last} ${some}`);
+}
+
+/** Ends the losses; returns how many datagrams were dropped. */
+export function loseNothing() {
+  const listed = spawnSync('nft', ['list', 'table', 'inet', 'starling_loss'], { encoding: 'utf8' });
+  nft('delete table inet starling_loss');
+  const counts = [...(listed.stdout ?? '').matchAll(/packets (\d+)/g)].map((hit) => Number(hit[1]));
+  return counts.reduce((sum, count) => sum + count, 0);
+}
+
+function nft(script) {
+  const input = script.replace(/^\s+/gm, '');
+  const done = spawnSync('nft', ['-f', '-'], { input, encoding: 'utf8' });
+  if (done.error) throw new Error(`nft: ${done.error.message}; install nftables`);
+  if (done.status !== 0) throw new Error(`nft: ${done.stderr}`);
+}

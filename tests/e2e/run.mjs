@@ -1,0 +1,89 @@
+// Runs browser suites on real nodes: `node run.mjs dev cluster ffmpeg chaos`. Composes only.
+//
+//   dev      four people on `starling dev --nodes 3`
+//   cluster  the same on three `starling node` processes with etcd
+//   ffmpeg   a file in and a recording out, through three nodes
+//   all      dev, cluster and ffmpeg
+//   chaos    kills (TRIALS per role, 5 if not given), etcd away for ETCD_STOP_S (60)
+//
+// CODECS=vp8,h264  LOSS=2  E2E_SECONDS=30  STARLING=…  ETCD_BIN=…  CHROMIUM=…
+
+import { loadavg } from 'node:os';
+import { join } from 'node:path';
+import { DevCluster, ProcessCluster } from './lib/cluster.mjs';
+import { enter } from './lib/namespace.mjs';
+import { reports, starling } from './lib/paths.mjs';
+import { endAll } from './lib/processes.mjs';
+import { Report } from './lib/report.mjs';
+import { bounded } from './lib/wait.mjs';
+import { call } from './suites/call.mjs';
+
+const SUITES = ['dev', 'cluster', 'ffmpeg', 'chaos'];
+const MINUTE = 60_000;
+
+const asked = process.argv.slice(2);
+const wanted = asked.length === 1 && asked[0] === 'all' ? ['dev', 'cluster', 'ffmpeg'] : asked;
+if (!wanted.length || wanted.some((suite) => !SUITES.includes(suite))) {
+  console.error(`usage: node run.mjs ${SUITES.join('|')}|all …`);
+  process.exit(2);
+}
+await enter();
+
+const codecs = (process.env.CODECS ?? 'vp8,h264').split(',');
+const losses = Number(process.env.LOSS ?? 2);
+let cluster = null;
+for (const signal of ['SIGINT', 'SIGTERM']) process.on(signal, () => void stop().then(() => process.exit(1)));
+
+async function stop() {
+  await cluster?.stop().catch(() => {});
+  await endAll();
+}
+
+async function on(Kind, name, within, run) {
+  console.log(`${name}: starting`);
+  cluster = new Kind(3, join(reports, 'logs', name));
+  try {
+    await cluster.start();
+    await bounded(name, within, run());
+  } finally {
+    await stop();
+    cluster = null;
+  }
+}
+
+async function calls(Kind, name, report) {
+  await on(Kind, name, codecs.length * 6 * MINUTE, async () => {
+    for (const codec of codecs) await call({ cluster, name, codec, report, losses });
+  });
+}
+
+async function suite(name, e2e, chaosReport) {
+  if (name === 'dev') return calls(DevCluster, name, e2e);
+  if (name === 'cluster') return calls(ProcessCluster, name, e2e);
+  if (name === 'ffmpeg') {
+    const { ffmpeg } = await import('./suites/ffmpeg.mjs');
+    return on(ProcessCluster, name, 6 * MINUTE, () => ffmpeg({ cluster, codecs, report: e2e }));
+  }
+  const { chaos } = await import('./suites/chaos.mjs');
+  const trials = Number(process.env.TRIALS ?? 5);
+  const within = (trials * 3 + 10) * MINUTE;
+  return on(ProcessCluster, name, within, () => chaos({ cluster, trials, report: chaosReport }));
+}
+
+console.log(`server: ${starling()}`);
+const e2e = new Report('e2e');
+const chaosReport = new Report('chaos');
+for (const name of wanted) {
+  const report = name === 'chaos' ? chaosReport : e2e;
+  const began = performance.now();
+  try {
+    await suite(name, e2e, chaosReport);
+  } catch (error) {
+    report.fail(`${name}: ${error.message}`);
+  }
+  report.put(`${name}_seconds`, (performance.now() - began) / 1000);
+  report.put(`${name}_load_average`, loadavg()[0]);
+}
+const good = [e2e, chaosReport].filter((report) => Object.keys(report.figures).length)
+  .map((report) => report.end());
+process.exit(good.every(Boolean) ? 0 : 1);
