@@ -20,6 +20,7 @@ use starling_proto::transport::SrtpProfile;
 use crate::{
     shape::{self, HEADER},
     sink::Sink,
+    subject::ssrc,
     sys::{self, Inbox, Name, Outbox},
 };
 
@@ -64,7 +65,8 @@ impl Floor {
             return Err(io::ErrorKind::Unsupported.into());
         };
         let outs = if config.sockets { config.receivers } else { 1 };
-        let outs = (0..outs).map(|_| sys::bind(any, BUFFER, false)).collect::<io::Result<Vec<_>>>()?;
+        let outs =
+            (0..outs).map(|_| sys::bind(any, BUFFER, false)).collect::<io::Result<Vec<_>>>()?;
         let (sent, stop) = (Arc::new(AtomicU64::new(0)), Arc::new(AtomicBool::new(false)));
         let tid = Arc::new(AtomicI32::new(0));
         let names = (0..config.receivers).map(|n| Name::new(sink.addr(n))).collect::<Vec<_>>();
@@ -132,7 +134,7 @@ impl Loop {
         let outputs = names.into_iter().enumerate().map(|(n, name)| {
             let mut header = [0; HEADER + EXTENSIONS.len()];
             header[0] = 0x90;
-            header[8..12].copy_from_slice(&(1_000_000 + n as u32).to_be_bytes());
+            header[8..12].copy_from_slice(&ssrc(n).to_be_bytes());
             header[HEADER..].copy_from_slice(&EXTENSIONS);
             let srtp = config.profile.map(|profile| {
                 Sender::new(profile, &shape::key(profile, n)).expect("keys of the profile's length")

@@ -3,8 +3,10 @@
 #![expect(clippy::print_stdout, reason = "tables are what it is for")]
 
 mod bench;
+mod client;
 mod drive;
 mod floor;
+mod measure;
 mod memory;
 mod shape;
 mod sink;
@@ -14,6 +16,8 @@ mod sys;
 use std::{path::PathBuf, process::ExitCode};
 
 fn main() -> ExitCode {
+    // Without it, dtls panics beside quinn.
+    let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
     let mut arguments = std::env::args().skip(1);
     let command = arguments.next();
     let rest: Vec<String> = arguments.collect();

@@ -138,7 +138,36 @@ impl Shape {
             "encodings": [self.encoding(ssrc)], "rtcp": {"cname": "load"}
         }));
         let pipe_layers = u32::from(rtp_type == RtpType::Pipe);
-        ConsumerParams { kind: self.kind(), rtp, rtp_type, paused: false, preferred: None, pipe_layers }
+        ConsumerParams {
+            kind: self.kind(),
+            rtp,
+            rtp_type,
+            paused: false,
+            preferred: None,
+            pipe_layers,
+        }
+    }
+}
+
+impl Shape {
+    /// Parameters of a client that publishes this shape with the room's payload types.
+    pub(crate) fn publish(self, capabilities: &Value, ssrc: u32) -> Option<Value> {
+        let codecs = capabilities["codecs"].as_array()?;
+        let wanted = match self {
+            Self::Audio => "audio/opus",
+            Self::Video => "video/VP8",
+        };
+        let codec = codecs.iter().find(|codec| codec["mimeType"] == wanted)?;
+        let codec = json!({
+            "mimeType": wanted, "payloadType": codec["preferredPayloadType"],
+            "clockRate": codec["clockRate"], "channels": codec["channels"], "parameters": {},
+            "rtcpFeedback": codec["rtcpFeedback"]
+        });
+        let mid = self.name();
+        Some(json!({
+            "mid": mid, "codecs": [codec], "headerExtensions": [], "encodings": [{"ssrc": ssrc}],
+            "rtcp": {"cname": "load"}
+        }))
     }
 }
 
@@ -231,7 +260,15 @@ impl Source {
         if self.shape == Shape::Video {
             let [high, low] = (self.frame as u16 | 0x8000).to_be_bytes();
             let first = 0x80 | u8::from(n == 0) << 4;
-            out.extend_from_slice(&[first, 0xe0, high, low, self.frame as u8, 0, u8::from(!key_frame)]);
+            out.extend_from_slice(&[
+                first,
+                0xe0,
+                high,
+                low,
+                self.frame as u8,
+                0,
+                u8::from(!key_frame),
+            ]);
         }
         out.resize(payload + STAMP_AT, 0);
         out.extend_from_slice(&monotonic().to_be_bytes());

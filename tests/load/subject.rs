@@ -5,6 +5,7 @@
 use std::{
     io,
     net::{IpAddr, Ipv4Addr, SocketAddr, SocketAddrV4},
+    ops::Range,
     sync::{
         Arc, Mutex, PoisonError,
         atomic::{AtomicU64, Ordering},
@@ -13,7 +14,9 @@ use std::{
     time::{Duration, Instant},
 };
 
-use starling_actors::worker::{EventSink, Worker, WorkerConfig, WorkerCounters, WorkerEvent, WorkerHandle};
+use starling_actors::worker::{
+    EventSink, Worker, WorkerConfig, WorkerCounters, WorkerEvent, WorkerHandle,
+};
 use starling_media::{
     Command, ConsumerKey, Event, ProducerKey, TransportKey,
     command::{IceCredentials, SrtpKeys},
@@ -77,7 +80,17 @@ impl Subject {
 
     /// Adds `count` receivers at the sink's addresses.
     pub(crate) fn receivers(&self, shape: Shape, sink: &Sink, count: usize) -> io::Result<()> {
-        for n in 0..count {
+        self.more_receivers(shape, sink, 0..count)
+    }
+
+    /// Adds those at some of the sink's addresses.
+    pub(crate) fn more_receivers(
+        &self,
+        shape: Shape,
+        sink: &Sink,
+        places: Range<usize>,
+    ) -> io::Result<()> {
+        for n in places.clone() {
             let transport = transport(n);
             if self.profile.is_some() {
                 let (ice, consent) = (credentials(n), Duration::from_secs(600));
@@ -93,33 +106,66 @@ impl Subject {
             self.consume(shape, n)?;
         }
         if self.profile.is_some() {
-            self.connect(sink, count)?;
+            self.connect(sink, places)?;
         }
-        let all = FIRST + count as u64;
-        ask(&self.worker, move || all).map(|_| ())
+        self.settled()
+    }
+
+    /// Adds one receiver of another producer.
+    pub(crate) fn receiver_of(
+        &self,
+        shape: Shape,
+        sink: &Sink,
+        n: usize,
+        producer: ProducerKey,
+    ) -> io::Result<()> {
+        let (transport, rtp) = (transport(n), self.worker.bind_plain(false)?.rtp.0);
+        let (rtcp, comedia, srtp) = (None, false, false);
+        self.tell(Command::AddPlain { transport, rtp, rtcp, comedia, srtp })?;
+        let rtp = SocketAddr::V4(sink.addr(n));
+        self.tell(Command::ConnectPlain { transport, rtp, rtcp: None })?;
+        let params = Box::new(shape.consumer(ssrc(n), RtpType::Simple));
+        self.tell(Command::Consume { transport, consumer: ConsumerKey(900), producer, params })?;
+        self.settled()
+    }
+
+    /// Adds another consumer to each of these receivers.
+    pub(crate) fn second_consumers(&self, shape: Shape, places: Range<usize>) -> io::Result<()> {
+        for n in places {
+            let params = Box::new(shape.consumer(ssrc(n) + 50_000, RtpType::Simple));
+            let (consumer, producer) = (ConsumerKey(50_000 + n as u64), ProducerKey(1));
+            self.tell(Command::Consume { transport: transport(n), consumer, producer, params })?;
+        }
+        self.settled()
+    }
+
+    /// Waits until the commands so far are carried out.
+    pub(crate) fn settled(&self) -> io::Result<()> {
+        ask(&self.worker, || 0).map(|_| ())
     }
 
     fn consume(&self, shape: Shape, n: usize) -> io::Result<()> {
         // Its retransmissions have the next SSRC.
         let params = Box::new(shape.consumer(ssrc(n), RtpType::Simple));
-        let (consumer, producer) = (ConsumerKey(n as u64), ProducerKey(1));
+        let (consumer, producer) = (ConsumerKey(1_000 + n as u64), ProducerKey(1));
         self.tell(Command::Consume { transport: transport(n), consumer, producer, params })
     }
 
     /// Sends authenticated checks until every receiver's pair is nominated.
-    fn connect(&self, sink: &Sink, count: usize) -> io::Result<()> {
+    fn connect(&self, sink: &Sink, places: Range<usize>) -> io::Result<()> {
         let SocketAddr::V4(to) = self.worker.local_addrs()[0].1 else {
             return Err(io::ErrorKind::Unsupported.into());
         };
         let deadline = Instant::now() + SOON;
         loop {
             let known = self.connected.lock().unwrap_or_else(PoisonError::into_inner).clone();
-            let missing = (0..count).filter(|n| !known.contains(&transport(*n))).collect::<Vec<_>>();
+            let missing = places.clone().filter(|n| !known.contains(&transport(*n)));
+            let missing = missing.collect::<Vec<_>>();
             if missing.is_empty() {
                 return Ok(());
             }
             if Instant::now() > deadline {
-                let text = format!("{} of {count} receivers did not connect", missing.len());
+                let text = format!("{} receivers did not connect", missing.len());
                 return Err(io::Error::new(io::ErrorKind::TimedOut, text));
             }
             for n in missing {
@@ -146,6 +192,11 @@ impl Subject {
             thread::sleep(Duration::from_millis(1));
         }
         Ok(())
+    }
+
+    /// CPU nanoseconds of its thread so far.
+    pub(crate) fn cpu(&self) -> u64 {
+        sys::thread_cpu(self.tid)
     }
 
     pub(crate) const fn worker(&self) -> &WorkerHandle {

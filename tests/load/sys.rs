@@ -32,6 +32,11 @@ pub(crate) fn thread_cpu(tid: i32) -> u64 {
     clock((!tid) << 3 | 6)
 }
 
+/// CPU nanoseconds of a whole process, of this user or below.
+pub(crate) fn process_cpu(pid: u32) -> u64 {
+    clock((!(pid as i32)) << 3 | 2)
+}
+
 /// The calling thread.
 pub(crate) fn thread_id() -> i32 {
     // SAFETY: takes and changes nothing.
@@ -42,7 +47,11 @@ fn clock(id: libc::clockid_t) -> u64 {
     let mut time = libc::timespec { tv_sec: 0, tv_nsec: 0 };
     // SAFETY: `time` outlives the call.
     let result = unsafe { libc::clock_gettime(id, &raw mut time) };
-    if result == 0 { time.tv_sec.unsigned_abs() * 1_000_000_000 + time.tv_nsec.unsigned_abs() } else { 0 }
+    if result == 0 {
+        time.tv_sec.unsigned_abs() * 1_000_000_000 + time.tv_nsec.unsigned_abs()
+    } else {
+        0
+    }
 }
 
 /// A UDP socket of IPv4 with buffers of `buffer` bytes or as near as the kernel allows.

@@ -40,7 +40,8 @@ const fn pace(shape: Shape, receivers: usize) -> (u32, Duration) {
 
 pub(crate) fn source(shape: Shape, profile: Option<SrtpProfile>) -> Source {
     let srtp = profile.map(|profile| {
-        Sender::new(profile, &shape::key(profile, usize::MAX)).expect("keys of the profile's length")
+        Sender::new(profile, &shape::key(profile, usize::MAX))
+            .expect("keys of the profile's length")
     });
     Source::new(shape, SSRC, srtp)
 }
@@ -129,23 +130,53 @@ pub(crate) fn cell(
 
 /// The table.
 pub(crate) fn run(report: &mut Report, rounds: usize) -> io::Result<()> {
-    report.title("CPU of a forwarded packet, ns (least of the rounds; floor: bare loop in the same run)");
+    report.title(
+        "CPU of a forwarded packet, ns (least of the rounds; floor: bare loop in the same run)",
+    );
     report.line(&format!(
         "{:7}{:6}{:>10}{:>10}{:>10}{:>12}{:>8}{:>9}{:>10}{:>10}",
-        "shape", "srtp", "receivers", "starling", "floor", "floor-nogso", "ratio", "median", "allocs/p", "sink loss"
+        "shape",
+        "srtp",
+        "receivers",
+        "starling",
+        "floor",
+        "floor-nogso",
+        "ratio",
+        "median",
+        "allocs/p",
+        "sink loss"
     ));
     for shape in [Shape::Video, Shape::Audio] {
         for (name, profile) in PROTECTIONS {
             let mut by_count = Vec::new();
             for receivers in RECEIVERS {
-                let rounds = if receivers == 500 && shape == Shape::Video { rounds.min(3) } else { rounds };
-                let cell = cell(shape, profile, receivers, rounds, if receivers == 500 { 1 } else { rounds })?;
-                let ratios: Vec<f64> =
-                    cell.worker.iter().zip(&cell.floor).map(|(worker, floor)| worker / floor).collect();
+                let rounds =
+                    if receivers == 500 && shape == Shape::Video { rounds.min(3) } else { rounds };
+                let cell = cell(
+                    shape,
+                    profile,
+                    receivers,
+                    rounds,
+                    if receivers == 500 { 1 } else { rounds },
+                )?;
+                let ratios: Vec<f64> = cell
+                    .worker
+                    .iter()
+                    .zip(&cell.floor)
+                    .map(|(worker, floor)| worker / floor)
+                    .collect();
                 report.line(&format!(
                     "{:7}{:6}{:>10}{:>10.0}{:>10.0}{:>12.0}{:>8.2}{:>9.2}{:>10.5}{:>10.4}",
-                    shape.name(), name, receivers, least(&cell.worker), least(&cell.floor),
-                    least(&cell.single), cell.ratio(), median(&ratios), cell.allocations, cell.lost,
+                    shape.name(),
+                    name,
+                    receivers,
+                    least(&cell.worker),
+                    least(&cell.floor),
+                    least(&cell.single),
+                    cell.ratio(),
+                    median(&ratios),
+                    cell.allocations,
+                    cell.lost,
                 ));
                 let key = format!("forward_{}_{name}_{receivers}", shape.name());
                 report.put(&format!("{key}_ns_min_n{rounds}"), least(&cell.worker));
@@ -157,7 +188,12 @@ pub(crate) fn run(report: &mut Report, rounds: usize) -> io::Result<()> {
                 by_count.push((receivers, least(&cell.worker)));
             }
             if let [_, (10, ten), _, (500, most)] = by_count[..] {
-                report.line(&format!("{:7}{:6} growth from 10 to 500 receivers: {:.2}", shape.name(), name, most / ten));
+                report.line(&format!(
+                    "{:7}{:6} growth from 10 to 500 receivers: {:.2}",
+                    shape.name(),
+                    name,
+                    most / ten
+                ));
                 report.put(&format!("growth_{}_{name}_10_to_500", shape.name()), most / ten);
             }
         }

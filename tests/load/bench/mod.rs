@@ -1,6 +1,11 @@
 //! `starling-load bench`: what Starling costs, each figure beside the least it could cost in the same run.
 
+mod dtls;
 mod forward;
+mod joins;
+mod latency;
+mod memory;
+mod pipe;
 mod report;
 
 use std::{io, path::Path};
@@ -22,6 +27,21 @@ pub(crate) fn run(config: &BenchConfig, path: &Path) -> io::Result<()> {
     let wanted = |part: &str| config.only.is_none_or(|only| part.contains(only));
     if wanted("forward") {
         forward::run(&mut report, if config.quick { 1 } else { 5 })?;
+    }
+    if wanted("latency") {
+        latency::run(&mut report, if config.quick { 1 } else { 5 })?;
+    }
+    if wanted("pipe") {
+        pipe::run(&mut report, if config.quick { 1 } else { 5 })?;
+    }
+    if wanted("memory") {
+        memory::run(&mut report)?;
+    }
+    if wanted("joins") {
+        joins::run(&mut report, config.quick)?;
+    }
+    if wanted("dtls") {
+        dtls::run(&mut report, if config.quick { 20 } else { 200 })?;
     }
     report.write(path)
 }

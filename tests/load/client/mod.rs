@@ -1,0 +1,112 @@
+//! A WebRTC client of its own: protoo, ICE, DTLS and SRTP on the same crates as everybody's, without a
+//! browser, so that hundreds fit a machine.
+
+mod signal;
+mod transport;
+mod wire;
+
+use aws_lc_rs::digest::{SHA256, digest};
+use serde_json::{Value, json};
+use starling_proto::transport::WebRtcTransportInfo;
+
+use crate::shape::{Shape, Source};
+pub(crate) use signal::Signal;
+pub(crate) use transport::{Transport, check};
+
+/// Why a client gave up.
+pub(crate) type Failure = Box<dyn std::error::Error + Send + Sync>;
+
+/// A certificate, shared by all clients: making one costs more than using it.
+#[derive(Clone)]
+pub(crate) struct Identity {
+    certificate: dtls::crypto::Certificate,
+    fingerprint: String,
+}
+
+impl Identity {
+    pub(crate) fn new() -> Result<Self, Failure> {
+        let certificate = dtls::crypto::Certificate::generate_self_signed(["load".to_owned()])?;
+        let hash = digest(&SHA256, &certificate.certificate[0]);
+        let pairs: Vec<String> = hash.as_ref().iter().map(|byte| format!("{byte:02X}")).collect();
+        Ok(Self { certificate, fingerprint: pairs.join(":") })
+    }
+}
+
+/// A peer in a room, with a transport each way.
+pub(crate) struct Client {
+    signal: Signal,
+    capabilities: Value,
+    sending: String,
+    pub(crate) up: Transport,
+    pub(crate) down: Transport,
+}
+
+/// How a client joins.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Wish {
+    /// Takes what others produce.
+    pub(crate) consume: bool,
+    /// Goes on checking its pairs, as browsers do.
+    pub(crate) keep: bool,
+}
+
+impl Client {
+    /// Does what a page does: capabilities, two transports, join, ICE and DTLS on both.
+    pub(crate) async fn join(
+        url: &str,
+        room: &str,
+        peer: &str,
+        identity: &Identity,
+        wish: Wish,
+    ) -> Result<Self, Failure> {
+        let base = url.replacen("http", "ws", 1);
+        let signal = Signal::connect(&format!("{base}/?roomId={room}&peerId={peer}")).await?;
+        let answer = signal.request("getRouterRtpCapabilities", json!({})).await?;
+        let capabilities = answer["routerRtpCapabilities"].clone();
+        let (producer, up) = transport(&signal, "producer").await?;
+        let (_, down) = transport(&signal, "consumer").await?;
+        let mut joining = json!({"displayName": peer, "device": {"name": "starling-load"}});
+        if wish.consume {
+            joining["rtpCapabilities"] = capabilities.clone();
+        }
+        signal.request("join", joining).await?;
+        let up = connect(&signal, &up, identity, wish.keep).await?;
+        let down = connect(&signal, &down, identity, wish.keep).await?;
+        Ok(Self { signal, capabilities, sending: producer, up, down })
+    }
+
+    /// Publishes a stream; send its packets on [`Self::up`].
+    pub(crate) async fn produce(&self, shape: Shape, ssrc: u32) -> Result<Source, Failure> {
+        let rtp = shape.publish(&self.capabilities, ssrc).ok_or("the room lacks the codec")?;
+        let payload_type = rtp["codecs"][0]["payloadType"].as_u64().unwrap_or_default() as u8;
+        let data = json!({
+            "transportId": self.sending, "kind": shape.kind(), "rtpParameters": rtp,
+            "appData": {"source": shape.name()}
+        });
+        self.signal.request("produce", data).await?;
+        Ok(Source::new(shape, ssrc, None).with_payload_type(payload_type))
+    }
+}
+
+async fn transport(
+    signal: &Signal,
+    direction: &str,
+) -> Result<(String, WebRtcTransportInfo), Failure> {
+    let data = json!({"forceTcp": false, "appData": {"direction": direction}});
+    let answer = signal.request("createWebRtcTransport", data).await?;
+    let id = answer["transportId"].as_str().ok_or("no transportId")?.to_owned();
+    Ok((id, serde_json::from_value(answer)?))
+}
+
+async fn connect(
+    signal: &Signal,
+    info: &WebRtcTransportInfo,
+    identity: &Identity,
+    keep: bool,
+) -> Result<Transport, Failure> {
+    let fingerprints = json!([{"algorithm": "sha-256", "value": identity.fingerprint}]);
+    let dtls = json!({"role": "client", "fingerprints": fingerprints});
+    let data = json!({"transportId": info.transport_id, "dtlsParameters": dtls});
+    signal.request("connectWebRtcTransport", data).await?;
+    check(info, keep).await?.handshake(identity).await
+}

@@ -1,0 +1,216 @@
+//! One WebRTC transport of a client: a check with USE-CANDIDATE, a DTLS handshake as client, SRTP by
+//! `webrtc-srtp`. Keeps consent alive and measures what comes.
+
+use std::{
+    net::SocketAddr,
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
+
+use dtls::{
+    config::{ClientAuthType, Config, ExtendedMasterSecretType},
+    conn::DTLSConn,
+    extension::extension_use_srtp::SrtpProtectionProfile,
+};
+use starling_media::{
+    ice::stun::{BindingRequest, Class, IntegrityKey, StunMessage, write_request},
+    rtp::{PacketClass, classify, is_rtcp},
+};
+use starling_proto::transport::{IceParameters, WebRtcTransportInfo};
+use tokio::{
+    net::UdpSocket,
+    sync::{mpsc, watch},
+    task::JoinHandle,
+    time::{interval, timeout},
+};
+use webrtc_srtp::{context::Context, protection_profile::ProtectionProfile};
+use webrtc_util::KeyingMaterialExporter;
+
+use super::{Failure, Identity, wire::Wire};
+use crate::measure::Measure;
+
+/// libwebrtc's interval of checks on a pair that works.
+const CONSENT: Duration = Duration::from_millis(2_500);
+/// Until an unanswered first check is repeated.
+const REPEAT: Duration = Duration::from_millis(100);
+/// As a node's session tries.
+const PATIENCE: Duration = Duration::from_secs(10);
+/// Datagrams waiting for DTLS: more than any flight.
+const FLIGHT: usize = 32;
+
+/// A transport with keys.
+pub(crate) struct Transport {
+    socket: Arc<UdpSocket>,
+    send: Mutex<Context>,
+    measure: Arc<Mutex<Measure>>,
+    tasks: Vec<JoinHandle<()>>,
+    _dtls: DTLSConn,
+}
+
+/// A transport whose pair is nominated.
+pub(crate) struct Checked {
+    socket: Arc<UdpSocket>,
+    datagrams: mpsc::Receiver<Vec<u8>>,
+    keys: Arc<Mutex<Option<Context>>>,
+    measure: Arc<Mutex<Measure>>,
+    tasks: Vec<JoinHandle<()>>,
+}
+
+/// Sends checks until one is answered. `keep`: goes on sending them.
+pub(crate) async fn check(info: &WebRtcTransportInfo, keep: bool) -> Result<Checked, Failure> {
+    let candidate =
+        info.ice_candidates.iter().find(|it| it.address.parse::<std::net::IpAddr>().is_ok());
+    let candidate = candidate.ok_or("the node offers no candidate with an address")?;
+    let to = SocketAddr::new(candidate.address.parse()?, candidate.port);
+    let any = if to.is_ipv4() { "0.0.0.0:0" } else { "[::]:0" };
+    let socket = Arc::new(UdpSocket::bind(any).await?);
+    socket.connect(to).await?;
+    let (answered, mut nominated) = watch::channel(false);
+    let (to_dtls, datagrams) = mpsc::channel(FLIGHT);
+    let (keys, measure) = (Arc::default(), Arc::default());
+    let reader =
+        Reader { keys: Arc::clone(&keys), measure: Arc::clone(&measure), answered, to_dtls };
+    let mut tasks = vec![tokio::spawn(reader.run(Arc::clone(&socket)))];
+    let ice = info.ice_parameters.clone();
+    let begun = timeout(PATIENCE, async {
+        for n in 0.. {
+            socket.send(&request(&ice, n)).await?;
+            if timeout(REPEAT, nominated.wait_for(|done| *done)).await.is_ok() {
+                break;
+            }
+        }
+        Ok::<(), std::io::Error>(())
+    });
+    begun.await??;
+    if keep {
+        let socket = Arc::clone(&socket);
+        tasks.push(tokio::spawn(async move {
+            let mut ticks = interval(CONSENT);
+            for n in 1_000.. {
+                ticks.tick().await;
+                let _ = socket.send(&request(&ice, n)).await;
+            }
+        }));
+    }
+    Ok(Checked { socket, datagrams, keys, measure, tasks })
+}
+
+fn request(ice: &IceParameters, n: u64) -> Vec<u8> {
+    let request = BindingRequest {
+        username: &format!("{}:load", ice.username_fragment),
+        priority: Some(1),
+        use_candidate: true,
+        nomination: None,
+        ice_controlling: Some(1),
+        ice_controlled: None,
+    };
+    let mut transaction = [0; 12];
+    transaction[..8].copy_from_slice(&n.to_be_bytes());
+    let mut bytes = Vec::new();
+    write_request(&mut bytes, &transaction, &request, &IntegrityKey::new(&ice.password));
+    bytes
+}
+
+/// Whatever arrives, to where it belongs.
+struct Reader {
+    keys: Arc<Mutex<Option<Context>>>,
+    measure: Arc<Mutex<Measure>>,
+    answered: watch::Sender<bool>,
+    to_dtls: mpsc::Sender<Vec<u8>>,
+}
+
+impl Reader {
+    async fn run(self, socket: Arc<UdpSocket>) {
+        let mut buffer = vec![0; 2_048];
+        while let Ok(len) = socket.recv(&mut buffer).await {
+            let datagram = &buffer[..len];
+            let Some(&first) = datagram.first() else { continue };
+            match classify(first) {
+                PacketClass::Stun => {
+                    let good =
+                        StunMessage::parse(datagram).is_some_and(|it| it.class == Class::Success);
+                    self.answered.send_if_modified(|done| good && !std::mem::replace(done, true));
+                }
+                PacketClass::Dtls => {
+                    // Full means that nobody reads: the handshake is over.
+                    let _ = self.to_dtls.try_send(datagram.to_vec());
+                }
+                PacketClass::RtpOrRtcp if !is_rtcp(datagram) => self.take_rtp(datagram),
+                PacketClass::RtpOrRtcp | PacketClass::Other => {}
+            }
+        }
+    }
+
+    fn take_rtp(&self, datagram: &[u8]) {
+        let mut keys = self.keys.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(Ok(packet)) = keys.as_mut().map(|keys| keys.decrypt_rtp(datagram)) {
+            self.measure.lock().unwrap_or_else(PoisonError::into_inner).take(&packet);
+        }
+    }
+}
+
+impl Checked {
+    /// Shakes hands as client.
+    pub(crate) async fn handshake(self, identity: &Identity) -> Result<Transport, Failure> {
+        let Self { socket, datagrams, keys, measure, tasks } = self;
+        let config = Config {
+            certificates: vec![identity.certificate.clone()],
+            srtp_protection_profiles: vec![
+                SrtpProtectionProfile::Srtp_Aead_Aes_128_Gcm,
+                SrtpProtectionProfile::Srtp_Aes128_Cm_Hmac_Sha1_80,
+            ],
+            client_auth: ClientAuthType::RequireAnyClientCert,
+            extended_master_secret: ExtendedMasterSecretType::Require,
+            insecure_skip_verify: true,
+            flight_interval: Duration::from_millis(100),
+            ..Config::default()
+        };
+        let wire =
+            Wire { socket: Arc::clone(&socket), arrived: tokio::sync::Mutex::new(datagrams) };
+        let conn = timeout(PATIENCE, DTLSConn::new(Arc::new(wire), config, true, None)).await??;
+        let profile = match conn.selected_srtpprotection_profile() {
+            SrtpProtectionProfile::Srtp_Aead_Aes_128_Gcm => ProtectionProfile::AeadAes128Gcm,
+            SrtpProtectionProfile::Srtp_Aes128_Cm_Hmac_Sha1_80 => {
+                ProtectionProfile::Aes128CmHmacSha1_80
+            }
+            other => return Err(format!("agreed on {other:?}").into()),
+        };
+        let (key, salt) = (profile.key_len(), profile.salt_len());
+        let state = conn.connection_state().await;
+        let label = "EXTRACTOR-dtls_srtp";
+        let material = state.export_keying_material(label, &[], 2 * (key + salt)).await?;
+        let (keys_of, salts) = material.split_at(2 * key);
+        let context = |n: usize| {
+            let (key, salt) = (&keys_of[n * key..][..key], &salts[n * salt..][..salt]);
+            Context::new(key, salt, profile, None, None)
+        };
+        *keys.lock().unwrap_or_else(PoisonError::into_inner) = Some(context(1)?);
+        Ok(Transport { socket, send: Mutex::new(context(0)?), measure, tasks, _dtls: conn })
+    }
+}
+
+impl Transport {
+    /// Protects and sends an RTP packet.
+    pub(crate) async fn send(&self, packet: &[u8]) -> Result<(), Failure> {
+        let sealed =
+            self.send.lock().unwrap_or_else(PoisonError::into_inner).encrypt_rtp(packet)?;
+        self.socket.send(&sealed).await?;
+        Ok(())
+    }
+
+    /// Sends no checks any more.
+    pub(crate) fn be_silent(&self) {
+        self.tasks.iter().skip(1).for_each(JoinHandle::abort);
+    }
+
+    /// What came so far.
+    pub(crate) fn measure(&self) -> Measure {
+        self.measure.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+}
+
+impl Drop for Transport {
+    fn drop(&mut self) {
+        self.tasks.iter().for_each(JoinHandle::abort);
+    }
+}

@@ -1,0 +1,139 @@
+//! What a receiver makes of stamped packets: loss, order, duplicates and delay.
+
+use std::collections::HashMap;
+
+use starling_media::rtp::RtpHeader;
+
+use crate::{shape::Stamp, sys::monotonic};
+
+/// Delays kept: an hour of a video of 250 packets a second.
+const MAX_DELAYS: usize = 1_000_000;
+/// Packets behind the newest within which a repetition is told from a late first arrival.
+const WINDOW: usize = 4_096;
+
+/// One stream.
+#[derive(Clone, Debug, Default)]
+struct Stream {
+    first: u64,
+    /// One more than the newest.
+    end: u64,
+    seen: Vec<u64>,
+    received: u64,
+}
+
+/// All streams of one receiver, or of many.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Measure {
+    streams: HashMap<u32, Stream>,
+    /// Packets that came after a later one.
+    pub(crate) reordered: u64,
+    /// Packets that came again.
+    pub(crate) duplicates: u64,
+    /// Nanoseconds from sender to receiver.
+    pub(crate) delays: Vec<f64>,
+}
+
+impl Measure {
+    /// Takes an RTP packet in the clear.
+    pub(crate) fn take(&mut self, packet: &[u8]) {
+        let Some(header) = RtpHeader::parse(packet) else { return };
+        let Some(stamp) = Stamp::read(header.payload(packet)) else { return };
+        let now = monotonic();
+        let stream = self.streams.entry(header.ssrc).or_insert_with(|| Stream {
+            first: stamp.number,
+            end: stamp.number,
+            seen: vec![u64::MAX; WINDOW],
+            received: 0,
+        });
+        let place = stamp.number as usize % WINDOW;
+        if stream.seen[place] == stamp.number {
+            self.duplicates += 1;
+            return;
+        }
+        stream.seen[place] = stamp.number;
+        stream.received += 1;
+        self.reordered += u64::from(stamp.number < stream.end);
+        stream.end = stream.end.max(stamp.number + 1);
+        stream.first = stream.first.min(stamp.number);
+        if self.delays.len() < MAX_DELAYS {
+            self.delays.push(now.saturating_sub(stamp.sent) as f64);
+        }
+    }
+
+    /// Streams seen.
+    pub(crate) fn streams(&self) -> usize {
+        self.streams.len()
+    }
+
+    /// Packets received once or more.
+    pub(crate) fn received(&self) -> u64 {
+        self.streams.values().map(|stream| stream.received).sum()
+    }
+
+    /// Packets missing between the first and the last of each stream.
+    pub(crate) fn lost(&self) -> u64 {
+        let sent: u64 = self.streams.values().map(|stream| stream.end - stream.first).sum();
+        sent.saturating_sub(self.received())
+    }
+
+    /// Adds what another receiver found.
+    pub(crate) fn add(&mut self, other: &Self) {
+        for (ssrc, stream) in &other.streams {
+            // Receivers have streams of their own under the same numbers.
+            let key =
+                (0..).map(|n| ssrc.wrapping_add(n)).find(|key| !self.streams.contains_key(key));
+            self.streams.insert(key.unwrap_or(*ssrc), stream.clone());
+        }
+        self.reordered += other.reordered;
+        self.duplicates += other.duplicates;
+        let room = MAX_DELAYS.saturating_sub(self.delays.len()).min(other.delays.len());
+        self.delays.extend_from_slice(&other.delays[..room]);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::shape::{Shape, Source};
+
+    fn packets(count: usize) -> Vec<Vec<u8>> {
+        let mut source = Source::new(Shape::Audio, 5, None);
+        let mut bytes = Vec::new();
+        let mut next = || {
+            source.frame(&mut bytes);
+            bytes.clone()
+        };
+        (0..count).map(|_| next()).collect()
+    }
+
+    fn measure(order: &[usize]) -> (u64, u64, u64, u64) {
+        let packets = packets(10);
+        let mut measure = Measure::default();
+        order.iter().for_each(|n| measure.take(&packets[*n]));
+        (measure.received(), measure.lost(), measure.reordered, measure.duplicates)
+    }
+
+    #[test]
+    fn packets_in_order_are_neither_lost_nor_late() {
+        assert_eq!(measure(&[0, 1, 2, 3]), (4, 0, 0, 0));
+    }
+
+    #[test]
+    fn a_gap_is_a_loss_until_it_is_filled() {
+        assert_eq!(measure(&[0, 1, 4]), (3, 2, 0, 0));
+        assert_eq!(measure(&[0, 1, 4, 3, 2]), (5, 0, 2, 0));
+    }
+
+    #[test]
+    fn a_repetition_counts_once() {
+        assert_eq!(measure(&[3, 4, 4, 3, 5]), (3, 0, 0, 2));
+    }
+
+    #[test]
+    fn a_delay_is_measured_per_packet() {
+        let packets = packets(2);
+        let mut measure = Measure::default();
+        packets.iter().for_each(|packet| measure.take(packet));
+        assert!(measure.delays.len() == 2 && measure.delays.iter().all(|ns| *ns < 1e9));
+    }
+}
