@@ -22,29 +22,35 @@ TRIALS ?= 20
 RUNS ?= 1000000
 NODES ?= 3
 
-# Half of CI's time is compiling; tests that need the network of this machine to themselves say so
-# with a group in .config/nextest.toml.
 export CARGO_TERM_COLOR ?= always
 
 .PHONY: run web test lint fmt-check clippy doc unit e2e e2e-short chaos bench fuzz k8s deny \
-        setup-build setup-e2e help
+        browsers setup-build help
 
 help:
 	@sed -n '3,13p' Makefile | cut -c3-
 
 setup-build:
 	@tests/setup.sh build
-setup-e2e:
-	@tests/setup.sh build web e2e
 
 run: setup-build web
 	$(CARGO) build --release -p starling-node
 	$(TARGET)/release/starling dev --nodes $(NODES)
 
-# The call page: node/web/dist, which the binary embeds.
-web:
+# The call page: node/web/dist, which the binary embeds. Made again when one of its sources is newer, or
+# when it is gone: every other time would relink the binary for nothing.
+PAGE := $(TARGET)/page.stamp
+PAGE_SOURCES := $(shell find node/web -type f -not -path '*/node_modules/*' -not -path '*/dist/*')
+ifeq ($(wildcard node/web/dist/app.js),)
+.PHONY: $(PAGE)
+endif
+
+web: $(PAGE)
+
+$(PAGE): $(PAGE_SOURCES)
 	@tests/setup.sh web
 	cd node/web && npm ci --no-audit --no-fund && npm run build
+	@mkdir -p $(@D) && touch $@
 
 test: lint unit k8s e2e-short
 
@@ -59,8 +65,8 @@ clippy: setup-build
 doc: setup-build
 	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --workspace --no-deps --document-private-items --locked
 
-# nextest where it is installed, because it shows slow tests and retries nothing; cargo's own runner
-# elsewhere.
+# nextest where it is installed: it runs tests of all crates side by side and names slow ones. cargo's own
+# runner elsewhere.
 unit: setup-build web
 	if command -v cargo-nextest >/dev/null; then \
 	  $(CARGO) nextest run --workspace --locked --no-fail-fast; \
@@ -73,21 +79,30 @@ k8s: setup-build
 	$(CARGO) build --locked -p starling-node
 	tests/manifests/run.sh $(TARGET)/debug/starling
 
-e2e: setup-e2e web
+# Real processes and real etcd, which is a crate's file: building the tests brings it.
+e2e: browsers
 	$(CARGO) build --release --locked -p starling-node
-	cd tests/e2e && npm ci --no-audit --no-fund
 	cd tests/e2e && STARLING=$(abspath $(TARGET))/release/starling node run.mjs all
 
-# The suite that CI runs: three nodes in one process, on the binary that the tests built anyway.
-e2e-short: setup-e2e web
+# The suite that CI runs: three nodes in one process, on the binary that the tests built anyway, one codec,
+# no namespace with losses.
+e2e-short: browsers
 	$(CARGO) build --locked -p starling-node
-	cd tests/e2e && npm ci --no-audit --no-fund
-	cd tests/e2e && STARLING=$(abspath $(TARGET))/debug/starling node run.mjs dev
+	cd tests/e2e && CODECS=vp8 LOSS=0 E2E_SECONDS=10 STARLING=$(abspath $(TARGET))/debug/starling \
+	  node run.mjs dev
 
-chaos: setup-e2e web
+chaos: browsers
 	$(CARGO) build --release --locked -p starling-node
-	cd tests/e2e && npm ci --no-audit --no-fund
 	cd tests/e2e && TRIALS=$(TRIALS) STARLING=$(abspath $(TARGET))/release/starling node run.mjs chaos
+
+browsers: setup-build web tests/e2e/node_modules/.package-lock.json
+	@tests/setup.sh e2e
+	$(CARGO) fetch --locked
+
+tests/e2e/node_modules/.package-lock.json: tests/e2e/package-lock.json
+	@tests/setup.sh web
+	cd tests/e2e && npm ci --no-audit --no-fund
+	@touch $@
 
 bench: setup-build web
 	$(CARGO) build --release --locked -p starling-node -p starling-tests
