@@ -11,7 +11,10 @@ use std::{
 
 use rand::{Rng, SeedableRng, rngs::SmallRng};
 
-use crate::{mutate::Mutator, targets::Kind};
+use crate::{
+    mutate::Mutator,
+    targets::{Kind, Target},
+};
 
 /// Inputs kept because they showed something new: mutations of all of them still meet each other.
 const MAX_POOL: usize = 4_096;
@@ -90,26 +93,35 @@ fn work(kind: &Kind, corpus: &[Vec<u8>], runs: u64, seed: u64) -> Outcome {
             }
         }
         outcome.runs += 1;
-        let began = Instant::now();
-        match panic::catch_unwind(AssertUnwindSafe(|| target.run(&input))) {
-            Ok(behaviour) => {
+        match attempt(&mut *target, &input) {
+            Ok((behaviour, took)) => {
                 if seen.insert(behaviour) && pool.len() < MAX_POOL {
                     pool.push(input.clone());
                 }
+                if took > outcome.slowest {
+                    // Once more, because a machine's other work makes any input slow now and then.
+                    let again = attempt(&mut *target, &input).map_or(took, |(_, again)| again);
+                    if took.min(again) > outcome.slowest {
+                        (outcome.slowest, outcome.slowest_input) = (took.min(again), input.clone());
+                    }
+                }
             }
-            Err(_) => {
-                outcome.failure = Some(Failure { message: message(), input: input.clone() });
+            Err(message) => {
+                outcome.failure = Some(Failure { message, input: input.clone() });
                 break;
             }
-        }
-        let took = began.elapsed();
-        if took > outcome.slowest {
-            (outcome.slowest, outcome.slowest_input) = (took, input.clone());
         }
     }
     outcome.took = started.elapsed();
     outcome.behaviours = seen.len();
     outcome
+}
+
+/// Behaviour and time, or what the panic said.
+fn attempt(target: &mut dyn Target, input: &[u8]) -> Result<(u64, Duration), String> {
+    let began = Instant::now();
+    let ran = panic::catch_unwind(AssertUnwindSafe(|| target.run(input)));
+    ran.map(|behaviour| (behaviour, began.elapsed())).map_err(|_| message())
 }
 
 thread_local! {

@@ -40,7 +40,7 @@ pub(super) const TWCC: Kind = Kind {
     name: "twcc",
     about: "TwccFeedback::parse, TwccRecorder",
     cost: 1,
-    max_len: DATAGRAM,
+    max_len: 300,
     words: &[&[0x20, 0x05], &[0x80, 0x00], &[0xbf, 0xff], &[0xff, 0xff], &[0x5f, 0xff]],
     seeds: feedback,
     make: || Box::new(Twcc { start: Instant::now() }),
