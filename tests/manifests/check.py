@@ -449,9 +449,9 @@ def main():
     for name, check in checks:
         try:
             check()
-        except Wrong as wrong:
+        except Exception as wrong:  # a manifest that a check cannot even read
             failed += 1
-            print(f"FAILED {name}: {wrong}")
+            print(f"FAILED {name}: {wrong!r}" if not isinstance(wrong, Wrong) else f"FAILED {name}: {wrong}")
     if not kubectl:
         print("no kubectl here: rendered by tests/manifests/render.py alone")
     print(f"manifests: {len(checks) - failed} passed, {failed} failed")
