@@ -30,7 +30,7 @@ const ORDERS_PER_TURN: usize = 256;
 const PIPED_PER_TURN: usize = 1_024;
 /// Datagrams between two flushes of one turn: what is decrypted should still be in the cache when
 /// it is sent.
-const DATAGRAMS_PER_FLUSH: u64 = 128;
+const DATAGRAMS_PER_FLUSH: usize = 128;
 /// Calls of `handle_timeout` of one turn: several timers may be due at once.
 const TIMEOUTS_PER_TURN: usize = 16;
 /// Longest sleep: `last_turn` and the gauges stay fresh for a watchdog.
@@ -171,19 +171,25 @@ impl Driver {
     /// One batch of each readable socket; what is left is reported again by the next sleep.
     fn receive(&mut self, now: Instant, receiver: &mut Receiver, sender: &mut Sender) {
         let ready = std::mem::take(&mut self.ready);
-        let mut flushed_at = self.counters.sockets.datagrams_received;
+        let mut unflushed = 0;
         for id in &ready {
             let id = SocketId(*id);
             let Some(socket) = self.sockets.get(&id) else { continue };
             receiver.receive(socket, &mut self.counters.sockets);
-            let plane = &mut self.plane;
-            receiver.drain(&mut self.counters.sockets, |from, datagram| {
-                plane.handle_datagram(now, id, from, datagram);
+            // GRO makes thousands of datagrams of one batch: what is decrypted is sent before the next.
+            receiver.drain(|from, datagram| {
+                if let Some(datagram) = datagram {
+                    self.counters.sockets.datagrams_received += 1;
+                    self.plane.handle_datagram(now, id, from, datagram);
+                    unflushed += 1;
+                    if unflushed == DATAGRAMS_PER_FLUSH {
+                        unflushed = 0;
+                        self.flush(now, sender);
+                    }
+                } else {
+                    self.counters.sockets.truncated += 1;
+                }
             });
-            if self.counters.sockets.datagrams_received - flushed_at >= DATAGRAMS_PER_FLUSH {
-                flushed_at = self.counters.sockets.datagrams_received;
-                self.flush(now, sender);
-            }
         }
         self.ready = ready;
     }

@@ -162,24 +162,19 @@ impl Receiver {
         self.filled == RECEIVE_SLOTS
     }
 
-    /// Hands out each datagram of the last call.
-    pub(crate) fn drain(
-        &mut self,
-        counters: &mut SocketCounters,
-        mut take: impl FnMut(SocketAddr, &mut [u8]),
-    ) {
+    /// Hands out each datagram of the last call; none for one that was longer than a slot.
+    pub(crate) fn drain(&mut self, mut take: impl FnMut(SocketAddr, Option<&mut [u8]>)) {
         for slot in 0..mem::take(&mut self.filled) {
             let message = &self.messages[slot];
             let len = message.msg_len as usize;
             let Some(from) = address(&self.names[slot]) else { continue };
             if message.msg_hdr.msg_flags & libc::MSG_TRUNC != 0 {
-                counters.truncated += 1;
+                take(from, None);
                 continue;
             }
             let stride = stride(&message.msg_hdr, &self.controls[slot]).unwrap_or(len).max(1);
             for datagram in self.bytes[slot * SLOT..slot * SLOT + len].chunks_mut(stride) {
-                counters.datagrams_received += 1;
-                take(from, datagram);
+                take(from, Some(datagram));
             }
         }
     }

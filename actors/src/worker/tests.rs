@@ -372,7 +372,8 @@ fn receive_all(socket: &Socket, count: usize) -> (Vec<(SocketAddr, Vec<u8>)>, So
     let mut got = vec![];
     until("all arrive", || {
         receiver.receive(socket, &mut counters);
-        receiver.drain(&mut counters, |from, datagram| got.push((from, datagram.to_vec())));
+        receiver.drain(|from, datagram| got.push((from, datagram.unwrap().to_vec())));
+        counters.datagrams_received = got.len() as u64;
         got.len() >= count
     });
     (got, counters)
