@@ -27,6 +27,7 @@ impl Plane {
         let Some(transport) = self.transports.get_mut(place) else { return };
         transport.queued = false;
         let mut queue = std::mem::take(&mut transport.queue);
+        transport.queue_peak = transport.queue_peak.max(queue.len());
         let destination = transport.rtp_destination().filter(|_| transport.ready);
         if let Some(to) = destination
             && !self.outbox.is_overflowing()

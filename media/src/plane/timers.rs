@@ -112,6 +112,7 @@ impl Plane {
     /// Once a second for each transport.
     fn visit(&mut self, now: Instant, place: usize) {
         self.check_consent(now, place);
+        self.transports[place].trim_queue();
         for position in 0..self.transports[place].producers.len() {
             let producer = self.transports[place].producers[position] as usize;
             let mut changed = false;

@@ -133,6 +133,8 @@ pub(super) struct Transport {
     pub ids: ReceivedIds,
     /// Waiting for the next flush.
     pub queue: Vec<Item>,
+    /// Most that waited at once since it was last looked after.
+    pub queue_peak: usize,
     /// It is among those with a queue.
     pub queued: bool,
     /// It can send RTP.
@@ -164,6 +166,7 @@ impl Transport {
             out_routes: SeededMap::with_hasher(seed),
             ids: ReceivedIds::default(),
             queue: Vec::new(),
+            queue_peak: 0,
             queued: false,
             ready: false,
             twcc_out: 0,
@@ -217,6 +220,17 @@ impl Transport {
 
     pub(super) fn is_pipe(&self) -> bool {
         matches!(self.kind, Kind::Pipe(_))
+    }
+
+    /// Gives back what only an unusual burst took. Hysteresis: key frames come seconds apart, and the
+    /// next one should find its room.
+    pub(super) fn trim_queue(&mut self) {
+        /// Room for a key frame between two flushes.
+        const KEPT: usize = 64;
+        let peak = std::mem::take(&mut self.queue_peak).max(KEPT);
+        if self.queue.capacity() > 4 * peak {
+            self.queue.shrink_to(2 * peak);
+        }
     }
 
     /// A receiver reference time came.
