@@ -41,6 +41,9 @@ const GOODBYE: Duration = Duration::from_secs(1);
 const OPEN: Duration = Duration::from_secs(8);
 /// Bytes that may wait to be written; beyond that `send` waits, and then [`WRITE`] counts.
 const WRITE_BUFFER: usize = 512 * 1024;
+/// Bytes read at once, held for as long as the session lasts: most frames are shorter, and the
+/// library's own 128 KiB would be most of what an idle peer costs.
+const READ_BUFFER: usize = 4 * 1024;
 
 /// mediasoup-demo's query, and ours.
 #[derive(Debug, Deserialize)]
@@ -116,7 +119,8 @@ pub async fn connect(State(app): State<App>, asked: Asked) -> Response {
         .protocols(["protoo"])
         .max_message_size(MAX_FRAME)
         .max_frame_size(MAX_FRAME)
-        .max_write_buffer_size(WRITE_BUFFER);
+        .max_write_buffer_size(WRITE_BUFFER)
+        .read_buffer_size(READ_BUFFER);
     upgrade.on_upgrade(move |socket| {
         async move {
             app.counters.sessions.fetch_add(1, Relaxed);
