@@ -124,7 +124,12 @@ export class Call {
         this.events.incoming(incoming);
       }),
       incomingEnded: live((incoming) => this.events.incomingEnded(incoming)),
-      incomingChanged: live((incoming) => this.events.incomingChanged(incoming)),
+      incomingChanged: live((incoming) => {
+        const { current, producerPaused } = incoming;
+        const layer = current?.spatialLayer ?? null;
+        this.events.log('stream', { stream: key(incoming), layer, producerPaused });
+        this.events.incomingChanged(incoming);
+      }),
       moveTo: live((nodes, reason) => void this.move(nodes, reason)),
       lost: live((code, reason) => void this.lost(code, reason)),
     };

@@ -33,11 +33,14 @@ export class FrameLog {
     return Math.max(longest, to - previous);
   }
 
-  /** Frames in the second before `now`. */
-  rate(now: number): number {
-    let count = 0;
-    for (let i = this.times.length - 1; i >= 0 && this.times[i]! > now - 1000; i--) count++;
-    return count;
+  /** Silences of at least `least` milliseconds since `from`: when they began and how long they were. */
+  silences(from: number, least: number): { at: number; ms: number }[] {
+    const found = [];
+    for (let i = 1; i < this.times.length; i++) {
+      const [at, next] = [this.times[i - 1]!, this.times[i]!];
+      if (next >= from && next - at >= least) found.push({ at, ms: next - at });
+    }
+    return found;
   }
 }
 

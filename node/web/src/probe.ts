@@ -77,6 +77,13 @@ export class Probe {
     return { gaps, stallMs: this.stall.take() };
   }
 
+  /** Silences of at least `least` milliseconds by `peer/source`. */
+  silences(least: number, from = this.since) {
+    const all = [...this.stage.logs].filter(([id]) => !id.startsWith(' '));
+    return all.flatMap(([stream, log]) =>
+      log.silences(from, least).map((silence) => ({ stream, ...silence })));
+  }
+
   /** Wishes for layers of a consumer, by its id or by `peer/source`. */
   setLayers(consumer: string, spatialLayer: number, temporalLayer?: number): boolean {
     const call = this.call();

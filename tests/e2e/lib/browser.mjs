@@ -1,5 +1,4 @@
-// Chromium with people in it: each in a context of its own, with a camera and a microphone that are not
-// there.
+// People: each a Chromium of its own, with a camera and a microphone that are not there.
 
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -20,33 +19,39 @@ const FLAGS = [
 /** What everybody's camera gives. */
 export const CAMERA = { width: '640', height: '360', fps: '12', layers: '3' };
 
+/**
+ * One Chromium per person: contexts of one Chromium share its camera, and a page that opens or closes it
+ * stops everybody's pictures for seconds.
+ */
 export class Browser {
-  async start() {
-    this.profile = mkdtempSync(join(tmpdir(), 'starling-chromium-'));
-    this.browser = await chromium.launch({
-      executablePath: paths.chromium,
-      headless: true,
-      args: [...FLAGS, `--disk-cache-dir=${this.profile}`],
-      timeout: 30_000,
-    });
-    this.version = this.browser.version();
-  }
+  people = [];
 
   async person(name, viewport = { width: 800, height: 520 }) {
-    const context = await this.browser.newContext({ viewport });
-    const page = await context.newPage();
-    return new Person(name, page);
+    const profile = mkdtempSync(join(tmpdir(), 'starling-chromium-'));
+    const context = await chromium.launchPersistentContext(profile, {
+      executablePath: paths.chromium,
+      headless: true,
+      args: FLAGS,
+      viewport,
+      timeout: 30_000,
+    });
+    const person = new Person(name, context, context.pages()[0] ?? (await context.newPage()));
+    this.people.push({ person, profile });
+    return person;
   }
 
   async stop() {
-    await this.browser?.close().catch(() => {});
-    if (this.profile) rmSync(this.profile, { recursive: true, force: true });
+    for (const { person, profile } of this.people) {
+      await person.close();
+      rmSync(profile, { recursive: true, force: true, maxRetries: 3 });
+    }
   }
 }
 
 export class Person {
-  constructor(name, page) {
+  constructor(name, context, page) {
     this.name = name;
+    this.context = context;
     this.page = page;
     this.errors = [];
     page.on('pageerror', (error) => this.errors.push(error.message));
@@ -72,6 +77,16 @@ export class Person {
     return this.ask((from) => window.starling.gaps(from ?? undefined), from);
   }
 
+  /** Silences of at least `least` ms, each with what this page noted around it. */
+  silences(least) {
+    return this.ask((least) => window.starling.silences(least).map((silence) => {
+      const near = ({ at }) => at > silence.at - 1500 && at < silence.at + silence.ms + 500;
+      const events = window.starling.events.filter(near).map(({ at, what, detail }) =>
+        `${Math.round(at - silence.at)} ${what} ${JSON.stringify(detail)}`);
+      return { ...silence, events };
+    }), least);
+  }
+
   prefer(stream, layer) {
     return this.ask(([stream, layer]) => window.starling.setLayers(stream, layer), [stream, layer]);
   }
@@ -85,7 +100,7 @@ export class Person {
   }
 
   async close() {
-    await this.page.context().close().catch(() => {});
+    await this.context.close().catch(() => {});
   }
 
   /** Video streams of others, by `peer/source`. */

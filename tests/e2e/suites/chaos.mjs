@@ -5,6 +5,7 @@ import { Browser, CAMERA } from '../lib/browser.mjs';
 import { reports } from '../lib/paths.mjs';
 import { spread } from '../lib/report.mjs';
 import { sleep, until } from '../lib/wait.mjs';
+import { explain } from './call.mjs';
 
 const ROOM = 'chaos';
 /** Who is where. Everybody watches all senders. */
@@ -27,7 +28,6 @@ const UNTOUCHED = 300;
 export async function chaos({ cluster, trials, report }) {
   const browser = new Browser();
   try {
-    await browser.start();
     const people = [];
     for (const cast of CAST) {
       const person = await browser.person(cast.name, { width: 480, height: 320 });
@@ -113,6 +113,7 @@ async function once({ cluster, people, role, result, report, trial }) {
   const worst = Math.max(...all.filter(role.measured).map(gap));
   console.log(`  ${trial + 1} ${role.role}: longest gap ${Math.round(worst)} ms, `
     + `untouched ${Math.round(Math.max(...untouched.map(gap)))} ms, lost ${lost}`);
+  if (Math.max(worst, ...untouched.map(gap)) > 1000) await explain(people, 600);
   await restore(cluster, people, role);
 }
 

@@ -41,7 +41,6 @@ export async function ffmpeg({ cluster, codecs, report }) {
   const folder = mkdtempSync(join(tmpdir(), 'starling-ffmpeg-'));
   const browser = new Browser();
   try {
-    await browser.start();
     for (const codec of codecs) await once({ cluster, browser, codec, folder, report });
   } finally {
     await browser.stop();
