@@ -1,5 +1,5 @@
-//! Runs one target many times: mutated inputs, kept where they showed something new, until the count
-//! is reached or something panicked. Never knows what a target tests.
+//! Runs one target many times: mutated inputs, kept where they showed something new, until the
+//! count is reached or something panicked. Never knows what a target tests.
 
 use std::{
     cell::RefCell,

@@ -1,11 +1,11 @@
 //! Fuzzes every parser of network bytes, and a whole plane.
 //!
-//! `cargo run --release -p starling-tests --bin fuzz -- [--runs N] [--seed N] [--threads N] [TARGET...]`
-//! `cargo run ... -- --write-corpus` writes the seeds made from valid packets anew.
+//! - `cargo run --release --bin fuzz -- [--runs N] [--seed N] [--threads N] [TARGET]...`
+//! - with `--write-corpus` it writes the seeds made from valid packets anew
 //!
-//! A panic is a failure: its input is printed and kept in `corpus/`, where every later run begins with
-//! it. Inputs are mutations of known ones; one that makes a target behave as none before is kept for
-//! more. The same seed gives the same run.
+//! A panic is a failure: its input is printed and kept in `corpus/`, where every later run begins
+//! with it. Inputs are mutations of known ones; one that makes a target behave as none before is
+//! kept for more. The same seed gives the same run.
 #![expect(clippy::print_stdout, reason = "the table is what it is for")]
 
 mod corpus;

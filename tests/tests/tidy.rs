@@ -1,5 +1,5 @@
-//! The house's own rules: sizes, words, arrows between crates, licences. Reads the checkout, changes
-//! nothing.
+//! The house's own rules: sizes, words, arrows between crates, licences. Reads the checkout,
+//! changes nothing.
 
 use std::{
     collections::BTreeSet,

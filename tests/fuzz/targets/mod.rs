@@ -14,8 +14,8 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 
 /// Takes inputs.
 pub(crate) trait Target {
-    /// Runs one; a panic is a failure. Inputs with another result behaved in another way, as far as the
-    /// target can tell cheaply.
+    /// Runs one; a panic is a failure. Inputs with another result behaved in another way, as far as
+    /// the target can tell cheaply.
     fn run(&mut self, input: &[u8]) -> u64;
 }
 

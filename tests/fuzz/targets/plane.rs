@@ -1,5 +1,5 @@
-//! A whole plane with a publisher, viewers, a plain transport and a pipe: inputs are sessions, packet by
-//! packet, some of them protected with the right keys so that they get behind the proof.
+//! A whole plane with a publisher, viewers, a plain transport and a pipe: inputs are sessions,
+//! packet by packet, some of them protected with the right keys so that they get behind the proof.
 
 use std::{
     net::SocketAddr,

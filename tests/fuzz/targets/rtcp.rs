@@ -88,7 +88,8 @@ struct Twcc {
 impl Target for Twcc {
     fn run(&mut self, input: &[u8]) -> u64 {
         let parsed = TwccFeedback::parse(1, 2, input);
-        // The same bytes as arrivals: two of sequence number, one of time, in quarters of a millisecond.
+        // The same bytes as arrivals: two of sequence number, one of time, in quarters of a
+        // millisecond.
         let mut recorder = TwccRecorder::new(self.start);
         let (mut now, mut told, mut out) = (self.start, 0, Vec::new());
         for arrival in input.chunks_exact(3) {

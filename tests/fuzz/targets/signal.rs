@@ -128,7 +128,8 @@ impl Negotiation {
         Self { router }
     }
 
-    /// All that happens between `produce` on one side and `newConsumer` on the other; how far it came.
+    /// All that happens between `produce` on one side and `newConsumer` on the other; how far it
+    /// came.
     fn negotiate(&self, offer: Offer) -> u32 {
         let Offer { mut rtp, device } = offer;
         let mut rng = SmallRng::seed_from_u64(1);

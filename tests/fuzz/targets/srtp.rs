@@ -1,4 +1,5 @@
-//! SRTP and SRTCP: whatever comes is refused unless it is authentic, and what we protect is read back.
+//! SRTP and SRTCP: whatever comes is refused unless it is authentic, and what we protect is read
+//! back.
 
 use starling_media::{
     command::SrtpKey,
