@@ -25,7 +25,7 @@ pub(super) struct Certs {
 enum Verb {
     /// Makes a certificate for each node, and the authority if the folder has none yet.
     Issue {
-        /// The folder: ca.pem, ca.key, and <node>.pem and <node>.key for each node. Nodes get
+        /// The folder: ca.pem, ca.key, and NODE.pem and NODE.key for each node. Nodes get
         /// ca.pem and their own two; ca.key stays with you.
         #[arg(long, default_value = "certs")]
         out: PathBuf,
