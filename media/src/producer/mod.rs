@@ -166,8 +166,13 @@ impl Producer {
             let behind = newest
                 .zip(stream.stats.last_packet())
                 .map(|(newest, last)| newest.saturating_duration_since(last));
-            let stalled = behind.is_some_and(|behind| behind >= STALLED);
-            if stream.check_silence(now) || (stalled && stream.fall_silent()) {
+            let stalled = stream.active && behind.is_some_and(|behind| behind >= STALLED);
+            if !stalled && !stream.is_overdue(now) {
+                continue;
+            }
+            // Over a pipe comes what is wanted here, and the other end says when a layer is off.
+            let fell = if self.piped { stream.pause() } else { stream.fall_silent() };
+            if fell {
                 mask |= 1 << index;
             }
         }

@@ -242,17 +242,23 @@ impl RecvStream {
         true
     }
 
-    /// Marks it inactive after a silence; true if it was active.
-    pub fn check_silence(&mut self, now: Instant) -> bool {
-        self.active && self.stats.is_inactive(now, self.dtx) && self.fall_silent()
+    /// It sends, but nothing has come for long.
+    pub fn is_overdue(&self, now: Instant) -> bool {
+        self.active && self.stats.is_inactive(now, self.dtx)
     }
 
     /// It sends no more for now; true if it was active.
     pub fn fall_silent(&mut self) -> bool {
+        self.fell_silent = true;
+        self.pause()
+    }
+
+    /// It sends no more because nobody wanted it, and may be chosen as soon as it comes again; true if
+    /// it was active.
+    pub fn pause(&mut self) -> bool {
         if !std::mem::replace(&mut self.active, false) {
             return false;
         }
-        self.fell_silent = true;
         self.score.reset(0);
         if let Some(nack) = &mut self.nack {
             nack.reset();

@@ -233,6 +233,26 @@ fn a_layer_switched_off_at_its_source_is_replaced_across_the_pipe_before_a_freez
 }
 
 #[test]
+fn a_layer_that_was_not_wanted_is_there_soon_after_it_is() {
+    let mut pair = Pair::new();
+    pair.consume();
+    pair.run(4_950);
+    pair.crossed();
+    pair.run(990);
+    assert_eq!(pair.crossed(), [702]);
+    let layers = ConsumerLayers { spatial_layer: 0, temporal_layer: None };
+    pair.far.command(Command::SetPreferredLayers { consumer: ConsumerKey(1), layers });
+    pair.carry();
+    pair.run(330);
+    pair.far.take_rtp(2222);
+    pair.run(330);
+    // Frames of the lowest layer are one packet each, those of the highest three.
+    let got = pair.far.take_rtp(2222);
+    assert!(got.len() >= 8, "{} packets", got.len());
+    assert!(got.iter().all(|packet| packet.header().marker));
+}
+
+#[test]
 fn audio_crosses_while_somebody_listens() {
     let start = Instant::now();
     let (mut near, mut far) = (Bench::at(1, start), Bench::at(2, start));
