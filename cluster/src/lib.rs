@@ -1,7 +1,7 @@
 //! What nodes agree on, and the links between them.
 //!
-//! `decide/` is pure: views in, decisions out, `now` and randomness as arguments. Beside it the I/O:
-//! `registry/` (memory, etcd) and `link/` (QUIC). Knows no SDP, no RTP internals, no HTTP.
+//! `decide/` is pure: views in, decisions out, `now` and randomness as arguments. Beside it the
+//! I/O: `registry/` (memory, etcd) and `link/` (QUIC). Knows no SDP, no RTP internals, no HTTP.
 #![cfg_attr(
     test,
     allow(

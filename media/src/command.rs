@@ -1,5 +1,5 @@
-//! What the control plane tells a plane. A command states a wish; repeating one is harmless, and one
-//! that names something gone is counted and dropped.
+//! What the control plane tells a plane. A command states a wish; repeating one is harmless, and
+//! one that names something gone is counted and dropped.
 
 use std::{net::SocketAddr, time::Duration};
 

@@ -60,8 +60,8 @@ pub enum Event {
         /// None: nothing.
         layers: Option<ConsumerLayers>,
     },
-    /// The encodings of a pipe's producer that some consumer here can use now: added at once, dropped
-    /// after a while. 0: nobody.
+    /// The encodings of a pipe's producer that some consumer here can use now: added at once,
+    /// dropped after a while. 0: nobody.
     LayersWanted {
         /// Whose.
         producer: ProducerKey,

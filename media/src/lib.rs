@@ -1,8 +1,8 @@
 //! One core's packets: ICE-lite, SRTP, RTP and RTCP, layers, repair. Sans-IO: datagrams, commands
 //! and `now` in; datagrams, events and the next deadline out.
 //!
-//! Knows no socket, thread, clock, actor or cluster. [`plane::Plane`] is the door; everything else is
-//! a machine it is made of. A pipe to another core or another node is one more source or sink.
+//! Knows no socket, thread, clock, actor or cluster. [`plane::Plane`] is the door; everything else
+//! is a machine it is made of. A pipe to another core or another node is one more source or sink.
 #![cfg_attr(
     test,
     allow(clippy::disallowed_methods, reason = "a test is the outside: it starts the clock")

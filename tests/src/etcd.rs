@@ -11,7 +11,8 @@ use std::{
 
 use tempfile::TempDir;
 
-/// How long etcd may take to serve: it elects itself within a second, a loaded machine takes longer.
+/// How long etcd may take to serve: it elects itself within a second, a loaded machine takes
+/// longer.
 const START: Duration = Duration::from_secs(30);
 
 /// One member, one cluster.

@@ -1,5 +1,5 @@
-//! Where a join goes: here, to another node, or nowhere. Never waits for anybody: it answers from this
-//! node's view, and from what it has placed itself since other nodes last told their load
+//! Where a join goes: here, to another node, or nowhere. Never waits for anybody: it answers from
+//! this node's view, and from what it has placed itself since other nodes last told their load
 //! (`Reservations`).
 
 use std::{
@@ -25,7 +25,8 @@ const HEADROOM: f32 = 0.8;
 /// What a peer adds to a node's stress where the node's own average says nothing yet (fewer than
 /// [`AVERAGE_FROM`] peers): Jicofo's `average-participant-stress`.
 const PEER_STRESS: f32 = 0.01;
-/// Peers from which on a node's average stress per peer is used: below, an idle node's noise decides.
+/// Peers from which on a node's average stress per peer is used: below, an idle node's noise
+/// decides.
 const AVERAGE_FROM: u32 = 10;
 
 /// A node that might take the peer.
@@ -39,7 +40,8 @@ pub struct Candidate<'a> {
     pub state: NodeState,
     /// When `load` came; what was placed there later is not in it.
     pub reported: Instant,
-    /// A link with it is up, or it is this node. Without, it may be dead or not reachable: left out.
+    /// A link with it is up, or it is this node. Without, it may be dead or not reachable: left
+    /// out.
     pub linked: bool,
 }
 
@@ -62,8 +64,8 @@ pub struct PlacementInput<'a> {
     pub room_peers: u32,
     /// Where the client is, in the operator's words; empty if unknown.
     pub region: &'a str,
-    /// A node to prefer over all others that the policy allows: `here` for a peer that resumes, or the
-    /// one an operator or a token names.
+    /// A node to prefer over all others that the policy allows: `here` for a peer that resumes, or
+    /// the one an operator or a token names.
     pub wanted: Option<&'a NodeId>,
     /// What was placed lately. The caller adds to it what comes out of this.
     pub reservations: &'a Reservations,

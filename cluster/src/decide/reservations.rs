@@ -11,8 +11,8 @@ use starling_proto::{NodeId, RoomId};
 
 /// How long a join counts at most: load is in the registry every 5 s, so two reports were missed.
 pub const HOLD: Duration = Duration::from_secs(10);
-/// How long a client takes to reach the node it was sent to; a load report from within that time does
-/// not tell of it yet.
+/// How long a client takes to reach the node it was sent to; a load report from within that time
+/// does not tell of it yet.
 pub const ARRIVAL: Duration = Duration::from_millis(500);
 /// Joins remembered per node: ten seconds at 400 a second, more than a node accepts.
 const MAX_PER_NODE: usize = 4_096;

@@ -16,9 +16,9 @@ use super::policy::Scope;
 /// Standby nodes named in a join answer: one may die together with the client's own, or be full.
 pub const STANDBYS: usize = 2;
 
-/// The `n` nodes of `nodes` that come first for `room` by rendezvous hashing (highest random weight,
-/// Thaler and Ravishankar 1998), best first: up, allowed by `policy`, not in `exclude`. A node that
-/// comes or goes moves only the rooms that have it among their first `n`.
+/// The `n` nodes of `nodes` that come first for `room` by rendezvous hashing (highest random
+/// weight, Thaler and Ravishankar 1998), best first: up, allowed by `policy`, not in `exclude`. A
+/// node that comes or goes moves only the rooms that have it among their first `n`.
 pub fn standby(
     room: &RoomId,
     policy: &RoomPolicy,

@@ -1,5 +1,5 @@
-//! How much of a link may be in flight: a large window that ignores random loss and yields only when
-//! the path says that it is full. Never paces by itself (quinn does, from the window).
+//! How much of a link may be in flight: a large window that ignores random loss and yields only
+//! when the path says that it is full. Never paces by itself (quinn does, from the window).
 //!
 //! Why not quinn's own: `examples/link_cost`, November 2026, two cores, 5 s a row. Each video is 30
 //! frames a second of 8 packets of 1,200 bytes and a key frame of 60 every 3 s; the path has 40 ms
@@ -31,8 +31,8 @@ pub(super) const FLOOR: u64 = 32 * 1024;
 /// Share of a round trip's bytes whose loss means a full path. Wireless and transit paths lose 1 to
 /// 2 % at random, which says nothing about load; RFC 8083's circuit breaker opens at about 10 %.
 const FULL_PATH_LOSS: f64 = 0.10;
-/// A round lasts until it has this many bytes: of 256 packets, 5 % lost at random are more than 10 %
-/// once in 10,000 rounds.
+/// A round lasts until it has this many bytes: of 256 packets, 5 % lost at random are more than
+/// 10 % once in 10,000 rounds.
 const MIN_ROUND: u64 = 256 * 1_200;
 /// The window becomes this share of what got through, as in RFC 8312 (CUBIC's beta).
 const BACK_OFF: f64 = 0.7;

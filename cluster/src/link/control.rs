@@ -1,5 +1,5 @@
-//! The control stream: u32 length (big endian), then one message in `proto`'s codec. Never knows what
-//! a message means.
+//! The control stream: u32 length (big endian), then one message in `proto`'s codec. Never knows
+//! what a message means.
 
 use std::io;
 

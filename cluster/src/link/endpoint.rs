@@ -107,7 +107,8 @@ impl LinkEndpoint {
         self.local
     }
 
-    /// The nodes to have links with from now on: all of them, every time. Links to others are closed.
+    /// The nodes to have links with from now on: all of them, every time. Links to others are
+    /// closed.
     pub fn set_targets(&self, targets: Vec<Target>) {
         self.targets.send_replace(targets);
     }

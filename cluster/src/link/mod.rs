@@ -41,8 +41,8 @@ pub const MAX_PACKET: usize = 2_300;
 /// Takes the packets of a flow. Called on the endpoint's tasks: must neither block nor fail; a full
 /// queue drops and counts.
 pub trait PacketSink: Send + Sync + 'static {
-    /// One RTP or RTCP packet. Its bytes are a view of a receive buffer of up to 64 KiB: copy what is
-    /// kept for longer than a turn.
+    /// One RTP or RTCP packet. Its bytes are a view of a receive buffer of up to 64 KiB: copy what
+    /// is kept for longer than a turn.
     fn deliver(&self, packet: Bytes);
 }
 

@@ -1,5 +1,5 @@
-//! Which nodes to have a link with, whom to dial and when. Pure: `now` and randomness are arguments.
-//! Never dials.
+//! Which nodes to have a link with, whom to dial and when. Pure: `now` and randomness are
+//! arguments. Never dials.
 
 use std::{
     collections::{BTreeMap, BTreeSet},

@@ -1,5 +1,5 @@
-//! The packets that wait for a link: by class, oldest first, never longer than they are of use. Pure:
-//! `now` is an argument. Never touches QUIC.
+//! The packets that wait for a link: by class, oldest first, never longer than they are of use.
+//! Pure: `now` is an argument. Never touches QUIC.
 
 use std::{
     collections::VecDeque,
@@ -13,7 +13,8 @@ use super::PacketClass;
 
 /// Most packets that wait, per class: 200 ms of 100 Mbit/s of 1,200-byte video is 2,083.
 pub(super) const MAX_WAITING: usize = 2_048;
-/// Video older than this is shed: receivers' jitter buffers have given it up and asked again by then.
+/// Video older than this is shed: receivers' jitter buffers have given it up and asked again by
+/// then.
 const VIDEO_LIFE: Duration = Duration::from_millis(200);
 /// Audio older than this is shed: beyond what NetEq stretches to.
 const AUDIO_LIFE: Duration = Duration::from_millis(500);
@@ -74,8 +75,9 @@ impl DeadlineQueue {
         lane.push_back(Waiting { datagram, header: header_len, flow, since: now });
     }
 
-    /// Moves packets that are still of use to `out`, RTCP first, then audio, then video, while their
-    /// bytes and `overhead` for each fit `space` and `out` has fewer than `most`. True if more wait.
+    /// Moves packets that are still of use to `out`, RTCP first, then audio, then video, while
+    /// their bytes and `overhead` for each fit `space` and `out` has fewer than `most`. True if
+    /// more wait.
     pub(super) fn take(
         &mut self,
         now: Instant,

@@ -21,9 +21,9 @@ pub(super) const IDLE: Duration = Duration::from_secs(1);
 /// A quiet link says something this often: three may be lost before it counts as silent.
 pub(super) const KEEP_ALIVE: Duration = Duration::from_millis(250);
 /// What every QUIC path carries (RFC 9000 §14) is also where datagrams start: a larger first size
-/// vanishes without a word on a path that does not carry it, until quinn has seen three bursts lost.
-/// Discovery begins with the first round trip and its first probe is enough for Chrome's 1,200-byte
-/// RTP packets; until then they travel in two parts.
+/// vanishes without a word on a path that does not carry it, until quinn has seen three bursts
+/// lost. Discovery begins with the first round trip and its first probe is enough for Chrome's
+/// 1,200-byte RTP packets; until then they travel in two parts.
 const FIRST_MTU: u16 = 1_200;
 /// The most: IPv6 and UDP in Ethernet's 1,500.
 const MOST_MTU: u16 = 1_452;

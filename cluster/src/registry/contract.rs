@@ -1,4 +1,5 @@
-//! What every registry does, whatever is behind it. The same suite runs on memory and on a real etcd.
+//! What every registry does, whatever is behind it. The same suite runs on memory and on a real
+//! etcd.
 
 use std::{
     sync::Arc,

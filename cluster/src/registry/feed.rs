@@ -1,5 +1,5 @@
-//! What the watchers of one node hear: the view, its changes, and when it is out of date. Never talks
-//! to a registry.
+//! What the watchers of one node hear: the view, its changes, and when it is out of date. Never
+//! talks to a registry.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
@@ -10,8 +10,8 @@ use tokio::sync::{
 
 use super::{Change, View, WatchEvent};
 
-/// Changes kept for a watcher that is behind. A cluster of 100 nodes makes 20 a second with its loads,
-/// so this is minutes of them, or a burst of 1,000 rooms; who misses more gets the view.
+/// Changes kept for a watcher that is behind. A cluster of 100 nodes makes 20 a second with its
+/// loads, so this is minutes of them, or a burst of 1,000 rooms; who misses more gets the view.
 const RING: usize = 1_024;
 /// Events handed over and not taken yet; the ring holds the rest.
 const HANDED: usize = 16;

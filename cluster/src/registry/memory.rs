@@ -95,8 +95,8 @@ impl MemoryRegistry {
         Self { store: Arc::new(Mutex::new(store)), ttl }
     }
 
-    /// A node's way to the store. A second one for the same id is a restarted node: the first has no
-    /// say any more, and its lease ends after the ttl.
+    /// A node's way to the store. A second one for the same id is a restarted node: the first has
+    /// no say any more, and its lease ends after the ttl.
     pub fn for_node(&self, node: NodeId) -> MemoryNode {
         self.kill(&node);
         let feed = Arc::new(Feed::new());
@@ -135,8 +135,8 @@ impl MemoryRegistry {
         self.set_reach(node, if available { Reach::Here } else { Reach::Away });
     }
 
-    /// The node's process ends without a word: its calls err, its lease ends after the ttl (outside a
-    /// tokio runtime: at once).
+    /// The node's process ends without a word: its calls err, its lease ends after the ttl (outside
+    /// a tokio runtime: at once).
     pub fn kill(&self, node: &NodeId) {
         self.set_reach(node, Reach::Dead);
     }

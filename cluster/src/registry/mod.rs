@@ -66,20 +66,21 @@ pub enum WatchEvent {
     Snapshot(View),
     /// A change of it.
     Change(Change),
-    /// The registry is out of reach: keep serving the last view; a `Snapshot` follows when it is back.
+    /// The registry is out of reach: keep serving the last view; a `Snapshot` follows when it is
+    /// back.
     Lost,
 }
 
 /// The registry, as one node uses it. Cheap to share; each call is bounded in time.
 #[async_trait]
 pub trait Registry: Send + Sync + 'static {
-    /// Writes this node's record under a lease, which is kept alive, and taken again (with record and
-    /// presence) when it was lost, until `leave`. Repeating it changes the record.
+    /// Writes this node's record under a lease, which is kept alive, and taken again (with record
+    /// and presence) when it was lost, until `leave`. Repeating it changes the record.
     async fn register(&self, record: NodeRecord) -> Result<(), RegistryError>;
     /// Ends this node's lease and all that is under it.
     async fn leave(&self);
-    /// Says that this node has peers of a room (`Some`) or none (`None`). Remembered and written when
-    /// the registry is back, even if it answers `Unavailable` now.
+    /// Says that this node has peers of a room (`Some`) or none (`None`). Remembered and written
+    /// when the registry is back, even if it answers `Unavailable` now.
     async fn set_presence(
         &self,
         room: &RoomId,
@@ -87,7 +88,8 @@ pub trait Registry: Send + Sync + 'static {
     ) -> Result<(), RegistryError>;
     /// Reads a room's record.
     async fn room(&self, room: &RoomId) -> Result<Option<(Revision, RoomRecord)>, RegistryError>;
-    /// Writes a room's record if it is still at `expected` (0: does not exist); answers its revision.
+    /// Writes a room's record if it is still at `expected` (0: does not exist); answers its
+    /// revision.
     async fn put_room(
         &self,
         room: &RoomId,
@@ -96,7 +98,7 @@ pub trait Registry: Send + Sync + 'static {
     ) -> Result<Revision, RegistryError>;
     /// Deletes a room's record if it is still at `expected`.
     async fn delete_room(&self, room: &RoomId, expected: Revision) -> Result<(), RegistryError>;
-    /// The view and its changes. A receiver that falls behind gets a new `Snapshot` instead of what it
-    /// missed.
+    /// The view and its changes. A receiver that falls behind gets a new `Snapshot` instead of what
+    /// it missed.
     fn watch(&self) -> mpsc::Receiver<WatchEvent>;
 }

@@ -6,7 +6,8 @@ use starling_proto::transport::SrtpProfile;
 
 use super::record::{HANDSHAKE, records};
 
-/// Longest ClientHello reassembled: five times Chromium's 1,413 bytes with a post-quantum key share.
+/// Longest ClientHello reassembled: five times Chromium's 1,413 bytes with a post-quantum key
+/// share.
 const MAX_HELLO: usize = 8 * 1024;
 
 const HANDSHAKE_HEADER: usize = 12;

@@ -1,5 +1,5 @@
-//! One transport's ICE-lite agent (mediasoup's `IceServer`). Owns its credentials, valid tuples, the
-//! selected one and their consent. Never touches a socket; answers only requests that prove the
+//! One transport's ICE-lite agent (mediasoup's `IceServer`). Owns its credentials, valid tuples,
+//! the selected one and their consent. Never touches a socket; answers only requests that prove the
 //! password, so that nobody else learns that it is there.
 //!
 //! ```text
@@ -19,7 +19,8 @@ use super::{
 };
 use crate::{command::IceCredentials, event::IceState};
 
-/// Valid tuples kept; a client pairs each of its few interfaces with one of ours (mediasoup's number).
+/// Valid tuples kept; a client pairs each of its few interfaces with one of ours (mediasoup's
+/// number).
 pub const MAX_TUPLES: usize = 8;
 
 /// Shortest consent: four of libwebrtc's checks of a stable pair, 2.5 s apart (mediasoup's number).
@@ -110,8 +111,8 @@ struct Path {
 }
 
 impl Agent {
-    /// Waiting for its first check. `consent` goes to [`MIN_CONSENT`] to [`MAX_CONSENT`]; zero means
-    /// that it never ends.
+    /// Waiting for its first check. `consent` goes to [`MIN_CONSENT`] to [`MAX_CONSENT`]; zero
+    /// means that it never ends.
     pub fn new(credentials: &IceCredentials, consent: Duration) -> Self {
         Self {
             current: Login::new(credentials),
@@ -126,8 +127,8 @@ impl Agent {
         }
     }
 
-    /// New credentials. Those in use go on working until the client uses the new ones. Gives the ufrag
-    /// that stops working now: of an earlier restart the client never took up.
+    /// New credentials. Those in use go on working until the client uses the new ones. Gives the
+    /// ufrag that stops working now: of an earlier restart the client never took up.
     pub fn restart(&mut self, credentials: &IceCredentials) -> Option<String> {
         if self.current.ufrag == credentials.ufrag {
             return None;
@@ -165,9 +166,9 @@ impl Agent {
         self.tuples.iter().map(|path| path.tuple)
     }
 
-    /// An authentic SRTP or SRTCP packet came from `tuple`: a client that sends there wants to hear there
-    /// (mediasoup's `MayForceSelectedTuple`). True if that changed the selected tuple. Call it for
-    /// nothing that could be forged.
+    /// An authentic SRTP or SRTCP packet came from `tuple`: a client that sends there wants to hear
+    /// there (mediasoup's `MayForceSelectedTuple`). True if that changed the selected tuple. Call
+    /// it for nothing that could be forged.
     pub fn on_packet_from(&mut self, tuple: Tuple) -> bool {
         let moved = self.selected != Some(tuple) && self.is_valid_tuple(tuple);
         if moved {
@@ -176,7 +177,8 @@ impl Agent {
         moved
     }
 
-    /// Takes one STUN message and writes the reply over `reply`, which stays empty if there is none.
+    /// Takes one STUN message and writes the reply over `reply`, which stays empty if there is
+    /// none.
     pub fn handle_request(
         &mut self,
         now: Instant,
@@ -221,8 +223,8 @@ impl Agent {
         Some((oldest + self.consent?, "ice consent"))
     }
 
-    /// Drops tuples whose last check is as old as consent lasts. Without the selected one another is
-    /// selected; without any the transport is disconnected until the next check.
+    /// Drops tuples whose last check is as old as consent lasts. Without the selected one another
+    /// is selected; without any the transport is disconnected until the next check.
     pub fn handle_timeout(&mut self, now: Instant) -> Expiry {
         let mut expiry = Expiry::default();
         let Some(consent) = self.consent else { return expiry };
@@ -254,7 +256,8 @@ impl Agent {
         self.tuples.iter().position(|path| path.tuple == tuple)
     }
 
-    /// A client sends a transaction on one path only, so whoever repeats it on another has captured it.
+    /// A client sends a transaction on one path only, so whoever repeats it on another has captured
+    /// it.
     fn is_captured(&self, transaction: TransactionId, tuple: Tuple) -> bool {
         self.transactions.iter().any(|&(id, from)| id == transaction && from != tuple)
     }
@@ -333,7 +336,8 @@ impl Answer {
     }
 }
 
-/// Why an authentic request is refused: RFC 8445 §7.1 and §7.3, RFC 8489 §7 as mediasoup answers them.
+/// Why an authentic request is refused: RFC 8445 §7.1 and §7.3, RFC 8489 §7 as mediasoup answers
+/// them.
 fn refusal(message: &StunMessage<'_>) -> Option<u16> {
     if !message.fingerprint || message.priority.is_none() {
         return Some(BAD_REQUEST);

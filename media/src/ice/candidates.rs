@@ -25,7 +25,8 @@ const LOCAL_PREFERENCE_STEP: u32 = 100;
 /// How much more the preferred protocol is preferred (`WebRtcServer.cpp`).
 const PROTOCOL_PREFERENCE: u32 = 1_000;
 
-/// How much lower an internal address's priority is than that of the announced one it stands behind.
+/// How much lower an internal address's priority is than that of the announced one it stands
+/// behind.
 const INTERNAL_PENALTY: u32 = 1_000;
 
 /// A listening address.
@@ -43,8 +44,8 @@ pub struct HostAddress {
     pub port: u16,
 }
 
-/// Candidates for `addresses`, which are in order of preference. Addresses of the `preferred` protocol
-/// go before the others.
+/// Candidates for `addresses`, which are in order of preference. Addresses of the `preferred`
+/// protocol go before the others.
 pub fn host_candidates(
     addresses: &[HostAddress],
     preferred: Option<Protocol>,

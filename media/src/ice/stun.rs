@@ -1,5 +1,5 @@
-//! STUN messages (RFC 8489) as far as ICE needs them: reading any, writing Binding requests and their
-//! answers. Never allocates while reading, never decides.
+//! STUN messages (RFC 8489) as far as ICE needs them: reading any, writing Binding requests and
+//! their answers. Never allocates while reading, never decides.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
@@ -287,7 +287,8 @@ pub fn write_success(
     finish(out, key);
 }
 
-/// Writes a Binding error over `out`, without a reason phrase: it would only make the answer longer.
+/// Writes a Binding error over `out`, without a reason phrase: it would only make the answer
+/// longer.
 pub fn write_error(out: &mut Vec<u8>, transaction: &TransactionId, code: u16, key: &IntegrityKey) {
     start(out, 0x0111, transaction);
     attribute(out, ERROR_CODE, &[0, 0, (code / 100) as u8, (code % 100) as u8]);

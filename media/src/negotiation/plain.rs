@@ -5,9 +5,9 @@ use starling_proto::RtpCapabilities;
 
 use super::extension::{ABS_SEND_TIME, MID, TRANSPORT_WIDE_CC};
 
-/// All codecs of the router, without the extensions of bandwidth estimation, which such endpoints do
-/// not answer (so that consumers get none of its feedback either), and without MID, which they do
-/// not need on a port of their own.
+/// All codecs of the router, without the extensions of bandwidth estimation, which such endpoints
+/// do not answer (so that consumers get none of its feedback either), and without MID, which they
+/// do not need on a port of their own.
 pub fn plain_capabilities(router: &RtpCapabilities) -> RtpCapabilities {
     let header_extensions = router
         .header_extensions

@@ -222,8 +222,8 @@ impl Transport {
         matches!(self.kind, Kind::Pipe(_))
     }
 
-    /// Gives back what only an unusual burst took. Hysteresis: key frames come seconds apart, and the
-    /// next one should find its room.
+    /// Gives back what only an unusual burst took. Hysteresis: key frames come seconds apart, and
+    /// the next one should find its room.
     pub(super) fn trim_queue(&mut self) {
         /// Room for a key frame between two flushes.
         const KEPT: usize = 64;

@@ -103,8 +103,8 @@ impl Cipher {
         }
     }
 
-    /// Decrypts `packet[header..]` but for the tag, which stays at the end. None if it is not authentic:
-    /// the payload is worthless then. Callers have checked that header and tag fit.
+    /// Decrypts `packet[header..]` but for the tag, which stays at the end. None if it is not
+    /// authentic: the payload is worthless then. Callers have checked that header and tag fit.
     pub(super) fn open_rtp(&self, packet: &mut [u8], header: usize, at: RtpPlace) -> Option<()> {
         match self {
             Self::Gcm { key, salt } => {
@@ -122,7 +122,8 @@ impl Cipher {
         Some(())
     }
 
-    /// Encrypts `packet[8..len]`, and writes tag and index word behind it, where there must be room.
+    /// Encrypts `packet[8..len]`, and writes tag and index word behind it, where there must be
+    /// room.
     pub(super) fn seal_rtcp(&self, packet: &mut [u8], len: usize, at: RtcpPlace) {
         let word = (ENCRYPTED | at.index).to_be_bytes();
         match self {
@@ -144,8 +145,9 @@ impl Cipher {
         }
     }
 
-    /// The index word of an SRTCP packet, if it says that the packet is encrypted. A packet in the clear
-    /// is refused: RFC 3711 allows it, WebRTC never sends it. Callers have checked the length.
+    /// The index word of an SRTCP packet, if it says that the packet is encrypted. A packet in the
+    /// clear is refused: RFC 3711 allows it, WebRTC never sends it. Callers have checked the
+    /// length.
     pub(super) fn rtcp_index(&self, packet: &[u8]) -> Option<u32> {
         let from_end = match self {
             Self::Gcm { .. } => INDEX_WORD,

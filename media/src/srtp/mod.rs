@@ -1,6 +1,7 @@
 //! SRTP and SRTCP (RFC 3711, RFC 7714) in place: one [`Sender`] and one [`Receiver`] per transport.
 //! Owns keys, rollover counters and replay windows. Never parses beyond the RTP header's length,
-//! never allocates for a packet, and changes nothing but a counter for a packet that is not authentic.
+//! never allocates for a packet, and changes nothing but a counter for a packet that is not
+//! authentic.
 
 mod cipher;
 mod derive;
@@ -27,7 +28,8 @@ pub const MAX_OVERHEAD: usize = 16 + 4;
 #[error("srtp master key or salt has the wrong length for its profile")]
 pub struct KeyLengthError;
 
-/// Length of an RTP header with its CSRCs and extension; none if the packet is no RTP or ends before.
+/// Length of an RTP header with its CSRCs and extension; none if the packet is no RTP or ends
+/// before.
 fn rtp_header_len(packet: &[u8]) -> Option<usize> {
     let first = *packet.first()?;
     if first >> 6 != 2 {

@@ -1,5 +1,6 @@
-//! Unprotects what one transport receives. Owns rollover counter and replay window of each SSRC that
-//! has sent an authentic packet. A packet that is not authentic changes a counter and nothing else.
+//! Unprotects what one transport receives. Owns rollover counter and replay window of each SSRC
+//! that has sent an authentic packet. A packet that is not authentic changes a counter and nothing
+//! else.
 
 use starling_proto::transport::SrtpProfile;
 
@@ -14,8 +15,8 @@ use super::{
 };
 use crate::command::SrtpKey;
 
-/// SSRCs with state, for RTP and for RTCP each: 13 simulcast videos with RTX are 78. Only the holder
-/// of the key can fill it, and then loses its own oldest; 256 windows are 40 KiB.
+/// SSRCs with state, for RTP and for RTCP each: 13 simulcast videos with RTX are 78. Only the
+/// holder of the key can fill it, and then loses its own oldest; 256 windows are 40 KiB.
 pub(super) const MAX_SSRCS: usize = 256;
 
 /// What was dropped, and why.

@@ -5,8 +5,8 @@ pub(super) const END: u64 = 1 << 48;
 
 const HALF: i32 = 1 << 15;
 
-/// Index of `sequence` nearest to `highest`. Before the first rollover nothing is older than index 0:
-/// there a far sequence number is a jump ahead, as libsrtp and libwebrtc take it.
+/// Index of `sequence` nearest to `highest`. Before the first rollover nothing is older than index
+/// 0: there a far sequence number is a jump ahead, as libsrtp and libwebrtc take it.
 pub(super) fn estimate(highest: u64, sequence: u16) -> u64 {
     let rollovers = highest >> 16;
     let (last, next) = (i32::from(highest as u16), i32::from(sequence));

@@ -1,5 +1,6 @@
 //! Protects what one transport sends. Owns the rollover counter of each SSRC and the SRTCP index.
-//! Never repeats an index for RTCP, and never forgets a rollover counter: either would repeat a nonce.
+//! Never repeats an index for RTCP, and never forgets a rollover counter: either would repeat a
+//! nonce.
 
 use starling_proto::transport::SrtpProfile;
 
@@ -61,8 +62,8 @@ impl Sender {
     }
 
     /// Protects the RTP packet in `buffer[..len]` in place and appends the tag; `buffer` must have
-    /// [`Self::rtp_overhead`] bytes more than `len`. Gives the new length; none, with `buffer` as it
-    /// was, if that is no RTP packet, there is no room, or the key is exhausted.
+    /// [`Self::rtp_overhead`] bytes more than `len`. Gives the new length; none, with `buffer` as
+    /// it was, if that is no RTP packet, there is no room, or the key is exhausted.
     pub fn protect_rtp(&mut self, buffer: &mut [u8], len: usize) -> Option<usize> {
         let header = rtp_header_len(buffer.get(..len)?)?;
         let end = len + self.rtp.tag_len();
@@ -77,8 +78,9 @@ impl Sender {
     }
 
     /// Protects the (compound) RTCP packet in `buffer[..len]` in place and appends tag and index;
-    /// `buffer` must have [`Self::rtcp_overhead`] bytes more than `len`. Gives the new length; none,
-    /// with `buffer` as it was, if that is no RTCP packet, there is no room, or the key is exhausted.
+    /// `buffer` must have [`Self::rtcp_overhead`] bytes more than `len`. Gives the new length;
+    /// none, with `buffer` as it was, if that is no RTCP packet, there is no room, or the key is
+    /// exhausted.
     pub fn protect_rtcp(&mut self, buffer: &mut [u8], len: usize) -> Option<usize> {
         let end = len + self.rtcp_overhead();
         if len < RTCP_CLEAR || buffer.len() < end || self.next_rtcp == RTCP_END {

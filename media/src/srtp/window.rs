@@ -1,7 +1,7 @@
 //! Replay window (RFC 3711 §3.3.2): which packet indices were seen. Never decides on authenticity.
 
-/// Indices remembered behind the highest; libsrtp's size in mediasoup. At 1,000 packets/s one second
-/// of reordering, for 128 bytes a stream.
+/// Indices remembered behind the highest; libsrtp's size in mediasoup. At 1,000 packets/s one
+/// second of reordering, for 128 bytes a stream.
 pub(super) const WINDOW: u64 = 1024;
 
 const WORDS: usize = (WINDOW / 64) as usize;

@@ -1,5 +1,5 @@
-//! What the other nodes say about their peers: one replica per node, and what is left of nodes out of
-//! reach. Never merges (`merge`).
+//! What the other nodes say about their peers: one replica per node, and what is left of nodes out
+//! of reach. Never merges (`merge`).
 
 use std::{
     collections::BTreeMap,
@@ -20,8 +20,8 @@ const MAX_PEERS: usize = 16_384;
 const MAX_PRODUCERS: usize = 256;
 /// Nodes kept in one room, those without peers included; their epochs are remembered.
 const MAX_NODES: usize = 4_096;
-/// A snapshot that was asked for and has not come is asked for again after this: it may be some MB on
-/// a slow link.
+/// A snapshot that was asked for and has not come is asked for again after this: it may be some MB
+/// on a slow link.
 const ASK_AGAIN: Duration = Duration::from_secs(1);
 
 /// What became of a delta.
@@ -79,8 +79,8 @@ impl Claims {
         nodes.chain(orphan).max_by(Claim::compare)
     }
 
-    /// A message of `epoch` came: if that is a new life of the node, the peers of the old one are lost
-    /// until `until`. Returns them.
+    /// A message of `epoch` came: if that is a new life of the node, the peers of the old one are
+    /// lost until `until`. Returns them.
     pub(super) fn supersede(&mut self, until: Instant, node: &NodeId, epoch: u64) -> Vec<PeerId> {
         let Some(replica) = self.nodes.get_mut(node) else {
             return Vec::new();
@@ -214,8 +214,8 @@ impl Claims {
         nodes.chain(self.orphans.values().map(|orphan| orphan.until)).min()
     }
 
-    /// Lost sessions older than `incarnation` can never be true again: when the newer one leaves, the
-    /// peer has left.
+    /// Lost sessions older than `incarnation` can never be true again: when the newer one leaves,
+    /// the peer has left.
     pub(super) fn forget_lost(&mut self, peer: &PeerId, incarnation: u64) {
         for replica in self.nodes.values_mut().filter(|replica| replica.lost.is_some()) {
             if replica.peers.get(peer).is_some_and(|entry| entry.incarnation < incarnation) {

@@ -1,5 +1,5 @@
-//! Three nodes, random joins, leaves, losses, duplicates, cuts and restarts: facts always add up to the
-//! view, and once all is delivered, all nodes see the truth.
+//! Three nodes, random joins, leaves, losses, duplicates, cuts and restarts: facts always add up to
+//! the view, and once all is delivered, all nodes see the truth.
 
 use std::{
     collections::{BTreeMap, BTreeSet, VecDeque},

@@ -23,8 +23,8 @@ pub(super) struct Claim<'a> {
 }
 
 impl Claim<'_> {
-    /// The greatest is true. Equal incarnations happen only by accident; all nodes then agree on the
-    /// reachable one, and on the smaller id.
+    /// The greatest is true. Equal incarnations happen only by accident; all nodes then agree on
+    /// the reachable one, and on the smaller id.
     pub(super) fn compare(&self, other: &Self) -> Ordering {
         let key = |c: &Self| (c.entry.incarnation, c.lost.is_none(), Reverse(c.node.clone()));
         key(self).cmp(&key(other))

@@ -1,6 +1,6 @@
 //! Who is in a room: this node's peers as truth, the other nodes' as replicas, and one merged view
-//! of both. Owns sequence numbers, gaps, lost nodes and deadlines. Never sends, never reads a clock,
-//! never names a node that should take a peer (`placement`, `standby`).
+//! of both. Owns sequence numbers, gaps, lost nodes and deadlines. Never sends, never reads a
+//! clock, never names a node that should take a peer (`placement`, `standby`).
 //!
 //! ```text
 //! local_*  ──────────────→ delta to broadcast ─→ remote_delta of the others
@@ -70,15 +70,16 @@ pub struct PeerView<'a> {
     pub lost: bool,
 }
 
-/// A room on one node. The room actor is its only caller; each method takes `now` where time matters.
+/// A room on one node. The room actor is its only caller; each method takes `now` where time
+/// matters.
 ///
 /// The caller's part:
 /// - broadcast each `delta` in order; when a link comes up or a node opens the room, send
 ///   [`snapshot`](Self::snapshot);
 /// - after every call, wake up at [`next_deadline`](Self::next_deadline) and call
 ///   [`expire`](Self::expire);
-/// - on `PeerMoved` whose `from` is this node and `to` is not: the session here is superseded; close
-///   it and call [`local_leave`](Self::local_leave) with its incarnation;
+/// - on `PeerMoved` whose `from` is this node and `to` is not: the session here is superseded;
+///   close it and call [`local_leave`](Self::local_leave) with its incarnation;
 /// - on `ProducerReplaced` whose `old` it does not know: treat it as `ProducerAdded`.
 #[derive(Clone, Debug)]
 pub struct RoomReplica {
@@ -91,9 +92,9 @@ pub struct RoomReplica {
 }
 
 impl RoomReplica {
-    /// An empty room on node `here`. `first_seq` is microseconds since 1970 now, so that a room that
-    /// is closed and opened again (or whose actor was restarted) goes on counting above what other
-    /// nodes have seen. `window` is how long a lost node's peers stay: [`RESUME_WINDOW`].
+    /// An empty room on node `here`. `first_seq` is microseconds since 1970 now, so that a room
+    /// that is closed and opened again (or whose actor was restarted) goes on counting above what
+    /// other nodes have seen. `window` is how long a lost node's peers stay: [`RESUME_WINDOW`].
     pub fn new(here: NodeId, first_seq: u64, window: Duration) -> Self {
         Self {
             here,
@@ -105,16 +106,16 @@ impl RoomReplica {
         }
     }
 
-    /// The incarnation for a session of `peer` that begins now: `wall_us` (microseconds since 1970),
-    /// or one above any session of that id known here, if a clock is behind.
+    /// The incarnation for a session of `peer` that begins now: `wall_us` (microseconds since
+    /// 1970), or one above any session of that id known here, if a clock is behind.
     pub fn next_incarnation(&self, peer: &PeerId, wall_us: u64) -> u64 {
         let known = self.own.get(peer).map(|own| own.incarnation);
         let known = known.max(self.claims.best(peer).map(|claim| claim.entry.incarnation));
         known.map_or(wall_us, |known| wall_us.max(known.saturating_add(1)))
     }
 
-    /// A peer joined here, or resumed here from this or another node. Replaces an older session of the
-    /// same id here; an `entry` that is not newer than that changes nothing.
+    /// A peer joined here, or resumed here from this or another node. Replaces an older session of
+    /// the same id here; an `entry` that is not newer than that changes nothing.
     pub fn local_join(&mut self, now: Instant, entry: PeerEntry) -> Local {
         let peer = entry.id.clone();
         if self.own.get(&peer).is_some_and(|old| old.incarnation >= entry.incarnation) {
@@ -130,7 +131,8 @@ impl RoomReplica {
         }
         let newer = self.claims.best(peer).is_some_and(|best| best.entry.incarnation > incarnation);
         let peer = peer.clone();
-        // Said as it is, because the others may hear of the end before they hear of the newer session.
+        // Said as it is, because the others may hear of the end before they hear of the newer
+        // session.
         let change = if newer {
             Change::PeerSuperseded { peer: peer.clone(), incarnation }
         } else {
@@ -177,8 +179,8 @@ impl RoomReplica {
         Local { delta: Some((self.seq, change)), facts }
     }
 
-    /// All peers of another node, replacing what was known of it. Ignored if it is of an older epoch,
-    /// older than what is known, or this node's own.
+    /// All peers of another node, replacing what was known of it. Ignored if it is of an older
+    /// epoch, older than what is known, or this node's own.
     pub fn remote_snapshot(
         &mut self,
         now: Instant,
@@ -194,8 +196,8 @@ impl RoomReplica {
         Outcome { facts: self.merge_all(now, touched), want_snapshot: false }
     }
 
-    /// One change of another node. A duplicate or one of an older epoch changes nothing; where one is
-    /// missing before it, it is dropped and a snapshot wanted.
+    /// One change of another node. A duplicate or one of an older epoch changes nothing; where one
+    /// is missing before it, it is dropped and a snapshot wanted.
     pub fn remote_delta(
         &mut self,
         now: Instant,
@@ -217,8 +219,8 @@ impl RoomReplica {
         Outcome { facts: self.merge_all(now, touched), want_snapshot }
     }
 
-    /// A node is out of reach: its peers are kept for the resume window. A snapshot of it ends that, so
-    /// this is to be called before anything of its next link is handed in.
+    /// A node is out of reach: its peers are kept for the resume window. A snapshot of it ends
+    /// that, so this is to be called before anything of its next link is handed in.
     pub fn node_lost(&mut self, now: Instant, node: &NodeId) -> Vec<Fact> {
         let touched = self.claims.lose(now + self.window, node);
         self.merge_all(now, touched)

@@ -1,5 +1,5 @@
-//! A path between two nodes, in user space: delay, loss, a largest datagram, a cut. Also used by the
-//! `link_cost` example. Loopback only.
+//! A path between two nodes, in user space: delay, loss, a largest datagram, a cut. Also used by
+//! the `link_cost` example. Loopback only.
 
 use std::{
     collections::{HashMap, hash_map::Entry},

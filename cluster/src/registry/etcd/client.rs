@@ -14,8 +14,8 @@ use crate::registry::RegistryError;
 
 /// Longest call. A linearizable read or a write takes a millisecond, a leader election a second.
 pub(super) const CALL: Duration = Duration::from_secs(2);
-/// HTTP/2 pings find connections whose other end vanished. etcd closes those that ping more often than
-/// every 5 s (`--grpc-keepalive-min-time`).
+/// HTTP/2 pings find connections whose other end vanished. etcd closes those that ping more often
+/// than every 5 s (`--grpc-keepalive-min-time`).
 const PING: (Duration, Duration) = (Duration::from_secs(10), Duration::from_secs(5));
 
 /// Why a call did not work.
@@ -72,8 +72,8 @@ impl Seen {
     }
 }
 
-/// The members of an etcd. Each has its own connection, made when first needed: a client that balances
-/// over all of them goes on asking the dead ones, because they answer fastest.
+/// The members of an etcd. Each has its own connection, made when first needed: a client that
+/// balances over all of them goes on asking the dead ones, because they answer fastest.
 #[derive(Debug)]
 pub(super) struct Etcd {
     pub(super) config: EtcdConfig,

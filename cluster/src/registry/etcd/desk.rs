@@ -1,5 +1,5 @@
-//! What this node wants written under its lease, and how far that has come. Callers leave wishes, the
-//! session takes them. Never talks to etcd.
+//! What this node wants written under its lease, and how far that has come. Callers leave wishes,
+//! the session takes them. Never talks to etcd.
 
 use std::{
     collections::{BTreeMap, BTreeSet},

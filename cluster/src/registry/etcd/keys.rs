@@ -1,5 +1,5 @@
-//! Keys and values of the registry in etcd. `rooms/<name>` and `rooms/<name>/on/<node>` share a prefix
-//! and are told apart by their parts; no id contains a slash. Never talks to etcd.
+//! Keys and values of the registry in etcd. `rooms/<name>` and `rooms/<name>/on/<node>` share a
+//! prefix and are told apart by their parts; no id contains a slash. Never talks to etcd.
 
 use serde::{Serialize, de::DeserializeOwned};
 use starling_proto::{

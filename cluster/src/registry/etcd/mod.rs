@@ -1,6 +1,6 @@
-//! The registry in etcd. One task holds this node's lease and writes what is under it (`session`), one
-//! keeps the view (`watcher`); both try again with backoff, calls do not. Never blocks a start: etcd
-//! may be down.
+//! The registry in etcd. One task holds this node's lease and writes what is under it (`session`),
+//! one keeps the view (`watcher`); both try again with backoff, calls do not. Never blocks a start:
+//! etcd may be down.
 
 mod backoff;
 mod client;
@@ -137,7 +137,8 @@ impl EtcdConfig {
 }
 
 impl EtcdRegistry {
-    /// Starts; etcd is looked for in the background, and until it is found calls answer `Unavailable`.
+    /// Starts; etcd is looked for in the background, and until it is found calls answer
+    /// `Unavailable`.
     ///
     /// # Errors
     /// [`EtcdConfigError`] if the configuration can never work.

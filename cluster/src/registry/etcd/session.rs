@@ -1,5 +1,5 @@
-//! This node's lease and all that is under it: taken, kept alive, written, and taken again when lost.
-//! The only writer of leased keys. Never reads rooms.
+//! This node's lease and all that is under it: taken, kept alive, written, and taken again when
+//! lost. The only writer of leased keys. Never reads rooms.
 
 use std::{
     sync::{Arc, atomic::Ordering::Relaxed},

@@ -1,5 +1,5 @@
-//! The view, kept up to date: listed once, then watched from the next revision on; listed again after
-//! compaction or when etcd is not the one it was. Never writes.
+//! The view, kept up to date: listed once, then watched from the next revision on; listed again
+//! after compaction or when etcd is not the one it was. Never writes.
 
 use std::sync::{Arc, atomic::Ordering::Relaxed};
 
@@ -103,8 +103,8 @@ impl Watcher {
         Ok((stream, false))
     }
 
-    /// A watch from `mark` on, unless that is compacted, or of another cluster or an earlier state of
-    /// this one: etcd would wait for a revision that is years ahead and say nothing.
+    /// A watch from `mark` on, unless that is compacted, or of another cluster or an earlier state
+    /// of this one: etcd would wait for a revision that is years ahead and say nothing.
     async fn watch(
         &self,
         client: &mut Client,
@@ -197,7 +197,8 @@ impl Watcher {
     async fn list(&self, client: &mut Client) -> Result<(View, Mark), Failure> {
         let prefix = self.etcd.keys.prefix().as_bytes();
         let (mut from, mut end) = (prefix.to_vec(), prefix.to_vec());
-        // The prefix ends with a slash: its successor is the first key behind all that begin with it.
+        // The prefix ends with a slash: its successor is the first key behind all that begin with
+        // it.
         *end.last_mut().expect("a prefix is not empty") += 1;
         let mut kv_client = client.kv_client().max_decoding_message_size(MAX_ANSWER);
         let (mut view, mut mark): (View, Option<Mark>) = (View::default(), None);

@@ -152,7 +152,10 @@ proptest! {
 
     /// However a hello is cut and shuffled, the last piece completes it.
     #[test]
-    fn any_cut_is_reassembled(cuts in prop::collection::vec(1..400_usize, 1..8), seed in any::<u64>()) {
+    fn any_cut_is_reassembled(
+        cuts in prop::collection::vec(1..400_usize, 1..8),
+        seed in any::<u64>(),
+    ) {
         let body = hello(&CHROMIUM, 300);
         let mut edges: Vec<usize> = cuts.into_iter().filter(|&at| at < body.len()).collect();
         edges.extend([0, body.len()]);

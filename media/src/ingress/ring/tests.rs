@@ -11,7 +11,7 @@ fn packet(sequence: u16, len: usize) -> Vec<u8> {
 
 fn insert(ring: &mut PacketRing, now: Instant, sequence: u16, len: usize) -> Option<SlotRef> {
     let packet = packet(sequence, len);
-    let header = RtpHeader::parse(&packet).unwrap();
+    let header = RtpHeader::parse(&packet)?;
     ring.insert(now, &header, &packet, PacketFacts::default())
 }
 
