@@ -115,7 +115,7 @@ pub const KEYS: &[Key] = &[
         "rtc_listen",
         "IP,...",
         "0.0.0.0",
-        "Addresses on which media is received (UDP and ICE-TCP).",
+        "Addresses on which media is received (UDP).",
     ),
     key(
         "rtc_port",
