@@ -44,6 +44,14 @@ pub(crate) const RECORD_EVERY: Duration = Duration::from_secs(5);
 /// closes and opens costs two registry writes.
 pub(crate) const ROOM_LINGER: Duration = Duration::from_secs(3);
 
+/// How long a room with peers here goes without a record before it is written again: the word that it
+/// was deleted comes over a link, within a round trip of the registry's.
+pub(crate) const RESTORE_AFTER: Duration = Duration::from_secs(2);
+
+/// How long a room's record stays when no node has the room: longer than a node takes from writing it
+/// to saying that it is there.
+pub(crate) const FORGET_AFTER: Duration = Duration::from_secs(5);
+
 /// DTLS datagrams kept until signalling says who the client is: a ClientHello is two, sent again after
 /// 50, 100, 200 and 400 ms.
 pub(crate) const DTLS_BACKLOG: usize = 16;

@@ -43,6 +43,12 @@ impl LinkPort {
         flow
     }
 
+    /// The other side asked for something on its flow that is not here.
+    pub(crate) fn refuse_flow(&self, flow: FlowId) {
+        self.link.send(LinkMessage::PipeRefused { flow });
+        let _ = self.actor.cast(LinkMsg::FlowClosed(flow));
+    }
+
     /// The flow is over here; the other side is told.
     pub(crate) fn end_flow(&self, flow: FlowId) {
         self.link.send(LinkMessage::PipeClose { flow });
@@ -192,6 +198,10 @@ impl LinkState {
         let changed =
             if has { self.theirs.insert(room.clone()) } else { self.theirs.remove(&room) };
         let node = self.port.node().clone();
+        if !has {
+            // Either side's pulls in it are over; what of them was not closed is not going to be.
+            self.flows.retain(|_, of| *of != room);
+        }
         if changed {
             self.tell_node(NodeMsg::RemoteRoom { node: node.clone(), room: room.clone(), has });
         }

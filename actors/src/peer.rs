@@ -26,7 +26,7 @@ use tokio::sync::{OwnedSemaphorePermit, mpsc};
 use crate::{
     limits::JOIN_WITHIN,
     node::{Reply, Shared},
-    room::RoomMsg,
+    room::{Consume, RoomMsg},
     router::RouterMsg,
     session::{FromClient, Grants, ToClient},
     worker::WorkerHandle,
@@ -47,7 +47,9 @@ pub(crate) enum PeerMsg {
     /// A producer of another peer is there, or is now this.
     Available { peer: PeerId, entry: Box<ProducerEntry> },
     /// A producer of another peer goes on under another id.
-    Replaced { old: ProducerId, entry: Box<ProducerEntry> },
+    Replaced { peer: PeerId, old: ProducerId, entry: Box<ProducerEntry> },
+    /// The room does not know the producer that it was to consume, any more.
+    NotConsumed(Box<Consume>),
     /// It is gone.
     Gone(ProducerId),
     /// It paused or resumed.
@@ -90,6 +92,9 @@ pub(crate) enum PeerMsg {
     /// A handler that panics, for the test of exit policies.
     #[cfg(test)]
     Panic,
+    /// A handler that waits, for tests of what overtakes what.
+    #[cfg(test)]
+    Hold(tokio::sync::oneshot::Receiver<()>),
 }
 
 /// What a peer is made of.
@@ -177,18 +182,18 @@ impl Actor for PeerActor {
             PeerMsg::Close { code, reason } => state.close(code, &reason),
             #[cfg(test)]
             PeerMsg::Panic => panic!("asked to"),
+            #[cfg(test)]
+            PeerMsg::Hold(until) => drop(until.await),
             other => state.handle(other),
         }
         Ok(())
     }
+}
 
-    async fn post_stop(
-        &self,
-        _myself: ActorRef<PeerMsg>,
-        state: &mut PeerState,
-    ) -> Result<(), ActorProcessingErr> {
-        state.leave();
-        Ok(())
+/// Also after a panic and a kill, where an actor's `post_stop` is not called.
+impl Drop for PeerState {
+    fn drop(&mut self) {
+        self.leave();
     }
 }
 
@@ -200,7 +205,8 @@ impl PeerState {
                 self.tell(ToClient::Response { id: request, result: Ok(answer) });
             }
             PeerMsg::Available { peer, entry } => self.on_available(peer, *entry),
-            PeerMsg::Replaced { old, entry } => self.on_replaced(&old, *entry),
+            PeerMsg::Replaced { peer, old, entry } => self.on_replaced(peer, &old, *entry),
+            PeerMsg::NotConsumed(refused) => self.consume_again(*refused),
             PeerMsg::Gone(producer) => self.on_gone(&producer),
             PeerMsg::Paused { producer, paused } => self.on_paused(&producer, paused),
             PeerMsg::Tell(notification) => self.notify(notification),
@@ -244,6 +250,11 @@ impl PeerState {
 
     fn to_router(&self, message: RouterMsg) {
         let _ = self.args.router.cast(message);
+    }
+
+    /// Something about a consumer, which the router hears of from the room.
+    fn for_router(&self, message: RouterMsg) {
+        self.to_room(RoomMsg::ForRouter(message));
     }
 
     /// Queues something for the client. A client that does not read is sent away: what it was told

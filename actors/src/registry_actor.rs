@@ -202,6 +202,11 @@ async fn delete(registry: &dyn Registry, room: &RoomId) -> Result<(), Refusal> {
     Err(unavailable(&RegistryError::Conflict))
 }
 
+/// The registry has not answered for a while.
+pub(crate) fn registry_lost() -> Refusal {
+    unavailable(&RegistryError::Unavailable("its watch is lost".to_owned()))
+}
+
 fn unavailable(error: &RegistryError) -> Refusal {
     Refusal::new(Code::RegistryUnavailable, error.to_string())
         .hint("rooms that this node knows go on; try a new room again when the registry is back")

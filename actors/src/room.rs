@@ -2,6 +2,8 @@
 //! nodes (`cluster::decide::roster` decides what a message means), and carries out what follows: tells
 //! peers, tells nodes, pulls producers and serves them. Never sees a packet; never elected, never alone.
 
+mod admin;
+mod away;
 mod facts;
 mod local;
 mod pipes;
@@ -65,13 +67,10 @@ pub(crate) enum RoomMsg {
     /// It pauses or goes on.
     PauseProducer { peer: PeerId, producer: ProducerId, paused: bool },
     /// A peer consumes.
-    Consume {
-        peer: ActorRef<PeerMsg>,
-        transport: TransportId,
-        consumer: ConsumerId,
-        producer: ProducerId,
-        params: Box<ConsumerParams>,
-    },
+    Consume(Box<Consume>),
+    /// A peer's wish about a consumer, for the router: it goes the way of [`RoomMsg::Consume`], so that
+    /// it does not come before it.
+    ForRouter(RouterMsg),
     /// It consumes no more.
     Unconsume(ConsumerId),
     /// A link is up.
@@ -111,8 +110,8 @@ pub(crate) enum RoomMsg {
         consumer: CreateConsumer,
         reply: Reply<ConsumerCreated>,
     },
-    /// The node is draining: tell the peers where to go.
-    Drain,
+    /// The node is draining, or no more: tell the peers where to go.
+    Drain(bool),
     /// Something the room needs has failed: its peers are told to reconnect.
     Fail(String),
     /// Its record changed.
@@ -127,6 +126,18 @@ pub(crate) enum RoomMsg {
     /// A handler that panics, for the same.
     #[cfg(test)]
     Panic,
+    /// A handler that waits, for tests of what overtakes what.
+    #[cfg(test)]
+    Hold(tokio::sync::oneshot::Receiver<()>),
+}
+
+/// What a peer wants to consume.
+pub(crate) struct Consume {
+    pub(crate) peer: ActorRef<PeerMsg>,
+    pub(crate) transport: TransportId,
+    pub(crate) consumer: ConsumerId,
+    pub(crate) producer: ProducerId,
+    pub(crate) params: Box<ConsumerParams>,
 }
 
 /// What a room is made of.
@@ -158,8 +169,11 @@ pub(crate) struct RoomState {
     names: BTreeMap<PeerId, String>,
     /// The version of the nodes that peers' standby lists were made from.
     nodes_version: u64,
-    /// Sessions opened so far: tells the node whether it and the room agree that nobody is here.
+    /// Joins taken up so far, refused ones included: tells the node whether it and the room agree that
+    /// nobody is here.
     opened: u64,
+    /// Who joins is told where to go.
+    draining: bool,
 }
 
 /// The actor; see [`RoomMsg`].
@@ -199,6 +213,7 @@ impl Actor for RoomActor {
             names: BTreeMap::new(),
             nodes_version: args.shared.nodes_version(),
             opened: 0,
+            draining: false,
             args,
         })
     }
@@ -212,21 +227,30 @@ impl Actor for RoomActor {
         match message {
             RoomMsg::Open { request, resumed, reply } => {
                 let opened = state.open(*request, resumed).await;
+                state.count_opened();
                 let _ = reply.send(opened);
             }
             RoomMsg::CreatePeer { peer, display_name, reply } => {
                 let created = state.create_peer(peer, display_name).await;
+                state.count_opened();
                 let _ = reply.send(created);
             }
             RoomMsg::Fail(reason) => {
-                state.tell_clients(4001, &reason);
+                // First the node, so that a client that comes again at once finds another room.
                 let room = state.args.id.clone();
                 let _ = state.args.node.cast(NodeMsg::RoomEnded { room, actor: myself.clone() });
+                state.tell_clients(4001, &reason);
+                myself.stop(None);
+            }
+            RoomMsg::Delete => {
+                state.tell_clients(4000, "the room was deleted");
                 myself.stop(None);
             }
             RoomMsg::Close => myself.stop(None),
             #[cfg(test)]
             RoomMsg::Panic => panic!("asked to"),
+            #[cfg(test)]
+            RoomMsg::Hold(until) => drop(until.await),
             other => state.handle(other),
         }
         Ok(())
@@ -246,14 +270,12 @@ impl Actor for RoomActor {
         }
         Ok(())
     }
+}
 
-    async fn post_stop(
-        &self,
-        _myself: ActorRef<RoomMsg>,
-        state: &mut RoomState,
-    ) -> Result<(), ActorProcessingErr> {
-        let _ = state.router.cast(RouterMsg::Close);
-        Ok(())
+/// Also after a panic and a kill, where an actor's `post_stop` is not called.
+impl Drop for RoomState {
+    fn drop(&mut self) {
+        let _ = self.router.cast(RouterMsg::Close);
     }
 }
 
@@ -282,9 +304,8 @@ impl RoomState {
                 let local = self.replica.local_pause(Instant::now(), &peer, &producer, paused);
                 self.carry_out(local);
             }
-            RoomMsg::Consume { peer, transport, consumer, producer, params } => {
-                self.consume(peer, transport, consumer, producer, params);
-            }
+            RoomMsg::Consume(consume) => self.consume(*consume),
+            RoomMsg::ForRouter(message) => drop(self.router.cast(message)),
             RoomMsg::Unconsume(consumer) => self.unconsume(&consumer),
             RoomMsg::LinkUp(port) => self.link_up(port),
             RoomMsg::LinkDown(node) => self.link_down(&node),
@@ -318,9 +339,8 @@ impl RoomState {
             }
             #[cfg(test)]
             RoomMsg::RouterRef(reply) => drop(reply.send(Ok(self.router.clone()))),
-            RoomMsg::Drain => self.drain(),
+            RoomMsg::Drain(draining) => self.drain(draining),
             RoomMsg::Record(record) => self.args.record = record,
-            RoomMsg::Delete => self.send_away(4000, "the room was deleted"),
             _ => {}
         }
     }
@@ -331,6 +351,7 @@ impl RoomState {
             let facts = self.replica.expire(now);
             self.apply(facts);
         }
+        self.ask_about_dry(now);
         self.renew_standby();
     }
 
@@ -345,6 +366,11 @@ impl RoomState {
             }
         }
         self.apply(local.facts);
+    }
+
+    fn count_opened(&mut self) {
+        self.opened += 1;
+        self.check_empty();
     }
 
     /// Nobody is here: the node is told after a while, in case a page is only reloading.

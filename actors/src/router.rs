@@ -6,14 +6,15 @@ mod events;
 mod keys;
 mod message;
 mod pipes;
+mod stats;
 
 use std::{collections::BTreeMap, sync::Arc};
 
 use ractor::{Actor, ActorProcessingErr, ActorRef, SupervisionEvent};
 use starling_cluster::link::Link;
 use starling_media::{
-    Command, ConsumerKey, PipeKey, ProducerKey, SocketId, TransportKey,
-    command::{ConsumerParams, IceCredentials, ProducerParams, StatsOf},
+    Command, ConsumerKey, PipeKey, ProducerKey, TransportKey,
+    command::{ConsumerParams, IceCredentials, ProducerParams},
 };
 use starling_proto::{ConsumerId, NodeId, ProducerId, TransportId, flow::FlowId};
 
@@ -31,9 +32,6 @@ use keys::Keys;
 pub(crate) use keys::RouterSeq;
 pub(crate) use message::{PlainSockets, RouterMsg, StatsWish};
 
-/// Most statistics questions without an answer; a plane answers in a turn, so more means it is stuck.
-const MAX_PENDING_STATS: usize = 256;
-
 /// What a router is made of.
 pub(crate) struct RouterArgs {
     pub(crate) seq: RouterSeq,
@@ -46,7 +44,8 @@ pub(crate) struct RouterArgs {
 struct Transport {
     key: TransportKey,
     actor: Option<ActorRef<TransportMsg>>,
-    sockets: Vec<SocketId>,
+    /// Closed with it, after the command that ends it.
+    _sockets: Option<PlainSockets>,
 }
 
 struct Producer {
@@ -103,6 +102,7 @@ impl Actor for RouterActor {
             seq: args.seq,
             router: myself,
             room: args.room.clone(),
+            worker: args.worker.clone(),
         })?;
         Ok(RouterState {
             keys: Keys::new(args.seq),
@@ -157,14 +157,12 @@ impl Actor for RouterActor {
         state.remove_transport(&id);
         Ok(())
     }
+}
 
-    async fn post_stop(
-        &self,
-        _myself: ActorRef<RouterMsg>,
-        state: &mut RouterState,
-    ) -> Result<(), ActorProcessingErr> {
-        state.close();
-        Ok(())
+/// Also after a panic and a kill, where an actor's `post_stop` is not called.
+impl Drop for RouterState {
+    fn drop(&mut self) {
+        self.close();
     }
 }
 
@@ -192,7 +190,7 @@ impl RouterState {
         };
         let (actor, _) = Actor::spawn_linked(None, TransportActor, args, myself.get_cell()).await?;
         self.transport_ids.insert(key, (id.clone(), Some(peer)));
-        self.transports.insert(id, Transport { key, actor: Some(actor), sockets: Vec::new() });
+        self.transports.insert(id, Transport { key, actor: Some(actor), _sockets: None });
         Ok(())
     }
 
@@ -221,6 +219,7 @@ impl RouterState {
                 }
             }
             RouterMsg::RemoveProducer(id) => self.remove_producer(&id),
+            RouterMsg::RenameProducer { old, new } => self.rename_producer(&old, new),
             RouterMsg::Consume { transport, consumer, producer, params, peer } => {
                 self.consume(&transport, consumer, &producer, params, peer);
             }
@@ -242,9 +241,7 @@ impl RouterState {
                     self.consumer_ids.remove(&consumer.key);
                 }
             }
-            RouterMsg::Pull { entry, flow, link, replaces } => {
-                self.pull(*entry, flow, link, replaces);
-            }
+            RouterMsg::Pull { entry, flow, link } => self.pull(*entry, flow, link),
             RouterMsg::Unpull(id) => self.unpull(&id),
             RouterMsg::Serve { entry, flow, link, layers } => {
                 self.serve(&entry, flow, link, layers);
@@ -259,6 +256,8 @@ impl RouterState {
             RouterMsg::Stats { of, reply } => self.ask_stats(of, reply),
             #[cfg(test)]
             RouterMsg::ToTransport(id, message) => self.tell_transport(&id, message),
+            #[cfg(test)]
+            RouterMsg::Panic => panic!("asked to"),
             RouterMsg::AddWebRtc { .. } | RouterMsg::Events(_) | RouterMsg::Close => {
                 unreachable!("handled by the actor")
             }
@@ -285,18 +284,18 @@ impl RouterState {
 
     fn add_plain(&mut self, id: TransportId, peer: ActorRef<PeerMsg>, plain: PlainSockets) {
         let transport = self.keys.transport();
-        let PlainSockets { rtp, rtcp, comedia, srtp } = plain;
+        let (rtp, rtcp) = (plain.rtp, plain.rtcp);
+        let (comedia, srtp) = (plain.comedia, plain.srtp);
         self.command(Command::AddPlain { transport, rtp, rtcp, comedia, srtp });
         self.transport_ids.insert(transport, (id.clone(), Some(peer)));
-        let sockets = std::iter::once(rtp).chain(rtcp).collect();
-        self.transports.insert(id, Transport { key: transport, actor: None, sockets });
+        let transport = Transport { key: transport, actor: None, _sockets: Some(plain) };
+        self.transports.insert(id, transport);
     }
 
     fn remove_transport(&mut self, id: &TransportId) {
         let Some(transport) = self.transports.remove(id) else { return };
         self.transport_ids.remove(&transport.key);
         self.command(Command::RemoveTransport { transport: transport.key });
-        transport.sockets.iter().for_each(|socket| self.args.worker.release_plain(*socket));
         if let Some(actor) = transport.actor {
             actor.stop(None);
         }
@@ -310,11 +309,11 @@ impl RouterState {
         peer: ActorRef<PeerMsg>,
         replaces: Option<ProducerId>,
     ) {
-        let Some(&Transport { key: transport, .. }) = self.transports.get(transport) else {
-            return;
-        };
         let key = self.keys.producer();
-        self.command(Command::Produce { transport, producer: key, params });
+        // A transport that has just ended leaves the producer's place, until the room hears of it.
+        if let Some(&Transport { key: transport, .. }) = self.transports.get(transport) {
+            self.command(Command::Produce { transport, producer: key, params });
+        }
         self.install(id, Producer { key, peer: Some(peer), pipe: None }, replaces);
     }
 
@@ -334,6 +333,14 @@ impl RouterState {
     fn remove_producer(&mut self, id: &ProducerId) {
         if let Some(producer) = self.producers.remove(id) {
             self.end_producer(producer);
+        }
+    }
+
+    /// Consumers of `old` go over to the place of `new`, which is yet to be pulled.
+    fn rename_producer(&mut self, old: &ProducerId, new: ProducerId) {
+        if self.producers.contains_key(old) && *old != new {
+            let key = self.keys.producer();
+            self.install(new, Producer { key, peer: None, pipe: None }, Some(old.clone()));
         }
     }
 
@@ -371,24 +378,6 @@ impl RouterState {
         let key = self.keys.producer();
         self.install(id.clone(), Producer { key, peer: None, pipe: None }, None);
         key
-    }
-
-    fn ask_stats(&mut self, wish: StatsWish, reply: Reply<serde_json::Value>) {
-        let of = match &wish {
-            StatsWish::Transport(id) => self.transports.get(id).map(|t| StatsOf::Transport(t.key)),
-            StatsWish::Producer(id) => self.producers.get(id).map(|p| StatsOf::Producer(p.key)),
-            StatsWish::Consumer(id) => self.consumers.get(id).map(|c| StatsOf::Consumer(c.key)),
-        };
-        let Some(of) = of else {
-            let _ = reply.send(Ok(serde_json::json!([])));
-            return;
-        };
-        let token = self.keys.token();
-        if self.stats.len() >= MAX_PENDING_STATS {
-            self.stats.pop_first();
-        }
-        self.stats.insert(token, (wish, reply));
-        self.command(Command::CollectStats { token, of });
     }
 
     fn close(&mut self) {

@@ -14,10 +14,18 @@ use crate::{
     worker::{EventSink, Worker, WorkerConfig, WorkerEvent, WorkerHandle},
 };
 
+/// What people are told whose room was on a thread that died.
+const THREAD_DIED: &str = "the node's media worker failed";
+
 /// What a worker is told.
 pub(crate) enum WorkerMsg {
     /// A router of a room works on this core.
-    RouterUp { seq: RouterSeq, router: ActorRef<RouterMsg>, room: ActorRef<RoomMsg> },
+    RouterUp {
+        seq: RouterSeq,
+        router: ActorRef<RouterMsg>,
+        room: ActorRef<RoomMsg>,
+        worker: WorkerHandle,
+    },
     /// It does not any more.
     RouterDown(RouterSeq),
     /// The room of a router has ended, perhaps without a word.
@@ -69,7 +77,11 @@ impl Actor for WorkerActor {
         state: &mut WorkerState,
     ) -> Result<(), ActorProcessingErr> {
         match message {
-            WorkerMsg::RouterUp { seq, router, room } => {
+            WorkerMsg::RouterUp { seq, router, room, worker } => {
+                // Made with the handle of a thread that died meanwhile.
+                if worker.is_dead() {
+                    let _ = room.cast(RoomMsg::Fail(THREAD_DIED.to_owned()));
+                }
                 state.routers.insert(seq, Routed { router, room });
             }
             WorkerMsg::RouterDown(seq) => {
@@ -84,7 +96,7 @@ impl Actor for WorkerActor {
             WorkerMsg::Thread(WorkerEvent::Facts(events)) => state.route(events),
             WorkerMsg::Thread(WorkerEvent::Died(reason)) => {
                 tracing::error!(worker = state.args.config.index, %reason, "a worker thread died");
-                state.end_rooms("the node's media worker failed");
+                state.end_rooms(THREAD_DIED);
                 state.handle = spawn(&myself, &state.args)?;
             }
         }

@@ -5,7 +5,7 @@
 use std::{
     collections::{BTreeMap, BTreeSet},
     sync::Arc,
-    time::Instant,
+    time::{Duration, Instant},
 };
 
 use ractor::{Actor, ActorProcessingErr, ActorRef, SupervisionEvent};
@@ -36,6 +36,9 @@ use crate::{
     worker::WorkerHandle,
     worker_actor::WorkerMsg,
 };
+
+/// Longest wait for a link's actor to end: it never waits for anything itself.
+const LAST_WORDS: Duration = Duration::from_secs(1);
 
 /// What a node is told.
 pub(crate) enum NodeMsg {
@@ -89,6 +92,9 @@ pub(crate) enum NodeMsg {
     Metrics(Reply<Vec<Metric>>),
     /// Everything ends.
     Stop(Reply<()>),
+    /// Ends all links, for tests of links that flap.
+    #[cfg(test)]
+    CutLinks,
 }
 
 /// A room of this node.
@@ -99,8 +105,8 @@ pub(super) struct Room {
     pub(super) record: RoomRecord,
     pub(super) worker: usize,
     pub(super) router: RouterSeq,
-    /// Its peers are being sent away for good.
-    pub(super) deleted: bool,
+    /// Since when the registry has had no record of it.
+    pub(super) unrecorded: Option<Instant>,
 }
 
 pub(super) struct Core {
@@ -122,6 +128,8 @@ pub(crate) struct NodeTree {
     pub(super) cores: BTreeMap<usize, Core>,
     pub(super) rooms: BTreeMap<RoomId, Room>,
     pub(super) links: BTreeMap<NodeId, LinkSlot>,
+    /// The last one of each node that has no link; as many as nodes have been linked.
+    pub(super) ended_links: BTreeMap<NodeId, ActorRef<LinkMsg>>,
     pub(super) waiting: Waitlist,
     pub(super) next_router: u32,
     pub(super) state: NodeState,
@@ -225,6 +233,9 @@ impl NodeTree {
                 }
             }
             NodeMsg::RemoteLoad { node, load, state } => {
+                if !self.view.is_linked(&node) {
+                    return;
+                }
                 self.view.on_load(Instant::now(), node, load, state);
                 self.publish_nodes();
             }
@@ -233,42 +244,25 @@ impl NodeTree {
             NodeMsg::RoomEmpty { room, opened } => self.room_empty(&room, opened),
             NodeMsg::RoomEnded { room, actor } => self.room_ended(&room, &actor),
             NodeMsg::Tick => self.tick(),
+            #[cfg(test)]
+            NodeMsg::CutLinks => self.endpoint.set_targets(Vec::new()),
             other => self.handle_admin(other),
         }
     }
 
     fn on_registry(&mut self, event: WatchEvent) {
-        let listed = matches!(event, WatchEvent::Snapshot(_));
-        let changed = self.view.on_registry(event);
+        let changed = self.view.on_registry(Instant::now(), event);
         for (room, record) in changed {
             match (self.rooms.get_mut(&room), record) {
                 (Some(here), Some(record)) if here.record != record => {
                     here.record = record.clone();
                     let _ = here.actor.cast(RoomMsg::Record(record));
                 }
-                // Somebody tidied up a room that still has peers here: it is wanted.
-                (Some(here), None) if !here.deleted => {
-                    let known = Some(here.record.clone());
-                    let _ = self.registry.cast(RegistryMsg::Ensure { room, known });
-                }
                 _ => {}
             }
         }
-        if listed {
-            self.restore_rooms();
-        }
         self.endpoint.set_targets(self.view.targets());
         self.publish_nodes();
-    }
-
-    /// A registry that came back empty: the rooms that have peers here are wanted.
-    fn restore_rooms(&self) {
-        for (room, here) in &self.rooms {
-            if self.view.record(room).is_none() && !here.deleted {
-                let (room, known) = (room.clone(), Some(here.record.clone()));
-                let _ = self.registry.cast(RegistryMsg::Ensure { room, known });
-            }
-        }
     }
 
     pub(super) fn publish_nodes(&self) {
@@ -279,6 +273,10 @@ impl NodeTree {
         let node = link.node().clone();
         tracing::info!(%node, "a link is up");
         self.link_down(&node);
+        if let Some(old) = self.ended_links.remove(&node) {
+            // What it was about to tell rooms must not come after what the new one tells them.
+            let _ = old.stop_and_wait(None, Some(LAST_WORDS)).await;
+        }
         let rooms = self.rooms.iter().map(|(id, room)| (id.clone(), room.actor.clone())).collect();
         let args = LinkArgs { link: link.clone(), node: self.myself.clone(), rooms };
         let (actor, _) = Actor::spawn_linked(None, LinkActor, args, self.myself.get_cell()).await?;
@@ -292,6 +290,7 @@ impl NodeTree {
     fn link_down(&mut self, node: &NodeId) {
         let Some(slot) = self.links.remove(node) else { return };
         slot.actor.stop(None);
+        self.ended_links.insert(node.clone(), slot.actor);
         self.view.link_down(node);
         self.endpoint.set_targets(self.view.targets());
         self.publish_nodes();
@@ -331,10 +330,11 @@ impl NodeTree {
         let _ = self.registry.cast(RegistryMsg::Presence(room.clone(), None));
     }
 
+    /// Its name is free at once: who joins now finds another room.
     pub(super) fn delete_here(&mut self, room: &RoomId) {
-        if let Some(here) = self.rooms.get_mut(room) {
-            here.deleted = true;
+        if let Some(here) = self.rooms.get(room) {
             let _ = here.actor.cast(RoomMsg::Delete);
+            self.forget_room(room);
         }
     }
 

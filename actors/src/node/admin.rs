@@ -53,12 +53,15 @@ impl NodeTree {
             NodeMsg::Drain(reply) => {
                 self.set_state(NodeState::Draining);
                 for room in self.rooms.values() {
-                    let _ = room.actor.cast(RoomMsg::Drain);
+                    let _ = room.actor.cast(RoomMsg::Drain(true));
                 }
                 let _ = reply.send(Ok(()));
             }
             NodeMsg::Undrain(reply) => {
                 self.set_state(NodeState::Up);
+                for room in self.rooms.values() {
+                    let _ = room.actor.cast(RoomMsg::Drain(false));
+                }
                 let _ = reply.send(Ok(()));
             }
             NodeMsg::Readiness(reply) => drop(reply.send(Ok(self.readiness()))),
@@ -97,6 +100,7 @@ impl NodeTree {
         let now = Instant::now();
         let own = self.shared.config.id.clone();
         let decision = self.view.place(now, &room, &record.policy, here_has_room, region, None);
+        self.view.reserve(now, &room, &decision);
         let node = match decision {
             Decision::Here => own.clone(),
             Decision::Node(node) => node,

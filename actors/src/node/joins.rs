@@ -19,7 +19,7 @@ use crate::{
     fresh,
     limits::PENDING_JOINS,
     link_actor::LinkMsg,
-    registry_actor::RegistryMsg,
+    registry_actor::{RegistryMsg, registry_lost},
     room::{RoomActor, RoomArgs, RoomMsg},
     router::RouterSeq,
     session::{Session, SessionRequest},
@@ -117,6 +117,10 @@ impl NodeTree {
         self.refresh_own();
         let now = Instant::now();
         let decision = self.view.place(now, &room, &policy, here_has_room, "", Some(&own));
+        // A peer that is let in counts at once: only what is sent elsewhere is reserved.
+        if decision != Decision::Here {
+            self.view.reserve(now, &room, &decision);
+        }
         if let Some(refusal) = self.refusal(decision, &room, join.resumes()) {
             self.refused += 1;
             return join.refuse(refusal);
@@ -126,6 +130,16 @@ impl NodeTree {
         }
         if let Some(record) = known {
             return match self.start_room(&room, record).await {
+                Ok(()) => self.send_to_room(&room, join),
+                Err(refusal) => join.refuse(refusal),
+            };
+        }
+        // A registry that is known not to answer is not waited for, least of all behind other calls.
+        if self.view.seen && !self.view.available {
+            if self.view.others_of(&room).is_empty() {
+                return join.refuse(registry_lost());
+            }
+            return match self.start_room(&room, RoomRecord::default()).await {
                 Ok(()) => self.send_to_room(&room, join),
                 Err(refusal) => join.refuse(refusal),
             };
@@ -227,8 +241,10 @@ impl NodeTree {
         let incarnation = record.incarnation;
         let presence = PresenceRecord { epoch: self.shared.epoch, incarnation };
         let _ = self.registry.cast(RegistryMsg::Presence(room.clone(), Some(presence)));
-        self.rooms
-            .insert(room.clone(), Room { actor, sent: 0, record, worker, router, deleted: false });
+        self.rooms.insert(
+            room.clone(),
+            Room { actor, sent: 0, record, worker, router, unrecorded: None },
+        );
         Ok(())
     }
 }

@@ -6,7 +6,10 @@ use starling_cluster::registry::RegistryError;
 use starling_proto::{link::LinkMessage, registry::NodeLoad};
 
 use super::actor::NodeTree;
-use crate::{limits::RECORD_EVERY, registry_actor::RegistryMsg};
+use crate::{
+    limits::{FORGET_AFTER, RECORD_EVERY, RESTORE_AFTER},
+    registry_actor::RegistryMsg,
+};
 
 impl NodeTree {
     pub(super) fn tick(&mut self) {
@@ -14,6 +17,35 @@ impl NodeTree {
         let due = self.record_written.is_none_or(|at| at.elapsed() >= RECORD_EVERY);
         if due {
             self.write_record();
+        }
+        self.restore_rooms();
+        self.forget_unused();
+    }
+
+    /// Rooms that have peers here and no record are wanted: the registry came back empty, or somebody
+    /// tidied up too much. Not at once, because the word of a deletion may come after its effect.
+    fn restore_rooms(&mut self) {
+        if !self.view.available {
+            return;
+        }
+        for (room, here) in &mut self.rooms {
+            if self.view.record(room).is_some() {
+                here.unrecorded = None;
+            } else if here.unrecorded.get_or_insert_with(Instant::now).elapsed() >= RESTORE_AFTER {
+                here.unrecorded = None;
+                let (room, known) = (room.clone(), Some(here.record.clone()));
+                let _ = self.registry.cast(RegistryMsg::Ensure { room, known });
+            }
+        }
+    }
+
+    /// Records of rooms whose nodes died, or of which the last two left at the same moment.
+    fn forget_unused(&mut self) {
+        for room in self.view.forgettable(Instant::now(), FORGET_AFTER) {
+            if !self.rooms.contains_key(&room) {
+                let revision = self.view.revision(&room);
+                let _ = self.registry.cast(RegistryMsg::Forget(room, revision));
+            }
         }
     }
 

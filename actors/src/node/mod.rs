@@ -43,6 +43,11 @@ pub(crate) type Reply<T> = oneshot::Sender<Result<T, Refusal>>;
 /// is 2 s.
 const PATIENCE: Duration = Duration::from_secs(5);
 
+/// Attempts at a join whose room ends under it. Each means that a room failed in that moment.
+const JOIN_TRIES: usize = 3;
+/// Between them: the node hears of a room's end within a scheduler's turn.
+const JOIN_PAUSE: Duration = Duration::from_millis(50);
+
 /// Whether a node should get new peers, and what is wrong with it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Readiness {
@@ -85,7 +90,8 @@ impl Node {
     /// # Errors
     /// `draining`, `wrong_node`, `no_capacity`, `peer_exists`, `registry_unavailable`, `limit_reached`.
     pub async fn open_session(&self, request: SessionRequest) -> Result<Session, Refusal> {
-        ask(&self.actor, |reply| NodeMsg::OpenSession(Box::new(request), reply)).await
+        let request = Box::new(request);
+        self.join(|reply| NodeMsg::OpenSession(request.clone(), reply)).await
     }
 
     /// Where a join to the room should go.
@@ -170,7 +176,8 @@ impl Node {
     /// As [`Node::open_session`].
     pub async fn create_peer(&self, room: &RoomId, peer: CreatePeer) -> Result<PeerInfo, Refusal> {
         let room = room.clone();
-        ask(&self.actor, |reply| NodeMsg::CreatePeer { room, peer, reply }).await
+        self.join(|reply| NodeMsg::CreatePeer { room: room.clone(), peer: peer.clone(), reply })
+            .await
     }
 
     /// Gives such a peer a plain RTP transport.
@@ -302,9 +309,27 @@ impl Node {
         ask(&self.actor, NodeMsg::Metrics).await.unwrap_or_default()
     }
 
+    /// Ends its links; the nodes are dialled again.
+    #[cfg(test)]
+    pub(crate) fn cut_links(&self) {
+        let _ = self.actor.cast(NodeMsg::CutLinks);
+    }
+
     pub(crate) async fn room_ref(&self, room: &RoomId) -> Result<ActorRef<RoomMsg>, Refusal> {
         let room = room.clone();
         ask(&self.actor, |reply| NodeMsg::RoomRef { room, reply }).await
+    }
+
+    /// Asks to let somebody into a room, and again if the room ended before it had looked at that: the
+    /// node starts another.
+    async fn join<T>(&self, message: impl Fn(Reply<T>) -> NodeMsg) -> Result<T, Refusal> {
+        for _ in 1..JOIN_TRIES {
+            if let Some(answer) = ask_once(&self.actor, &message).await {
+                return answer;
+            }
+            tokio::time::sleep(JOIN_PAUSE).await;
+        }
+        ask(&self.actor, message).await
     }
 
     async fn ask_peer<T: Send + 'static>(
@@ -324,15 +349,28 @@ pub(crate) async fn ask<M: ractor::Message, T>(
     actor: &ActorRef<M>,
     message: impl FnOnce(Reply<T>) -> M,
 ) -> Result<T, Refusal> {
+    let gone = || Err(ended().hint("try again; the log says what failed"));
+    ask_once(actor, message).await.unwrap_or_else(gone)
+}
+
+/// The same; nothing if whoever was to answer ended without looking at the question.
+async fn ask_once<M: ractor::Message, T>(
+    actor: &ActorRef<M>,
+    message: impl FnOnce(Reply<T>) -> M,
+) -> Option<Result<T, Refusal>> {
     let (reply, answer) = oneshot::channel();
-    let gone = || Refusal::new(Code::Internal, "this part of the node has just ended");
-    actor.cast(message(reply)).map_err(|_| gone().hint("try again"))?;
-    match tokio::time::timeout(PATIENCE, answer).await {
-        Ok(Ok(result)) => result,
-        Ok(Err(_)) => Err(gone().hint("try again; the log says what failed")),
-        Err(_) => Err(Refusal::new(Code::Internal, "the node did not answer in time")
-            .hint("it is overloaded, or the registry is slow; see /readyz")),
+    if actor.cast(message(reply)).is_err() {
+        return Some(Err(ended().hint("try again")));
     }
+    match tokio::time::timeout(PATIENCE, answer).await {
+        Ok(answer) => answer.ok(),
+        Err(_) => Some(Err(Refusal::new(Code::Internal, "the node did not answer in time")
+            .hint("it is overloaded, or the registry is slow; see /readyz"))),
+    }
+}
+
+fn ended() -> Refusal {
+    Refusal::new(Code::Internal, "this part of the node has just ended")
 }
 
 pub(crate) fn room_not_found(room: &RoomId) -> Refusal {

@@ -118,6 +118,7 @@ pub(super) async fn assemble(
         cores,
         rooms: BTreeMap::new(),
         links: BTreeMap::new(),
+        ended_links: BTreeMap::new(),
         waiting: Waitlist::default(),
         next_router: 0,
         state: NodeState::Up,

@@ -3,13 +3,14 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet},
-    time::Instant,
+    time::{Duration, Instant},
 };
 
 use starling_cluster::{
     decide::{
         placement::{Candidate, Decision, PlacementInput, place},
         reservations::Reservations,
+        standby::standby,
     },
     link::Target,
     registry::{Change, View, WatchEvent},
@@ -45,7 +46,13 @@ pub(super) struct ClusterView {
     /// Rooms of linked nodes.
     rooms_of: BTreeMap<NodeId, BTreeSet<RoomId>>,
     reservations: Reservations,
+    /// Rooms that are not to stay and that no node has, and since when.
+    unused: BTreeMap<RoomId, Instant>,
 }
+
+/// Unused rooms deleted at once: a node that died may have had thousands, which the registry need not
+/// hear of in one moment.
+const FORGET_AT_ONCE: usize = 64;
 
 impl ClusterView {
     pub(super) fn new(own: NodeRecord) -> Self {
@@ -60,11 +67,16 @@ impl ClusterView {
             linked: BTreeSet::new(),
             rooms_of: BTreeMap::new(),
             reservations: Reservations::default(),
+            unused: BTreeMap::new(),
         }
     }
 
     /// A registry event; answers the rooms whose record it changed, with what they are now.
-    pub(super) fn on_registry(&mut self, event: WatchEvent) -> Vec<(RoomId, Option<RoomRecord>)> {
+    pub(super) fn on_registry(
+        &mut self,
+        now: Instant,
+        event: WatchEvent,
+    ) -> Vec<(RoomId, Option<RoomRecord>)> {
         match event {
             WatchEvent::Snapshot(view) => {
                 (self.available, self.seen) = (true, true);
@@ -73,6 +85,7 @@ impl ClusterView {
                 let before = std::mem::replace(&mut self.registry, view);
                 before.nodes.into_iter().for_each(|(node, record)| self.keep(node, record));
                 self.kept.retain(|node, _| !self.registry.nodes.contains_key(node));
+                rooms.iter().for_each(|room| self.look_at(now, room));
                 rooms.into_iter().map(|room| (room.clone(), self.record(&room))).collect()
             }
             WatchEvent::Change(Change::Node(id, Some(record))) => {
@@ -91,14 +104,16 @@ impl ClusterView {
                     Some(value) => self.registry.rooms.insert(room.clone(), value),
                     None => self.registry.rooms.remove(&room),
                 };
+                self.look_at(now, &room);
                 let record = self.record(&room);
                 vec![(room, record)]
             }
             WatchEvent::Change(Change::Presence(room, node, value)) => {
                 match value {
-                    Some(value) => self.registry.presence.insert((room, node), value),
-                    None => self.registry.presence.remove(&(room, node)),
+                    Some(value) => self.registry.presence.insert((room.clone(), node), value),
+                    None => self.registry.presence.remove(&(room.clone(), node)),
                 };
+                self.look_at(now, &room);
                 Vec::new()
             }
             WatchEvent::Lost => {
@@ -106,6 +121,39 @@ impl ClusterView {
                 Vec::new()
             }
         }
+    }
+
+    /// Notes since when a room that is not to stay has had nobody.
+    fn look_at(&mut self, now: Instant, room: &RoomId) {
+        let passing = self.record(room).is_some_and(|record| !record.persistent);
+        if passing && self.present(room).next().is_none() {
+            self.unused.entry(room.clone()).or_insert(now);
+        } else {
+            self.unused.remove(room);
+        }
+    }
+
+    /// Rooms that have had nobody for `age`, and whose record this node is
+    /// to delete: any one would do, so it is the one that clients of the room would be sent to first.
+    /// Each is named again after another `age`.
+    pub(super) fn forgettable(&mut self, now: Instant, age: Duration) -> Vec<RoomId> {
+        if !self.available {
+            return Vec::new();
+        }
+        let due = self.unused.iter().filter(|(_, since)| now.duration_since(**since) >= age);
+        let due: Vec<_> = due.map(|(room, _)| room.clone()).take(FORGET_AT_ONCE).collect();
+        if due.is_empty() {
+            return due;
+        }
+        let nodes = self.reachable();
+        for room in &due {
+            self.unused.insert(room.clone(), now);
+        }
+        let mine = |room: &RoomId| {
+            let first = standby(room, &RoomPolicy::default(), &nodes, &BTreeSet::new(), 1);
+            self.others_of(room).is_empty() && first.first().is_none_or(|node| *node == self.here)
+        };
+        due.iter().filter(|room| mine(room)).cloned().collect()
     }
 
     fn keep(&mut self, node: NodeId, record: NodeRecord) {
@@ -138,6 +186,10 @@ impl ClusterView {
     }
 
     pub(super) fn on_room(&mut self, node: NodeId, room: RoomId, has: bool) {
+        // The last words of a link that is down.
+        if !self.linked.contains(&node) {
+            return;
+        }
         let rooms = self.rooms_of.entry(node).or_default();
         if has {
             rooms.insert(room)
@@ -160,10 +212,17 @@ impl ClusterView {
 
     /// Nodes with peers of the room, other than this one.
     pub(super) fn others_of(&self, room: &RoomId) -> BTreeSet<NodeId> {
-        let presence = self.registry.presence.keys().filter(|(of, _)| of == room);
         let told = self.rooms_of.iter().filter(|(_, rooms)| rooms.contains(room));
-        let nodes = presence.map(|(_, node)| node).chain(told.map(|(node, _)| node));
+        let nodes = self.present(room).chain(told.map(|(node, _)| node));
         nodes.filter(|node| **node != self.here).cloned().collect()
+    }
+
+    /// Nodes with peers of the room, as the registry has it.
+    fn present(&self, room: &RoomId) -> impl Iterator<Item = &NodeId> {
+        let least: NodeId = "-".parse().expect("an id of one character, the least one");
+        let presence = self.registry.presence.range((room.clone(), least)..);
+        let of_room = presence.take_while(move |((of, _), _)| of == room);
+        of_room.map(|((_, node), _)| node)
     }
 
     /// All nodes with their newest state, this one included.
@@ -203,9 +262,9 @@ impl ClusterView {
             .collect()
     }
 
-    /// Decides where a join goes, and counts it there.
+    /// Decides where a join goes.
     pub(super) fn place(
-        &mut self,
+        &self,
         now: Instant,
         room: &RoomId,
         policy: &RoomPolicy,
@@ -229,7 +288,7 @@ impl ClusterView {
                 linked: record.id == self.here || self.linked.contains(&record.id),
             })
             .collect();
-        let decision = place(&PlacementInput {
+        place(&PlacementInput {
             now,
             here: &self.here,
             room,
@@ -240,13 +299,16 @@ impl ClusterView {
             region,
             wanted,
             reservations: &self.reservations,
-        });
-        match &decision {
-            Decision::Here => self.reservations.reserve(now, room, &self.here.clone()),
-            Decision::Node(node) => self.reservations.reserve(now, room, &node.clone()),
+        })
+    }
+
+    /// Counts a join where it was placed, until it is there.
+    pub(super) fn reserve(&mut self, now: Instant, room: &RoomId, decision: &Decision) {
+        match decision {
+            Decision::Here => self.reservations.reserve(now, room, &self.here),
+            Decision::Node(node) => self.reservations.reserve(now, room, node),
             Decision::Refused(_) => {}
         }
-        decision
     }
 }
 
@@ -271,7 +333,8 @@ mod tests {
     fn view_with_a_linked_node() -> (ClusterView, NodeId) {
         let mut view = ClusterView::new(record("here"));
         let other: NodeId = "other".parse().unwrap();
-        view.on_registry(WatchEvent::Change(Change::Node(other.clone(), Some(record("other")))));
+        let event = WatchEvent::Change(Change::Node(other.clone(), Some(record("other"))));
+        view.on_registry(Instant::now(), event);
         view.link_up(other.clone());
         (view, other)
     }
@@ -279,7 +342,7 @@ mod tests {
     #[test]
     fn a_node_that_the_registry_loses_is_kept_while_its_link_is_up() {
         let (mut view, other) = view_with_a_linked_node();
-        view.on_registry(WatchEvent::Change(Change::Node(other.clone(), None)));
+        view.on_registry(Instant::now(), WatchEvent::Change(Change::Node(other.clone(), None)));
         assert_eq!(view.targets().len(), 1);
         assert!(view.reachable().contains_key(&other));
         view.link_down(&other);
@@ -289,9 +352,10 @@ mod tests {
     #[test]
     fn a_wiped_registry_changes_no_link() {
         let (mut view, other) = view_with_a_linked_node();
-        view.on_registry(WatchEvent::Snapshot(View::default()));
+        view.on_registry(Instant::now(), WatchEvent::Snapshot(View::default()));
         assert_eq!(view.targets().len(), 1);
-        view.on_registry(WatchEvent::Change(Change::Node(other, Some(record("other")))));
+        let back = WatchEvent::Change(Change::Node(other, Some(record("other"))));
+        view.on_registry(Instant::now(), back);
         assert_eq!(view.targets().len(), 1);
     }
 }

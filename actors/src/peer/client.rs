@@ -105,12 +105,12 @@ impl PeerState {
             ClientNotification::ResumeConsumer(id) => self.pause_consumer(&id, false),
             ClientNotification::RequestConsumerKeyFrame(id) => {
                 if self.consumers.contains_key(&id) {
-                    self.to_router(RouterMsg::KeyFrame(id));
+                    self.for_router(RouterMsg::KeyFrame(id));
                 }
             }
             ClientNotification::SetConsumerPreferredLayers(consumer, layers) => {
                 if self.consumers.contains_key(&consumer) {
-                    self.to_router(RouterMsg::PreferLayers { consumer, layers });
+                    self.for_router(RouterMsg::PreferLayers { consumer, layers });
                 }
             }
             // Priorities share out an estimated bandwidth; without one there is nothing to share.

@@ -14,7 +14,11 @@ use starling_proto::{
 
 use super::PeerState;
 use crate::{
-    fresh, limits::CONSUMERS_PER_PEER, room::RoomMsg, router::RouterMsg, session::ToClient,
+    fresh,
+    limits::CONSUMERS_PER_PEER,
+    room::{Consume, RoomMsg},
+    router::RouterMsg,
+    session::ToClient,
 };
 
 /// A consumer of this peer.
@@ -29,6 +33,10 @@ pub(super) struct Consumer {
 
 impl PeerState {
     pub(super) fn on_available(&mut self, peer: PeerId, entry: ProducerEntry) {
+        // A program says itself what it consumes, and a client without capabilities never does.
+        if self.capabilities.is_none() {
+            return;
+        }
         let id = entry.id.clone();
         self.available.insert(id.clone(), (peer, entry));
         self.consume(&id);
@@ -94,7 +102,7 @@ impl PeerState {
         rtp: RtpParameters,
         paused: bool,
     ) {
-        self.to_room(RoomMsg::Consume {
+        self.to_room(RoomMsg::Consume(Box::new(Consume {
             peer: self.myself.clone(),
             transport: transport.clone(),
             consumer: consumer.clone(),
@@ -107,7 +115,19 @@ impl PeerState {
                 preferred: None,
                 pipe_layers: 0,
             }),
-        });
+        })));
+    }
+
+    /// The producer had moved before the room heard of the consumer, and so has the consumer here; or
+    /// it had ended, and the consumer with it.
+    pub(super) fn consume_again(&mut self, mut refused: Consume) {
+        let Some(consumer) = self.consumers.get(&refused.consumer) else { return };
+        if consumer.producer == refused.producer {
+            return;
+        }
+        refused.producer = consumer.producer.clone();
+        refused.params.paused = !consumer.accepted || consumer.paused;
+        self.to_room(RoomMsg::Consume(Box::new(refused)));
     }
 
     pub(super) fn on_answer(&mut self, id: &ConsumerId, accepted: bool) {
@@ -117,14 +137,14 @@ impl PeerState {
         }
         consumer.accepted = true;
         let paused = consumer.paused;
-        self.to_router(RouterMsg::PauseConsumer { consumer: id.clone(), paused });
+        self.for_router(RouterMsg::PauseConsumer { consumer: id.clone(), paused });
     }
 
     pub(super) fn pause_consumer(&mut self, id: &ConsumerId, paused: bool) {
         let Some(consumer) = self.consumers.get_mut(id) else { return };
         consumer.paused = paused;
         if consumer.accepted {
-            self.to_router(RouterMsg::PauseConsumer { consumer: id.clone(), paused });
+            self.for_router(RouterMsg::PauseConsumer { consumer: id.clone(), paused });
         }
     }
 
@@ -156,18 +176,17 @@ impl PeerState {
 
     /// The same source under a new id: its consumer, if there is one, goes on; the client keeps what it
     /// has.
-    pub(super) fn on_replaced(&mut self, old: &ProducerId, entry: ProducerEntry) {
-        let Some((peer, before)) = self.available.remove(old) else { return };
-        let id = entry.id.clone();
-        let (was, is) = (before.paused, entry.paused);
+    pub(super) fn on_replaced(&mut self, peer: PeerId, old: &ProducerId, entry: ProducerEntry) {
+        let (id, is) = (entry.id.clone(), entry.paused);
         for consumer in self.consumers.values_mut().filter(|c| c.producer == *old) {
             consumer.producer = id.clone();
         }
-        self.available.insert(id.clone(), (peer, entry));
+        // Who joined after the old one ended and before this one began does not know the old one.
+        let was = self.available.remove(old).map_or(is, |(_, before)| before.paused);
+        self.on_available(peer, entry);
         if was != is {
             self.on_paused(&id, is);
         }
-        self.consume(&id);
     }
 
     pub(super) fn on_gone(&mut self, producer: &ProducerId) {

@@ -74,7 +74,8 @@ impl PeerState {
     fn add_plain(&self, id: &TransportId, rtp: SocketId, rtcp: Option<SocketId>, plain: &Plain) {
         let peer = self.myself.clone();
         let (comedia, srtp) = (plain.comedia, plain.srtp.is_some());
-        let plain = PlainSockets { rtp, rtcp, comedia, srtp };
+        let worker = self.args.worker.clone();
+        let plain = PlainSockets { worker, rtp, rtcp, comedia, srtp };
         self.to_router(RouterMsg::AddPlain { id: id.clone(), peer, plain });
     }
 

@@ -70,9 +70,10 @@ impl RoomState {
     /// The peer's session is on another node now. Where it was here, it is over.
     fn peer_moved(&mut self, peer: PeerId, from: &NodeId, to: NodeId) {
         let own = &self.args.shared.config.id;
+        let winner = self.replica.peer(&peer).map_or(u64::MAX, |view| view.entry.incarnation);
         if from == own
             && to != *own
-            && let Some(here) = self.here.get(&peer)
+            && let Some(here) = self.here.get(&peer).filter(|here| here.incarnation < winner)
         {
             let reason = "the peer continued on another node".to_owned();
             let _ = here.actor.cast(PeerMsg::Close { code: 4000, reason });
@@ -93,7 +94,8 @@ impl RoomState {
         self.move_pull(node, old, &producer);
         let entry = Box::new(producer);
         self.each_other(peer, |to| {
-            let _ = to.cast(PeerMsg::Replaced { old: old.clone(), entry: entry.clone() });
+            let (peer, old, entry) = (peer.clone(), old.clone(), entry.clone());
+            let _ = to.cast(PeerMsg::Replaced { peer, old, entry });
         });
     }
 

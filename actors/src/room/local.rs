@@ -9,9 +9,9 @@ use starling_media::command::ProducerParams;
 use starling_proto::{
     Code, PeerId, Refusal, TransportId,
     json::Json,
-    rest::{ConsumerCreated, CreateConsumer, PeerInfo, ProducerInfo},
+    rest::PeerInfo,
     roster::{PeerEntry, ProducerEntry},
-    signal::{JoinAnswer, PeerSummary, ResumeOffer, ServerNotification},
+    signal::{JoinAnswer, PeerSummary},
 };
 use tokio::sync::{Semaphore, mpsc};
 
@@ -19,7 +19,7 @@ use super::RoomState;
 use crate::{
     fresh,
     limits::PEERS_PER_ROOM,
-    node::{Reply, Shared},
+    node::Shared,
     peer::{PeerActor, PeerArgs, PeerMsg},
     router::RouterMsg,
     session::{FromClient, Grants, INBOX, OUTBOX, Session, SessionRequest, ToClient},
@@ -33,8 +33,18 @@ pub(super) struct Here {
     /// It came with a ticket: a peer of that id elsewhere is the same peer.
     resumed: bool,
     /// Its client, to be told when its actor can no longer do it.
-    outbox: Option<mpsc::Sender<ToClient>>,
+    pub(super) outbox: Option<mpsc::Sender<ToClient>>,
+    /// The session that it resumes here, which goes on until this one has joined: if it ended before,
+    /// the others would see the peer leave and come again.
+    resumes: Option<ActorRef<PeerMsg>>,
     _counted: Counted,
+}
+
+impl Here {
+    /// It is about to take the place of a session that the room shows.
+    fn is_heir(&self) -> bool {
+        self.resumed && !self.joined
+    }
 }
 
 /// Counts a session while it exists, also if its room ends by a panic.
@@ -72,6 +82,7 @@ impl RoomState {
             joined: false,
             resumed: resumed.is_some(),
             outbox: Some(outbox),
+            resumes: None,
             _counted: Counted::new(&self.args.shared),
         };
         self.admit(request.peer, here);
@@ -98,6 +109,7 @@ impl RoomState {
             joined: true,
             resumed: false,
             outbox: None,
+            resumes: None,
             _counted: Counted::new(&self.args.shared),
         };
         self.admit(peer.clone(), here);
@@ -164,13 +176,16 @@ impl RoomState {
         Ok(actor)
     }
 
-    /// A newer session of the same peer ends the older one here.
-    fn admit(&mut self, peer: PeerId, here: Here) {
-        self.opened += 1;
-        if let Some(old) = self.here.insert(peer, here) {
-            let reason = "the peer continued in another session".to_owned();
-            let _ = old.actor.cast(PeerMsg::Close { code: 4000, reason });
+    /// A newer session of the same peer ends the older one here: at once, or when it has joined.
+    fn admit(&mut self, peer: PeerId, mut here: Here) {
+        if let Some(old) = self.here.remove(&peer) {
+            let shown = if old.joined { Some(old.actor.clone()) } else { old.resumes.clone() };
+            here.resumes = shown.filter(|_| here.resumed);
+            if here.resumes.is_none() || !old.joined {
+                supersede(&old.actor);
+            }
         }
+        self.here.insert(peer, here);
     }
 
     pub(super) fn join(
@@ -185,19 +200,21 @@ impl RoomState {
         else {
             return;
         };
-        // Two clients took the same id on two nodes at once: the room's view decides, as for `open`.
-        let elsewhere = self
-            .replica
-            .peer(peer)
-            .is_some_and(|view| !view.lost && *view.node != self.args.shared.config.id);
-        if elsewhere && !here.resumed {
+        // Two clients took the same id on two nodes at once: the room's view decides, as for `open`; of
+        // two that resumed, the later one.
+        let own = &self.args.shared.config.id;
+        let elsewhere = self.replica.peer(peer).filter(|view| view.node != own);
+        if elsewhere.is_some_and(|view| {
+            (!view.lost && !here.resumed) || view.entry.incarnation >= incarnation
+        }) {
             let reason = format!("a peer '{peer}' is in the room");
             let _ = here.actor.cast(PeerMsg::Close { code: 4000, reason });
             return;
         }
         here.joined = true;
-        let actor = here.actor.clone();
+        let (actor, old) = (here.actor.clone(), here.resumes.take());
         self.take_in(peer, incarnation, display_name, device);
+        old.iter().for_each(supersede);
         let answer = self.join_answer(peer, incarnation);
         let _ = actor.cast(PeerMsg::Joined { request, answer: json!(answer) });
         for view in self.replica.peers().filter(|view| view.entry.id != *peer) {
@@ -205,6 +222,11 @@ impl RoomState {
                 let (peer, entry) = (view.entry.id.clone(), Box::new(entry.clone()));
                 let _ = actor.cast(PeerMsg::Available { peer, entry });
             }
+        }
+        if self.draining
+            && let Some(here) = self.here.get(peer)
+        {
+            self.tell_to_move(peer, here);
         }
     }
 
@@ -242,8 +264,14 @@ impl RoomState {
     }
 
     pub(super) fn peer_ended(&mut self, peer: &PeerId, incarnation: u64) {
-        if self.here.get(peer).is_some_and(|here| here.incarnation == incarnation) {
-            self.here.remove(peer);
+        match self.here.get(peer) {
+            Some(here) if here.incarnation == incarnation => {
+                let ended = self.here.remove(peer);
+                ended.and_then(|here| here.resumes).iter().for_each(supersede);
+            }
+            // Its heir takes its place when it joins, and leaves for both if it does not.
+            Some(here) if here.is_heir() && here.incarnation > incarnation => return,
+            Some(_) | None => {}
         }
         let local = self.replica.local_leave(Instant::now(), peer, incarnation);
         self.carry_out(local);
@@ -260,6 +288,11 @@ impl RoomState {
     ) {
         let here = self.here.get(peer).filter(|here| here.incarnation == incarnation);
         let Some(actor) = here.map(|here| here.actor.clone()) else { return };
+        // A session that another node has taken over is about to hear of it.
+        let own = &self.args.shared.config.id;
+        if self.replica.peer(peer).is_none_or(|view| view.node != own) {
+            return;
+        }
         let producer = entry.id.clone();
         let local = self.replica.local_produce(Instant::now(), peer, entry);
         let replaces = local.facts.iter().find_map(|fact| match fact {
@@ -278,50 +311,6 @@ impl RoomState {
         self.carry_out(local);
     }
 
-    pub(super) fn here(&self, peer: &PeerId) -> Result<&Here, Refusal> {
-        self.here.get(peer).ok_or_else(|| {
-            let at = self.replica.peer(peer).map(|view| view.node.clone());
-            let message = format!("there is no peer '{peer}' on this node");
-            let refusal = Refusal::new(Code::PeerNotFound, message);
-            match at {
-                Some(node) => refusal.hint(format!("it is on node '{node}': ask there")),
-                None => refusal,
-            }
-        })
-    }
-
-    pub(super) fn remove_peer(&mut self, peer: &PeerId) -> Result<(), Refusal> {
-        let here = self.here(peer)?;
-        let reason = "removed by an operator".to_owned();
-        let _ = here.actor.cast(PeerMsg::Close { code: 4000, reason });
-        Ok(())
-    }
-
-    pub(super) fn plain_consume(
-        &self,
-        peer: &PeerId,
-        transport: TransportId,
-        consumer: CreateConsumer,
-        reply: Reply<ConsumerCreated>,
-    ) {
-        let actor = match self.here(peer) {
-            Ok(here) => here.actor.clone(),
-            Err(refusal) => {
-                let _ = reply.send(Err(refusal));
-                return;
-            }
-        };
-        let Some((owner, entry)) = self.replica.producer(&consumer.producer_id) else {
-            let message = format!("the room has no producer '{}'", consumer.producer_id);
-            let _ = reply.send(Err(Refusal::new(Code::ProducerNotFound, message)
-                .hint("GET …/peers lists the producers of the room")));
-            return;
-        };
-        let of = (owner.entry.id.clone(), Box::new(entry.clone()));
-        let consumer = Box::new(consumer);
-        let _ = actor.cast(PeerMsg::PlainConsume { transport, consumer, of, reply });
-    }
-
     /// A peer's actor failed: its client is told to come again, and the room forgets it.
     pub(super) fn peer_failed(&mut self, id: ractor::ActorId) -> Option<PeerId> {
         let (peer, here) = self.here.iter().find(|(_, here)| here.actor.get_id() == id)?;
@@ -333,78 +322,12 @@ impl RoomState {
         self.peer_ended(&peer, incarnation);
         Some(peer)
     }
-
-    /// The room ends, and with it the peers' actors: their clients are told here.
-    pub(super) fn tell_clients(&self, code: u16, reason: &str) {
-        for outbox in self.here.values().filter_map(|here| here.outbox.as_ref()) {
-            let _ = outbox.try_send(ToClient::Close { code, reason: reason.to_owned() });
-        }
-    }
-
-    pub(super) fn send_away(&self, code: u16, reason: &str) {
-        for here in self.here.values() {
-            let _ = here.actor.cast(PeerMsg::Close { code, reason: reason.to_owned() });
-        }
-    }
-
-    /// Nodes came or went: peers learn where they would go now.
-    pub(super) fn renew_standby(&mut self) {
-        let version = self.args.shared.nodes_version();
-        if std::mem::replace(&mut self.nodes_version, version) == version {
-            return;
-        }
-        for (peer, here) in self.here.iter().filter(|(_, here)| here.joined) {
-            let offer = self.offer(peer, here);
-            let _ = here.actor.cast(PeerMsg::Tell(ServerNotification::StandbyChanged(offer)));
-        }
-    }
-
-    fn offer(&self, peer: &PeerId, here: &Here) -> ResumeOffer {
-        let (room, policy) = (&self.args.id, &self.args.record.policy);
-        self.args.shared.resume_offer(room, policy, peer, here.incarnation)
-    }
-
-    /// Tells each peer where to go; it leaves when it is there.
-    pub(super) fn drain(&self) {
-        for (peer, here) in &self.here {
-            let offer = self.offer(peer, here);
-            let reason = "this node is about to leave".to_owned();
-            let tell = |notification| {
-                let _ = here.actor.cast(PeerMsg::Tell(notification));
-            };
-            let nodes = offer.standby.clone();
-            tell(ServerNotification::StandbyChanged(offer));
-            tell(ServerNotification::MoveTo { nodes, reason });
-        }
-    }
-
-    pub(super) fn peer_infos(&self) -> Vec<PeerInfo> {
-        let infos = self.replica.peers().map(|view| PeerInfo {
-            id: view.entry.id.clone(),
-            display_name: view.entry.display_name.clone(),
-            node: view.node.clone(),
-            device: view.entry.device.0.clone(),
-            lost: view.lost,
-            producers: view.entry.producers.iter().map(producer_info).collect(),
-        });
-        infos.collect()
-    }
 }
 
-fn producer_info(entry: &ProducerEntry) -> ProducerInfo {
-    ProducerInfo {
-        id: entry.id.clone(),
-        kind: entry.kind,
-        rtp_type: entry.rtp_type,
-        source: entry.source.clone(),
-        paused: entry.paused,
-        mime_type: entry
-            .consumable
-            .0
-            .codecs
-            .first()
-            .map_or_else(String::new, |c| c.mime_type.clone()),
-    }
+/// Tells a session that the peer goes on in a newer one.
+fn supersede(old: &ActorRef<PeerMsg>) {
+    let reason = "the peer continued in another session".to_owned();
+    let _ = old.cast(PeerMsg::Close { code: 4000, reason });
 }
 
 /// Passes a client's messages to its peer. At most [`INBOX`] are unhandled at any time, although the

@@ -1,16 +1,16 @@
 //! Pipes of the room: producers of other nodes that somebody here consumes are pulled, once each;
 //! producers of this node are served to nodes that ask.
 
-use std::collections::BTreeSet;
-
-use ractor::ActorRef;
-use starling_media::command::ConsumerParams;
-use starling_proto::{
-    ConsumerId, NodeId, ProducerId, TransportId, flow::FlowId, link::LinkMessage,
-    roster::ProducerEntry,
+use std::{
+    collections::BTreeSet,
+    time::{Duration, Instant},
 };
 
-use super::RoomState;
+use starling_proto::{
+    ConsumerId, NodeId, ProducerId, flow::FlowId, link::LinkMessage, roster::ProducerEntry,
+};
+
+use super::{Consume, RoomState};
 use crate::{peer::PeerMsg, router::RouterMsg};
 
 /// A producer of another node, consumed here.
@@ -19,21 +19,21 @@ pub(super) struct Pull {
     /// Absent while the node is out of reach, or had no such producer.
     flow: Option<FlowId>,
     by: BTreeSet<ConsumerId>,
+    /// When the node was last asked why it does not flow.
+    asked: Option<Instant>,
 }
 
+/// How often a node is asked why it refuses a producer: a roster may be a megabyte.
+const ASK_AGAIN: Duration = Duration::from_secs(1);
+
 impl RoomState {
-    pub(super) fn consume(
-        &mut self,
-        peer: ActorRef<PeerMsg>,
-        transport: TransportId,
-        consumer: ConsumerId,
-        producer: ProducerId,
-        params: Box<ConsumerParams>,
-    ) {
-        let Some((owner, entry)) = self.replica.producer(&producer) else {
-            // It has just ended; the peer will hear of it.
+    pub(super) fn consume(&mut self, consume: Consume) {
+        let Some((owner, entry)) = self.replica.producer(&consume.producer) else {
+            // It has just ended or moved, which the peer will have heard of when it gets this back.
+            let _ = consume.peer.clone().cast(PeerMsg::NotConsumed(Box::new(consume)));
             return;
         };
+        let Consume { peer, transport, consumer, producer, params } = consume;
         let (node, entry) = (owner.node.clone(), entry.clone());
         self.consumers.insert(consumer.clone(), producer.clone());
         if node != self.args.shared.config.id {
@@ -60,13 +60,13 @@ impl RoomState {
             return;
         }
         let by = BTreeSet::from([consumer.clone()]);
-        self.pulls.insert(entry.id.clone(), Pull { node, flow: None, by });
-        self.open_pull(entry, None);
+        self.pulls.insert(entry.id.clone(), Pull { node, flow: None, by, asked: None });
+        self.open_pull(entry);
     }
 
     /// Asks the producer's node for it, on a new flow. No layers at first: the plane says which its
     /// consumers can use as soon as one of them may forward.
-    fn open_pull(&mut self, entry: &ProducerEntry, replaces: Option<ProducerId>) {
+    fn open_pull(&mut self, entry: &ProducerEntry) {
         let Some(pull) = self.pulls.get_mut(&entry.id) else { return };
         let Some(port) = self.links.get(&pull.node) else { return };
         let flow = port.new_flow(&self.args.id);
@@ -76,12 +76,8 @@ impl RoomState {
         let (room, producer) = (self.args.id.clone(), entry.id.clone());
         port.link.send(LinkMessage::PipeOpen { flow, room, producer, layers: 0 });
         let link = port.link.clone();
-        let _ = self.router.cast(RouterMsg::Pull {
-            entry: Box::new(entry.clone()),
-            flow,
-            link,
-            replaces,
-        });
+        let entry = Box::new(entry.clone());
+        let _ = self.router.cast(RouterMsg::Pull { entry, flow, link });
     }
 
     /// The source of `old` is `producer` now, on `node`: whoever consumed the one goes on with the
@@ -99,11 +95,19 @@ impl RoomState {
         }
         let of_it = self.consumers.iter().filter(|(_, of)| **of == producer.id);
         let by: BTreeSet<_> = of_it.map(|(consumer, _)| consumer.clone()).collect();
-        if local || by.is_empty() {
+        if local {
             return;
         }
-        self.pulls.insert(producer.id.clone(), Pull { node: node.clone(), flow: None, by });
-        self.open_pull(producer, Some(old.clone()));
+        if by.is_empty() {
+            let _ = self.router.cast(RouterMsg::RemoveProducer(old.clone()));
+            return;
+        }
+        // Also while the node cannot be reached, so that the consumers wait in the right place.
+        let (old, new) = (old.clone(), producer.id.clone());
+        let _ = self.router.cast(RouterMsg::RenameProducer { old, new });
+        let pull = Pull { node: node.clone(), flow: None, by, asked: None };
+        self.pulls.insert(producer.id.clone(), pull);
+        self.open_pull(producer);
     }
 
     pub(super) fn end_pull(&mut self, producer: &ProducerId) {
@@ -131,7 +135,7 @@ impl RoomState {
             let Some((owner, entry)) = found else { continue };
             if owner.node == node {
                 let entry = entry.clone();
-                self.open_pull(&entry, None);
+                self.open_pull(&entry);
             }
         }
     }
@@ -147,7 +151,7 @@ impl RoomState {
         let own = self.replica.producer(producer);
         let own = own.filter(|(owner, _)| *owner.node == self.args.shared.config.id);
         let Some((_, entry)) = own else {
-            port.link.send(LinkMessage::PipeRefused { flow });
+            port.refuse_flow(flow);
             return;
         };
         let (entry, link) = (Box::new(entry.clone()), port.link.clone());
@@ -161,12 +165,25 @@ impl RoomState {
         if let Some((producer, pull)) = pulled {
             pull.flow = None;
             let _ = self.router.cast(RouterMsg::Unpull(producer.clone()));
-            // Its roster is about to say why; if it does not, ours is wrong.
-            if let Some(port) = self.links.get(&node) {
-                port.link.send(LinkMessage::SnapshotWanted(self.args.id.clone()));
-            }
+            self.ask_about_dry(Instant::now());
             return;
         }
         let _ = self.router.cast(RouterMsg::Unserve { node, flow });
+    }
+
+    /// A node refused what its roster has: its next roster is about to say why, or ours is wrong. Asked
+    /// at most once a second, because a node that is full refuses again at once.
+    pub(super) fn ask_about_dry(&mut self, now: Instant) {
+        let mut asked = BTreeSet::new();
+        for pull in self.pulls.values_mut().filter(|pull| pull.flow.is_none()) {
+            let Some(port) = self.links.get(&pull.node) else { continue };
+            if pull.asked.is_some_and(|at| now.saturating_duration_since(at) < ASK_AGAIN) {
+                continue;
+            }
+            pull.asked = Some(now);
+            if asked.insert(pull.node.clone()) {
+                port.link.send(LinkMessage::SnapshotWanted(self.args.id.clone()));
+            }
+        }
     }
 }

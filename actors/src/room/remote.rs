@@ -15,6 +15,8 @@ use crate::link_actor::LinkPort;
 impl RoomState {
     pub(super) fn link_up(&mut self, port: LinkPort) {
         let node = port.node().clone();
+        // Whatever came late over an earlier link: on this one, nothing has been told yet.
+        self.members.remove(&node);
         self.links.insert(node, port);
     }
 
@@ -28,13 +30,15 @@ impl RoomState {
     }
 
     pub(super) fn node_has_room(&mut self, node: &NodeId) {
-        if self.members.insert(node.clone()) {
+        if self.links.contains_key(node) && self.members.insert(node.clone()) {
             self.send_snapshot(node);
         }
     }
 
     pub(super) fn node_left_room(&mut self, node: &NodeId) {
         self.members.remove(node);
+        // A room that failed there closed none of its pipes.
+        self.lose_pulls(node);
         let Some(port) = self.links.get(node) else { return };
         let facts = self.replica.node_gone(Instant::now(), node, port.link.epoch());
         self.apply(facts);

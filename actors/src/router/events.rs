@@ -1,10 +1,9 @@
 //! Facts of the worker, told to whom they concern.
 
-use serde_json::Value;
 use starling_media::{ConsumerKey, Event, event::IceState};
 use starling_proto::{ConsumerId, link::LinkMessage};
 
-use super::{Producer, RouterState, StatsWish};
+use super::{Producer, RouterState, stats::named};
 use crate::{peer::PeerMsg, transport::TransportMsg};
 
 impl RouterState {
@@ -57,15 +56,4 @@ impl RouterState {
             let _ = consumer.peer.cast(message(id.clone()));
         }
     }
-}
-
-/// The plane calls a transport by its key; clients know its id.
-fn named(mut stats: Value, wish: &StatsWish) -> Value {
-    let StatsWish::Transport(id) = wish else { return stats };
-    for entry in stats.as_array_mut().into_iter().flatten() {
-        if let Some(name) = entry.get_mut("transportId") {
-            *name = Value::String(id.to_string());
-        }
-    }
-    stats
 }

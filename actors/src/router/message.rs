@@ -15,7 +15,7 @@ use starling_proto::{
 
 #[cfg(test)]
 use crate::transport::TransportMsg;
-use crate::{node::Reply, peer::PeerMsg};
+use crate::{node::Reply, peer::PeerMsg, worker::WorkerHandle};
 
 /// What a router is told.
 pub(crate) enum RouterMsg {
@@ -45,6 +45,8 @@ pub(crate) enum RouterMsg {
     PauseProducer { producer: ProducerId, paused: bool },
     /// Gone for good.
     RemoveProducer(ProducerId),
+    /// Its source goes on under another id, on another node.
+    RenameProducer { old: ProducerId, new: ProducerId },
     /// A consumer of a local peer.
     Consume {
         transport: TransportId,
@@ -62,12 +64,7 @@ pub(crate) enum RouterMsg {
     /// Gone.
     RemoveConsumer(ConsumerId),
     /// A producer of another node is to be had on this flow.
-    Pull {
-        entry: Box<ProducerEntry>,
-        flow: FlowId,
-        link: Arc<dyn Link>,
-        replaces: Option<ProducerId>,
-    },
+    Pull { entry: Box<ProducerEntry>, flow: FlowId, link: Arc<dyn Link> },
     /// Its packets stop; its consumers wait.
     Unpull(ProducerId),
     /// Another node wants a producer on this flow.
@@ -87,15 +84,27 @@ pub(crate) enum RouterMsg {
     /// For the test of exit policies.
     #[cfg(test)]
     ToTransport(TransportId, TransportMsg),
+    /// A handler that panics, for the same.
+    #[cfg(test)]
+    Panic,
 }
 
-/// Sockets of a plain transport.
-#[derive(Clone, Copy, Debug)]
+/// Sockets of a plain transport: closed when this is dropped, wherever it got to.
+#[derive(Debug)]
 pub(crate) struct PlainSockets {
+    pub(crate) worker: WorkerHandle,
     pub(crate) rtp: SocketId,
     pub(crate) rtcp: Option<SocketId>,
     pub(crate) comedia: bool,
     pub(crate) srtp: bool,
+}
+
+impl Drop for PlainSockets {
+    fn drop(&mut self) {
+        std::iter::once(self.rtp).chain(self.rtcp).for_each(|socket| {
+            self.worker.release_plain(socket);
+        });
+    }
 }
 
 /// Statistics of what.

@@ -18,14 +18,8 @@ use crate::worker::PipeOut;
 
 impl RouterState {
     /// The producer is to be had on `flow`: a pipe transport and a producer on it, in the place of what
-    /// had its id (or `replaces`) until now.
-    pub(super) fn pull(
-        &mut self,
-        entry: ProducerEntry,
-        flow: FlowId,
-        link: Arc<dyn Link>,
-        replaces: Option<ProducerId>,
-    ) {
+    /// had its id until now.
+    pub(super) fn pull(&mut self, entry: ProducerEntry, flow: FlowId, link: Arc<dyn Link>) {
         let ProducerEntry { id, kind, paused, consumable, .. } = entry;
         let pipe = self.add_pipe(flow, link, PacketClass::Control);
         let rtp = pipe_parameters(&consumable.0);
@@ -33,7 +27,7 @@ impl RouterState {
         let key = self.keys.producer();
         let params = Box::new(ProducerParams { kind, rtp, mapping, paused });
         self.command(Command::Produce { transport: pipe.transport, producer: key, params });
-        self.install(id, Producer { key, peer: None, pipe: Some(pipe) }, replaces);
+        self.install(id, Producer { key, peer: None, pipe: Some(pipe) }, None);
     }
 
     /// The flow is dead; consumers keep their place.

@@ -3,4 +3,9 @@
 
 mod call;
 mod failpoints;
+mod leaks;
+mod media;
+mod races;
+mod registry;
+mod rtp;
 mod world;

@@ -23,24 +23,30 @@ use crate::{
 };
 
 /// Longest wait for anything that is to happen; a loaded test machine takes tens of milliseconds.
-const PATIENCE: Duration = Duration::from_secs(10);
+pub(super) const PATIENCE: Duration = Duration::from_secs(10);
 
 /// Nodes that know each other.
 pub(super) struct World {
-    registry: MemoryRegistry,
-    ca: DevCa,
+    pub(super) registry: MemoryRegistry,
+    pub(super) ca: DevCa,
+    pub(super) resume_within: Duration,
 }
 
 impl World {
     pub(super) fn new() -> Self {
         let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
-        Self { registry: MemoryRegistry::new(), ca: DevCa::new().expect("a new CA") }
+        let ca = DevCa::new().expect("a new CA");
+        Self { registry: MemoryRegistry::new(), ca, resume_within: RESUME_WITHIN }
     }
 
     pub(super) async fn node(&self, id: &str) -> Node {
+        Node::start(self.config(id)).await.expect("loopback has ports")
+    }
+
+    fn config(&self, id: &str) -> NodeConfig {
         let id: starling_proto::NodeId = id.parse().expect("a good id");
         let loopback = IpAddr::V4(Ipv4Addr::LOCALHOST);
-        let config = NodeConfig {
+        NodeConfig {
             region: String::new(),
             rtc_listen: vec![loopback],
             rtc_port: 0,
@@ -54,10 +60,22 @@ impl World {
             cluster_secret: b"a secret of this test's cluster".to_vec(),
             max_peers: 0,
             version: "test".into(),
-            resume_within: RESUME_WITHIN,
+            resume_within: self.resume_within,
             id,
-        };
-        Node::start(config).await.expect("loopback has ports")
+        }
+    }
+
+    /// A node that can be killed.
+    pub(super) async fn island(&self, id: &str) -> Island {
+        let runtime = tokio::runtime::Builder::new_multi_thread()
+            .worker_threads(1)
+            .enable_all()
+            .build()
+            .expect("a runtime");
+        let config = self.config(id);
+        let started = runtime.spawn(async { Node::start(config).await });
+        let node = started.await.expect("it starts").expect("loopback has ports");
+        Island { node, runtime: Some(runtime), registry: self.registry.clone() }
     }
 
     /// Nodes with links between all of them.
@@ -66,13 +84,45 @@ impl World {
         for id in ids {
             nodes.push(self.node(id).await);
         }
-        for node in &nodes {
-            until("all links are up", async || {
-                node.nodes().await.iter().filter(|info| info.linked).count() == N - 1
-            })
-            .await;
-        }
+        linked(&nodes.iter().collect::<Vec<_>>()).await;
         nodes.try_into().ok().expect("as many as asked for")
+    }
+}
+
+/// A node on a runtime of its own.
+pub(super) struct Island {
+    pub(super) node: Node,
+    runtime: Option<tokio::runtime::Runtime>,
+    registry: MemoryRegistry,
+}
+
+impl Island {
+    /// Ends it as SIGKILL does: nobody is told.
+    pub(super) fn kill(mut self) {
+        self.registry.kill(self.node.id());
+        self.end();
+    }
+
+    fn end(&mut self) {
+        if let Some(runtime) = self.runtime.take() {
+            runtime.shutdown_background();
+        }
+    }
+}
+
+impl Drop for Island {
+    fn drop(&mut self) {
+        self.end();
+    }
+}
+
+/// Waits until all links between the nodes are up.
+pub(super) async fn linked(nodes: &[&Node]) {
+    for node in nodes {
+        until("all links are up", async || {
+            node.nodes().await.iter().filter(|info| info.linked).count() == nodes.len() - 1
+        })
+        .await;
     }
 }
 
@@ -82,6 +132,37 @@ pub(super) async fn until(what: &str, mut holds: impl AsyncFnMut() -> bool) {
     while !holds().await {
         assert!(tokio::time::Instant::now() < end, "in vain waited until {what}");
         tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+}
+
+/// A figure, summed over workers.
+pub(super) async fn metric(node: &Node, name: &str) -> f64 {
+    node.metrics()
+        .await
+        .iter()
+        .filter(|metric| metric.name == name)
+        .map(|metric| metric.value)
+        .sum()
+}
+
+/// Waits until nothing is left of any peer, room or stream.
+pub(super) async fn all_zero(nodes: &[&Node]) {
+    const GAUGES: [&str; 5] = [
+        "starling_peers",
+        "starling_rooms",
+        "starling_consumers",
+        "starling_producers",
+        "starling_transports",
+    ];
+    for node in nodes {
+        for name in GAUGES {
+            let id = node.id();
+            until(&format!("{name} of {id} is 0"), async || metric(node, name).await == 0.0).await;
+        }
+        for worker in node.shared.workers() {
+            until("sockets are closed", async || worker.counters().plain_sockets == 0).await;
+        }
+        until("the registry has forgotten the room", async || node.rooms().await.is_empty()).await;
     }
 }
 
@@ -134,6 +215,12 @@ impl Client {
     /// Opens a session, makes both transports and joins, as mediasoup-demo's client does.
     pub(super) async fn join(node: &Node, id: &str, ticket: Option<String>) -> Self {
         let mut client = Self::open(node, id, ticket).await.expect("the node lets it in");
+        client.finish_join(id).await;
+        client
+    }
+
+    pub(super) async fn finish_join(&mut self, id: &str) {
+        let client = self;
         let caps = client.ask("getRouterRtpCapabilities", json!({})).await.expect("capabilities");
         let capabilities = caps["routerRtpCapabilities"].clone();
         let create = json!({"appData": {"direction": "producer"}});
@@ -142,7 +229,6 @@ impl Client {
         client.ask("createWebRtcTransport", create).await.expect("a transport");
         let join = json!({"displayName": id, "device": {}, "rtpCapabilities": capabilities});
         client.joined = client.ask("join", join).await.expect("it joins");
-        client
     }
 
     pub(super) fn ticket(&self) -> String {
