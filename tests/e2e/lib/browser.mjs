@@ -4,6 +4,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { chromium } from 'playwright-core';
+import { favour } from './namespace.mjs';
 import * as paths from './paths.mjs';
 import { bounded } from './wait.mjs';
 
@@ -17,7 +18,7 @@ const FLAGS = [
 ];
 
 /** What everybody's camera gives. */
-export const CAMERA = { width: '640', height: '360', fps: '12', layers: '3' };
+export const CAMERA = { width: '480', height: '272', fps: '12', layers: '3' };
 
 /**
  * One Chromium per person: contexts of one Chromium share its camera, and a page that opens or closes it
@@ -26,7 +27,7 @@ export const CAMERA = { width: '640', height: '360', fps: '12', layers: '3' };
 export class Browser {
   people = [];
 
-  async person(name, viewport = { width: 800, height: 520 }) {
+  async person(name, viewport = { width: 560, height: 360 }) {
     const profile = mkdtempSync(join(tmpdir(), 'starling-chromium-'));
     const context = await chromium.launchPersistentContext(profile, {
       executablePath: paths.chromium,
@@ -35,6 +36,7 @@ export class Browser {
       viewport,
       timeout: 30_000,
     });
+    favour();
     const person = new Person(name, context, context.pages()[0] ?? (await context.newPage()));
     this.people.push({ person, profile });
     return person;

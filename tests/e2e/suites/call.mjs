@@ -165,5 +165,5 @@ async function picture([person], file) {
   await person.page.setViewportSize({ width: 1280, height: 800 });
   await sleep(1500);
   await person.page.screenshot({ path: join(reports, file) });
-  await person.page.setViewportSize({ width: 800, height: 520 });
+  await person.page.setViewportSize({ width: 560, height: 360 });
 }
