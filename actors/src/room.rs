@@ -379,9 +379,10 @@ impl RoomState {
             return;
         }
         let (node, room, opened) = (self.args.node.clone(), self.args.id.clone(), self.opened);
+        let actor = self.myself.clone();
         tokio::spawn(async move {
             tokio::time::sleep(ROOM_LINGER).await;
-            let _ = node.cast(NodeMsg::RoomEmpty { room, opened });
+            let _ = node.cast(NodeMsg::RoomEmpty { room, actor, opened });
         });
     }
 }

@@ -59,7 +59,7 @@ pub(crate) enum NodeMsg {
     /// Another node's operator deleted a room.
     RoomDeletedElsewhere(RoomId),
     /// A room has had nobody for a while, after this many sessions.
-    RoomEmpty { room: RoomId, opened: u64 },
+    RoomEmpty { room: RoomId, actor: ActorRef<RoomMsg>, opened: u64 },
     /// A room has ended by itself.
     RoomEnded { room: RoomId, actor: ActorRef<RoomMsg> },
     /// Time to tell the load.
@@ -241,7 +241,7 @@ impl NodeTree {
             }
             NodeMsg::RemoteRoom { node, room, has } => self.view.on_room(node, room, has),
             NodeMsg::RoomDeletedElsewhere(room) => self.delete_here(&room),
-            NodeMsg::RoomEmpty { room, opened } => self.room_empty(&room, opened),
+            NodeMsg::RoomEmpty { room, actor, opened } => self.room_empty(&room, &actor, opened),
             NodeMsg::RoomEnded { room, actor } => self.room_ended(&room, &actor),
             NodeMsg::Tick => self.tick(),
             #[cfg(test)]
@@ -307,9 +307,10 @@ impl NodeTree {
         }
     }
 
-    fn room_empty(&mut self, room: &RoomId, opened: u64) {
-        // A session on its way to the room is one that the room has not counted.
-        let Some(here) = self.rooms.get(room).filter(|here| here.sent == opened) else { return };
+    fn room_empty(&mut self, room: &RoomId, actor: &ActorRef<RoomMsg>, opened: u64) {
+        // Of an earlier room of that name, or a session on its way that the room has not counted.
+        let said = |here: &&Room| here.actor.get_id() == actor.get_id() && here.sent == opened;
+        let Some(here) = self.rooms.get(room).filter(said) else { return };
         let _ = here.actor.cast(RoomMsg::Close);
         let persistent = here.record.persistent;
         self.forget_room(room);

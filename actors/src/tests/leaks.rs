@@ -16,6 +16,19 @@ async fn a_refused_join_does_not_keep_its_room() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn the_end_of_a_room_does_not_end_the_next_one_of_its_name() {
+    let node = World::new().node("n1").await;
+    drop(Client::join(&node, "ann", None).await);
+    until("ann has left", async || node.peers(&room()).await.is_ok_and(|all| all.is_empty())).await;
+    node.room_ref(&room()).await.unwrap().cast(RoomMsg::Panic).unwrap();
+    until("the room is gone", async || node.room_ref(&room()).await.is_err()).await;
+    let mut bob = Client::join(&node, "bob", None).await;
+    tokio::time::sleep(crate::limits::ROOM_LINGER + std::time::Duration::from_secs(1)).await;
+    bob.ask("getRtcStatsUrl", serde_json::json!({})).await.unwrap();
+    assert!(node.peers(&room()).await.is_ok_and(|all| all.len() == 1));
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn peers_that_panic_leave_nothing() {
     let [one, two] = World::new().nodes(["n1", "n2"]).await;
     let camera = Camera::start(&one, "cam", 1).await;
