@@ -31,7 +31,7 @@ use crate::{
     session::{FromClient, Grants, ToClient},
     worker::WorkerHandle,
 };
-use consumers::Consumer;
+use consumers::{Available, Consumer};
 use transports::Transport;
 
 /// What a peer is told.
@@ -45,9 +45,9 @@ pub(crate) enum PeerMsg {
     /// The room took it in; the answer to its `join`.
     Joined { request: u32, answer: Value },
     /// A producer of another peer is there, or is now this.
-    Available { peer: PeerId, entry: Box<ProducerEntry> },
+    Available { peer: PeerId, entry: Arc<ProducerEntry> },
     /// A producer of another peer goes on under another id.
-    Replaced { peer: PeerId, old: ProducerId, entry: Box<ProducerEntry> },
+    Replaced { peer: PeerId, old: ProducerId, entry: Arc<ProducerEntry> },
     /// The room does not know the producer that it was to consume, any more.
     NotConsumed(Box<Consume>),
     /// It is gone.
@@ -129,7 +129,7 @@ pub(crate) struct PeerState {
     producers: BTreeMap<ProducerId, Own>,
     consumers: BTreeMap<ConsumerId, Consumer>,
     /// Producers of others, consumed or not yet.
-    available: BTreeMap<ProducerId, (PeerId, ProducerEntry)>,
+    available: BTreeMap<ProducerId, Available>,
     next_mid: u64,
     /// Of all its producers, once it has produced.
     cname: Option<String>,
@@ -204,8 +204,8 @@ impl PeerState {
                 self.joined = true;
                 self.tell(ToClient::Response { id: request, result: Ok(answer) });
             }
-            PeerMsg::Available { peer, entry } => self.on_available(peer, *entry),
-            PeerMsg::Replaced { peer, old, entry } => self.on_replaced(peer, &old, *entry),
+            PeerMsg::Available { peer, entry } => self.on_available(peer, entry),
+            PeerMsg::Replaced { peer, old, entry } => self.on_replaced(peer, &old, entry),
             PeerMsg::NotConsumed(refused) => self.consume_again(*refused),
             PeerMsg::Gone(producer) => self.on_gone(&producer),
             PeerMsg::Paused { producer, paused } => self.on_paused(&producer, paused),

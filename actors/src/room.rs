@@ -4,6 +4,7 @@
 
 mod admin;
 mod away;
+mod entries;
 mod facts;
 mod local;
 mod pipes;
@@ -39,6 +40,7 @@ use crate::{
     worker::WorkerHandle,
     worker_actor::WorkerMsg,
 };
+use entries::Entries;
 use local::Here;
 use pipes::Pull;
 
@@ -167,6 +169,7 @@ pub(crate) struct RoomState {
     consumers: BTreeMap<ConsumerId, ProducerId>,
     /// Names that peers here were told.
     names: BTreeMap<PeerId, String>,
+    entries: Entries,
     /// The version of the nodes that peers' standby lists were made from.
     nodes_version: u64,
     /// Joins taken up so far, refused ones included: tells the node whether it and the room agree that
@@ -211,6 +214,7 @@ impl Actor for RoomActor {
             pulls: BTreeMap::new(),
             consumers: BTreeMap::new(),
             names: BTreeMap::new(),
+            entries: Entries::default(),
             nodes_version: args.shared.nodes_version(),
             opened: 0,
             draining: false,

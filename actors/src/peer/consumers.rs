@@ -1,6 +1,8 @@
 //! The peer's consumers: one for each producer of the others that it can decode. Made paused, resumed
 //! when the client has accepted it, so that no key frame is lost on a client that is not ready.
 
+use std::sync::Arc;
+
 use serde_json::{Value, json};
 use starling_media::{
     command::ConsumerParams,
@@ -31,14 +33,22 @@ pub(super) struct Consumer {
     paused: bool,
 }
 
+/// A producer of another peer. The room's peers share what it says.
+pub(super) struct Available {
+    peer: PeerId,
+    entry: Arc<ProducerEntry>,
+    /// Newer than the entry's.
+    paused: bool,
+}
+
 impl PeerState {
-    pub(super) fn on_available(&mut self, peer: PeerId, entry: ProducerEntry) {
+    pub(super) fn on_available(&mut self, peer: PeerId, entry: Arc<ProducerEntry>) {
         // A program says itself what it consumes, and a client without capabilities never does.
         if self.capabilities.is_none() {
             return;
         }
-        let id = entry.id.clone();
-        self.available.insert(id.clone(), (peer, entry));
+        let (id, paused) = (entry.id.clone(), entry.paused);
+        self.available.insert(id.clone(), Available { peer, entry, paused });
         self.consume(&id);
     }
 
@@ -51,7 +61,7 @@ impl PeerState {
     fn consume(&mut self, producer: &ProducerId) {
         let Some(transport) = self.receiving_transport().cloned() else { return };
         let Some(capabilities) = &self.capabilities else { return };
-        let Some((peer, entry)) = self.available.get(producer) else { return };
+        let Some(Available { peer, entry, paused }) = self.available.get(producer) else { return };
         let consumed = self.consumers.values().any(|consumer| consumer.producer == *producer);
         if consumed || self.consumers.len() >= CONSUMERS_PER_PEER {
             return;
@@ -68,7 +78,7 @@ impl PeerState {
         let made = consumer_parameters(&entry.consumable.0, capabilities, options, &mut rng);
         let Ok(rtp) = made else { return };
         self.next_mid += 1;
-        let (peer, entry) = (peer.clone(), entry.clone());
+        let (peer, entry, producer_paused) = (peer.clone(), entry.clone(), *paused);
         let consumer: ConsumerId = fresh::id();
         self.start_consumer(&consumer, &transport, &entry, rtp.clone(), true);
         self.consumers.insert(
@@ -85,11 +95,11 @@ impl PeerState {
             peer_id: peer,
             transport_id: transport,
             consumer_id: consumer,
-            producer_id: entry.id,
+            producer_id: entry.id.clone(),
             kind: entry.kind,
             rtp_parameters: rtp,
             rtp_type: entry.rtp_type,
-            producer_paused: entry.paused,
+            producer_paused,
             consumer_score: json!({"score": 10, "producerScore": 10, "producerScores": [10]}),
         }))));
     }
@@ -176,13 +186,18 @@ impl PeerState {
 
     /// The same source under a new id: its consumer, if there is one, goes on; the client keeps what it
     /// has.
-    pub(super) fn on_replaced(&mut self, peer: PeerId, old: &ProducerId, entry: ProducerEntry) {
+    pub(super) fn on_replaced(
+        &mut self,
+        peer: PeerId,
+        old: &ProducerId,
+        entry: Arc<ProducerEntry>,
+    ) {
         let (id, is) = (entry.id.clone(), entry.paused);
         for consumer in self.consumers.values_mut().filter(|c| c.producer == *old) {
             consumer.producer = id.clone();
         }
         // Who joined after the old one ended and before this one began does not know the old one.
-        let was = self.available.remove(old).map_or(is, |(_, before)| before.paused);
+        let was = self.available.remove(old).map_or(is, |before| before.paused);
         self.on_available(peer, entry);
         if was != is {
             self.on_paused(&id, is);
@@ -198,8 +213,8 @@ impl PeerState {
     }
 
     pub(super) fn on_paused(&mut self, producer: &ProducerId, paused: bool) {
-        if let Some((_, entry)) = self.available.get_mut(producer) {
-            entry.paused = paused;
+        if let Some(available) = self.available.get_mut(producer) {
+            available.paused = paused;
         }
         for consumer_id in self.consumers_of(producer) {
             self.notify(if paused {

@@ -46,7 +46,7 @@ impl RoomState {
                 );
             }
             Fact::ProducerAdded { peer, producer, .. } => {
-                let entry = Box::new(producer);
+                let entry = self.entries.share(&producer);
                 self.each_other(&peer.clone(), |to| {
                     let (peer, entry) = (peer.clone(), entry.clone());
                     let _ = to.cast(PeerMsg::Available { peer, entry });
@@ -92,7 +92,8 @@ impl RoomState {
         producer: ProducerEntry,
     ) {
         self.move_pull(node, old, &producer);
-        let entry = Box::new(producer);
+        self.entries.forget(old);
+        let entry = self.entries.share(&producer);
         self.each_other(peer, |to| {
             let (peer, old, entry) = (peer.clone(), old.clone(), entry.clone());
             let _ = to.cast(PeerMsg::Replaced { peer, old, entry });
@@ -103,6 +104,7 @@ impl RoomState {
         self.each_other(peer, |to| {
             let _ = to.cast(PeerMsg::Gone(producer.clone()));
         });
+        self.entries.forget(producer);
         self.end_pull(producer);
         let _ = self.router.cast(RouterMsg::RemoveProducer(producer.clone()));
     }

@@ -219,7 +219,7 @@ impl RoomState {
         let _ = actor.cast(PeerMsg::Joined { request, answer: json!(answer) });
         for view in self.replica.peers().filter(|view| view.entry.id != *peer) {
             for entry in &view.entry.producers {
-                let (peer, entry) = (view.entry.id.clone(), Box::new(entry.clone()));
+                let (peer, entry) = (view.entry.id.clone(), self.entries.share(entry));
                 let _ = actor.cast(PeerMsg::Available { peer, entry });
             }
         }
