@@ -309,6 +309,12 @@ impl Node {
         ask(&self.actor, NodeMsg::Metrics).await.unwrap_or_default()
     }
 
+    /// Which life of the node this is.
+    #[cfg(test)]
+    pub(crate) fn epoch(&self) -> u64 {
+        self.shared.epoch
+    }
+
     /// Ends its links; the nodes are dialled again.
     #[cfg(test)]
     pub(crate) fn cut_links(&self) {

@@ -125,6 +125,20 @@ async fn a_draining_node_names_another() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_node_takes_as_many_peers_as_it_may_and_no_more() {
+    let node = World { max_peers: 4, ..World::new() }.node("n1").await;
+    let mut in_it = Vec::new();
+    for id in ["ann", "bob", "eve", "joe"] {
+        in_it.push(Client::join(&node, id, None).await);
+    }
+    let refused = Client::open(&node, "zoe", None).await.err().map(|refusal| refusal.code);
+    assert_eq!(refused, Some(Code::NoCapacity));
+    in_it.pop();
+    until("joe has left", async || node.peers(&room()).await.unwrap().len() == 3).await;
+    Client::join(&node, "zoe", None).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn an_empty_room_is_forgotten() {
     let node = World::new().node("n1").await;
     let ann = Client::join(&node, "ann", None).await;

@@ -5,6 +5,7 @@ mod call;
 mod failpoints;
 mod leaks;
 mod media;
+mod moves;
 mod races;
 mod registry;
 mod rtp;

@@ -30,13 +30,14 @@ pub(super) struct World {
     pub(super) registry: MemoryRegistry,
     pub(super) ca: DevCa,
     pub(super) resume_within: Duration,
+    pub(super) max_peers: u32,
 }
 
 impl World {
     pub(super) fn new() -> Self {
         let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
         let ca = DevCa::new().expect("a new CA");
-        Self { registry: MemoryRegistry::new(), ca, resume_within: RESUME_WITHIN }
+        Self { registry: MemoryRegistry::new(), ca, resume_within: RESUME_WITHIN, max_peers: 0 }
     }
 
     pub(super) async fn node(&self, id: &str) -> Node {
@@ -58,7 +59,7 @@ impl World {
             api_url: format!("http://{id}.test"),
             registry: Arc::new(self.registry.for_node(id.clone())),
             cluster_secret: b"a secret of this test's cluster".to_vec(),
-            max_peers: 0,
+            max_peers: self.max_peers,
             version: "test".into(),
             resume_within: self.resume_within,
             id,
