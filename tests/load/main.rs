@@ -1,5 +1,5 @@
-//! Load for a node, and what it costs: `starling-load bench` measures, the other commands send and
-//! receive.
+//! Load for a node, and what it costs: `starling-load bench` measures, `starling-load run` publishes to and
+//! subscribes in a room of a running node.
 #![expect(clippy::print_stdout, reason = "tables are what it is for")]
 
 mod bench;
@@ -8,6 +8,8 @@ mod drive;
 mod floor;
 mod measure;
 mod memory;
+mod plain;
+mod run;
 mod shape;
 mod sink;
 mod subject;
@@ -15,29 +17,43 @@ mod sys;
 
 use std::{path::PathBuf, process::ExitCode};
 
+const USAGE: &str = "\
+usage: starling-load bench [--quick] [part]
+         forward, latency, pipe, memory, joins, dtls; all into target/reports/bench.json
+       starling-load run [--mode plain|srtp|webrtc] [--url http://127.0.0.1:4443] [--token ADMIN]
+         [--room load] [--shape video|audio] [--publishers 1] [--subscribers 3] [--seconds 10]";
+
 fn main() -> ExitCode {
     // Without it, dtls panics beside quinn.
     let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
-    let mut arguments = std::env::args().skip(1);
-    let command = arguments.next();
-    let rest: Vec<String> = arguments.collect();
-    match command.as_deref() {
-        Some("bench") => {
-            let quick = rest.iter().any(|word| word == "--quick");
-            let only = rest.iter().find(|word| !word.starts_with("--")).cloned();
-            let only = only.map(|word| &*word.leak());
-            let path = PathBuf::from("target/reports/bench.json");
-            match bench::run(&bench::BenchConfig { quick, only }, &path) {
-                Ok(()) => ExitCode::SUCCESS,
-                Err(error) => {
-                    eprintln!("bench: {error}");
-                    ExitCode::FAILURE
-                }
-            }
-        }
-        _ => {
-            eprintln!("usage: starling-load bench [--quick] [part]");
+    let mut words = std::env::args().skip(1);
+    let command = words.next();
+    let rest: Vec<String> = words.collect();
+    let done = match command.as_deref() {
+        Some("bench") => bench(&rest),
+        Some("run") => run(&rest),
+        _ => Err(USAGE.to_owned()),
+    };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(why) => {
+            eprintln!("{why}");
             ExitCode::FAILURE
         }
     }
+}
+
+fn bench(words: &[String]) -> Result<(), String> {
+    let quick = words.iter().any(|word| word == "--quick");
+    let only = words.iter().find(|word| !word.starts_with("--")).cloned();
+    let path = PathBuf::from("target/reports/bench.json");
+    bench::run(&bench::BenchConfig { quick, only }, &path)
+        .map_err(|error| format!("bench: {error}"))
+}
+
+fn run(words: &[String]) -> Result<(), String> {
+    let config = run::parse(words).map_err(|why| format!("{why}\n{USAGE}"))?;
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
+    let runtime = runtime.map_err(|error| error.to_string())?;
+    runtime.block_on(run::run(&config)).map_err(|error| error.to_string())
 }

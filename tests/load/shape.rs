@@ -1,6 +1,8 @@
 //! What is sent: single packets like audio, or bursts like the frames of a video. Each packet carries the
 //! time it was sent and a running number, so that whoever gets it can tell delay, loss and order.
 
+use std::time::Duration;
+
 use serde_json::{Value, json};
 use starling_media::{
     command::{ConsumerParams, ProducerParams, SrtpKey},
@@ -43,6 +45,14 @@ impl Shape {
         match self {
             Self::Audio => HEADER + 160,
             Self::Video => 1_100,
+        }
+    }
+
+    /// Between two frames, as people send them.
+    pub(crate) const fn interval(self) -> Duration {
+        match self {
+            Self::Audio => Duration::from_millis(20),
+            Self::Video => Duration::from_micros(33_333),
         }
     }
 

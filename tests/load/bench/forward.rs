@@ -105,10 +105,11 @@ pub(crate) fn cell(
     let mut with_gso = lane(floor.target(), Box::new(|| Ok(floor.spent())))?;
     let mut without = lane(bare.target(), Box::new(|| Ok(bare.spent())))?;
     let (frames, interval) = pace(shape, receivers);
-    // The first key frame starts every receiver; buffers and caches find their size.
-    let warm = shape.period().min(30);
-    worker.turn(warm.max(shape.period()), interval.min(Duration::from_millis(10)))?;
-    with_gso.turn(warm, interval.min(Duration::from_millis(10)))?;
+    // The first key frame starts every receiver; after the second the publisher's ring and the plane's
+    // buffers have their size.
+    let quickly = interval.min(Duration::from_millis(8));
+    worker.turn(2 * shape.period().max(45), quickly)?;
+    with_gso.turn(30, quickly)?;
     let mut cell = Cell::default();
     let (mut allocated, mut forwarded, mut lost) = (0, 0, 0);
     for round in 0..rounds {
@@ -129,7 +130,11 @@ pub(crate) fn cell(
 }
 
 /// The table.
-pub(crate) fn run(report: &mut Report, rounds: usize) -> io::Result<()> {
+pub(crate) fn run(
+    report: &mut Report,
+    rounds: usize,
+    wanted: &dyn Fn(&str) -> bool,
+) -> io::Result<()> {
     report.title(
         "CPU of a forwarded packet, ns (least of the rounds; floor: bare loop in the same run)",
     );
@@ -150,6 +155,10 @@ pub(crate) fn run(report: &mut Report, rounds: usize) -> io::Result<()> {
         for (name, profile) in PROTECTIONS {
             let mut by_count = Vec::new();
             for receivers in RECEIVERS {
+                let key = format!("forward_{}_{name}_{receivers}", shape.name());
+                if !wanted(&key) {
+                    continue;
+                }
                 let rounds =
                     if receivers == 500 && shape == Shape::Video { rounds.min(3) } else { rounds };
                 let cell = cell(
@@ -178,7 +187,6 @@ pub(crate) fn run(report: &mut Report, rounds: usize) -> io::Result<()> {
                     cell.allocations,
                     cell.lost,
                 ));
-                let key = format!("forward_{}_{name}_{receivers}", shape.name());
                 report.put(&format!("{key}_ns_min_n{rounds}"), least(&cell.worker));
                 report.put(&format!("{key}_floor_ns_min_n{rounds}"), least(&cell.floor));
                 report.put(&format!("{key}_floor_nogso_ns_min"), least(&cell.single));

@@ -8,7 +8,8 @@ use super::{forward::source, report::Report};
 use crate::{drive::Driver, memory::live_bytes, shape::Shape, sink::Sink, subject::Subject};
 
 const SHAPE: Shape = Shape::Video;
-const COUNT: usize = 200;
+/// With the publisher's, tables of a power of two are nearly full at each step.
+const COUNT: usize = 250;
 const INTERVAL: Duration = Duration::from_millis(4);
 
 pub(crate) fn run(report: &mut Report) -> io::Result<()> {

@@ -11,22 +11,25 @@ mod report;
 use std::{io, path::Path};
 
 use report::Report;
+pub(crate) use report::percentile;
 
 /// How thorough.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct BenchConfig {
     /// A smoke test: one round of everything.
     pub(crate) quick: bool,
-    /// Only parts whose name contains this.
-    pub(crate) only: Option<&'static str>,
+    /// Only this part, or this row of a part, as `forward_burst_gcm_100`.
+    pub(crate) only: Option<String>,
 }
 
 /// Measures everything and writes `path`.
 pub(crate) fn run(config: &BenchConfig, path: &Path) -> io::Result<()> {
     let mut report = Report::new();
-    let wanted = |part: &str| config.only.is_none_or(|only| part.contains(only));
+    let wanted = |part: &str| {
+        config.only.as_deref().is_none_or(|only| part.starts_with(only) || only.starts_with(part))
+    };
     if wanted("forward") {
-        forward::run(&mut report, if config.quick { 1 } else { 5 })?;
+        forward::run(&mut report, if config.quick { 1 } else { 5 }, &wanted)?;
     }
     if wanted("latency") {
         latency::run(&mut report, if config.quick { 1 } else { 5 })?;
