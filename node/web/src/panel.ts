@@ -46,32 +46,36 @@ export class Panel {
   private async poll(): Promise<void> {
     const answered = await devNodes(this.origin).catch(() => null);
     if (answered) this.nodes = answered;
-    else this.origin = this.another(this.origin);
+    else this.origin = this.others(this.origin)[0] ?? this.origin;
     this.draw();
   }
 
-  private another(origin: string): string {
-    const alive = this.nodes.filter((node) => new URL(node.url).origin !== origin);
-    const next = alive[Math.floor(Math.random() * alive.length)];
-    return next ? new URL(next.url).origin : origin;
+  /** Living nodes but the one at `origin`. */
+  private others(origin: string): string[] {
+    const living = this.nodes.filter((node) => node.alive).map((node) => new URL(node.url).origin);
+    return living.filter((other) => other !== origin);
   }
 
   private async flip(node: DevNode): Promise<void> {
     const what = node.alive ? 'kill' : 'start';
+    const target = new URL(node.url).origin;
     this.log(what, node.id);
     this.note.textContent = node.alive ? `Killing ${node.id}…` : `Starting ${node.id}…`;
-    // A node that is to die should not be the one that is asked to kill it.
-    const via = new URL(node.url).origin === this.origin && node.alive
-      ? this.another(this.origin)
-      : this.origin;
-    try {
-      await devSwitch(via, node.id, what);
-      this.note.textContent = '';
-      if (node.alive) this.origin = via;
-      node.alive = !node.alive;
-    } catch (error) {
-      this.note.textContent = error instanceof Error ? error.message : String(error);
+    // The node that is to die is asked last: it may be gone before it has answered.
+    const doors = [...this.others(target), ...(node.alive ? [target] : [])];
+    let failed: unknown = new Error('no node lives: start `starling dev` again');
+    for (const door of doors) {
+      try {
+        await devSwitch(door, node.id, what);
+        if (this.origin === target) this.origin = door;
+        node.alive = !node.alive;
+        failed = null;
+        break;
+      } catch (error) {
+        failed = error;
+      }
     }
+    this.note.textContent = failed instanceof Error ? failed.message : '';
     this.draw();
   }
 

@@ -15,12 +15,18 @@ const CAST = [
   { name: 'ben', node: 2, sends: true },
   { name: 'dan', node: 2, sends: false },
 ];
-/** Which node dies, and whose streams are the measure. */
+const toCleo = (watch) => watch.by.node === 1;
+const ofAda = (watch) => watch.of.node === 0;
+/** What happens to which node, and whose streams are the measure. */
 const ROLES = [
-  { role: 'subscriber', node: 1, measured: (watch) => watch.by.node === 1 },
-  { role: 'publisher', node: 0, measured: (watch) => watch.of.node === 0 },
+  { role: 'subscriber', act: 'kill', node: 1, measured: toCleo },
+  { role: 'publisher', act: 'kill', node: 0, measured: ofAda },
   // cleo watches ada: neither is on the node that dies.
-  { role: 'neither', node: 2, measured: (watch) => watch.by.node === 1 && watch.of.node === 0 },
+  { role: 'neither', act: 'kill', node: 2, measured: (watch) => toCleo(watch) && ofAda(watch) },
+  { role: 'subscriber_stopped', act: 'stop', node: 1, measured: toCleo },
+  { role: 'publisher_stopped', act: 'stop', node: 0, measured: ofAda },
+  { role: 'subscriber_drained', act: 'drain', node: 1, measured: toCleo },
+  { role: 'publisher_drained', act: 'drain', node: 0, measured: ofAda },
 ];
 /** Frames of a 12 fps camera are 83 ms apart; a gap this long is one that a person sees. */
 const UNTOUCHED = 300;
@@ -90,17 +96,18 @@ async function once({ cluster, people, role, result, report, trial }) {
   const from = new Map();
   for (const person of people) from.set(person, await person.resetGaps());
   await sleep(1000);
-  const killed = performance.now();
-  await cluster.children[role.node].kill();
-  await sleep(500);
+  const began = performance.now();
+  await strike(cluster, role);
   try {
+    await moved(cluster, people, role);
+    await whole(people);
+    result.whole.push(performance.now() - began);
+    await sleep(1500);
     await whole(people);
   } catch (error) {
     report.fail(`${role.role} ${trial}: ${error.message}`);
     await sos(people, role.role, trial);
   }
-  result.whole.push(performance.now() - killed);
-  await sleep(1500);
   const seen = new Map();
   for (const person of people) seen.set(person, await person.gaps(from.get(person)));
   const gap = ({ by, stream }) => seen.get(by).gaps[stream] ?? Infinity;
@@ -111,17 +118,40 @@ async function once({ cluster, people, role, result, report, trial }) {
   const lost = after.reduce((sum, count, n) => sum + count - before[n], 0);
   result.lost += lost;
   const worst = Math.max(...all.filter(role.measured).map(gap));
+  const calm = Math.max(...untouched.map(gap));
   console.log(`  ${trial + 1} ${role.role}: longest gap ${Math.round(worst)} ms, `
-    + `untouched ${Math.round(Math.max(...untouched.map(gap)))} ms, lost ${lost}`);
-  if (Math.max(worst, ...untouched.map(gap)) > 1000) await explain(people, 600);
+    + `untouched ${Math.round(calm)} ms, lost ${lost}`);
+  if (worst > (role.act === 'stop' ? 3500 : 1000) || calm > 1000) await explain(people, 600);
   await restore(cluster, people, role);
+}
+
+async function strike(cluster, { act, node }) {
+  if (act === 'kill') return cluster.children[node].kill();
+  if (act === 'stop') return cluster.children[node].signal('SIGSTOP');
+  return cluster.api(node, 'POST', `/v1/nodes/${cluster.nodes[node].id}/drain`, { wait: true });
+}
+
+/** Waits until its people have left the node. */
+async function moved(cluster, people, role) {
+  for (const person of people.filter((person) => person.node === role.node)) {
+    await until(`${person.name} is on another node`, 20_000, async () => {
+      const { node } = await person.stats();
+      return node && node !== cluster.nodes[role.node].id;
+    });
+  }
 }
 
 /** The node comes back, and its people with it. */
 async function restore(cluster, people, role) {
-  cluster.startNode(role.node);
+  const { act, node } = role;
+  if (act === 'drain') {
+    await cluster.api(node, 'POST', `/v1/nodes/${cluster.nodes[node].id}/undrain`);
+  } else {
+    await cluster.children[node].kill();
+    cluster.startNode(node);
+  }
   await cluster.whole();
-  for (const person of people.filter((person) => person.node === role.node)) {
+  for (const person of people.filter((person) => person.node === node)) {
     await person.leave();
     await person.open(person.url);
   }
