@@ -17,7 +17,11 @@ use super::{
     room_not_found,
     shared::{hint_of, signalling_url},
 };
-use crate::{Metric, registry_actor::RegistryMsg, room::RoomMsg};
+use crate::{
+    Metric,
+    registry_actor::{RegistryMsg, registry_lost},
+    room::RoomMsg,
+};
 
 impl NodeTree {
     pub(super) fn handle_admin(&mut self, message: NodeMsg) {
@@ -40,6 +44,9 @@ impl NodeTree {
                     policy,
                     reply,
                 });
+            }
+            NodeMsg::DeleteRoom { reply, .. } if self.registry_is_lost() => {
+                let _ = reply.send(Err(registry_lost()));
             }
             NodeMsg::DeleteRoom { room, reply } => {
                 self.delete_here(&room);
@@ -82,6 +89,10 @@ impl NodeTree {
         reply: Reply<RoomInfo>,
         message: impl FnOnce(Reply<RoomRecord>) -> RegistryMsg,
     ) {
+        if self.registry_is_lost() {
+            let _ = reply.send(Err(registry_lost()));
+            return;
+        }
         let (inner, answer) = oneshot::channel();
         let _ = self.registry.cast(message(inner));
         let nodes = self.nodes_of(&room);

@@ -135,7 +135,7 @@ impl NodeTree {
             };
         }
         // A registry that is known not to answer is not waited for, least of all behind other calls.
-        if self.view.seen && !self.view.available {
+        if self.registry_is_lost() {
             if self.view.others_of(&room).is_empty() {
                 return join.refuse(registry_lost());
             }
@@ -199,6 +199,11 @@ impl NodeTree {
             Ok(()) => joins.into_iter().for_each(|join| self.send_to_room(&room, join)),
             Err(refusal) => joins.into_iter().for_each(|join| join.refuse(refusal.clone())),
         }
+    }
+
+    /// The registry answered once, and does not now.
+    pub(super) fn registry_is_lost(&self) -> bool {
+        self.view.seen && !self.view.available
     }
 
     fn send_to_room(&mut self, room: &RoomId, join: Waiting) {

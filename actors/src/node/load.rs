@@ -29,7 +29,7 @@ impl NodeTree {
             return;
         }
         for (room, here) in &mut self.rooms {
-            if self.view.record(room).is_some() {
+            if self.view.has_record(room) {
                 here.unrecorded = None;
             } else if here.unrecorded.get_or_insert_with(Instant::now).elapsed() >= RESTORE_AFTER {
                 here.unrecorded = None;

@@ -202,6 +202,10 @@ impl ClusterView {
         self.registry.rooms.get(room).map(|(_, record)| record.clone())
     }
 
+    pub(super) fn has_record(&self, room: &RoomId) -> bool {
+        self.registry.rooms.contains_key(room)
+    }
+
     pub(super) fn revision(&self, room: &RoomId) -> i64 {
         self.registry.rooms.get(room).map_or(0, |(revision, _)| *revision)
     }

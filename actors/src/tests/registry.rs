@@ -28,6 +28,8 @@ async fn known_rooms_go_on_without_the_registry_and_all_converges_after() {
     let program = starling_proto::rest::CreatePeer { id: peer("x"), display_name: String::new() };
     let refused = three.create_peer(&other, program).await.unwrap_err();
     assert_eq!(refused.code, Code::RegistryUnavailable);
+    let refused = one.delete_room(&room()).await.unwrap_err();
+    assert_eq!(refused.code, Code::RegistryUnavailable);
     world.registry.set_available(true);
     until("the registry says that n3 has the room", async || {
         let rooms = one.rooms().await;
