@@ -111,12 +111,7 @@ pub const KEYS: &[Key] = &[
         "20",
         "New signalling sessions per second and client address, with a burst of ten times as many; 0 means no limit. 20 lets an office of 200 behind one address come in within a second.",
     ),
-    key(
-        "rtc_listen",
-        "IP,...",
-        "0.0.0.0",
-        "Addresses on which media is received (UDP).",
-    ),
+    key("rtc_listen", "IP,...", "0.0.0.0", "Addresses on which media is received (UDP)."),
     key(
         "rtc_port",
         "PORT",
