@@ -6,11 +6,12 @@ use std::time::Duration;
 /// every 2.5 s on a quiet pair; RFC 7675 §5.1 allows 30 s, mediasoup's users set 20.
 pub(crate) const CONSENT: Duration = Duration::from_secs(20);
 
-/// Transports of a peer: one each way, one more of each while it replaces them, and screen sharing on
-/// its own in some clients.
+/// Transports of a peer: one each way, one more of each while it replaces them, and screen sharing
+/// on its own in some clients.
 pub(crate) const TRANSPORTS_PER_PEER: usize = 8;
 
-/// Producers of a peer: microphone, camera, screen and its sound, with room for multi-camera studios.
+/// Producers of a peer: microphone, camera, screen and its sound, with room for multi-camera
+/// studios.
 pub(crate) const PRODUCERS_PER_PEER: usize = 16;
 
 /// Consumers of a peer: 300 others with two producers each, above what mediasoup advises per core.
@@ -29,12 +30,12 @@ pub(crate) const FREE_JSON: usize = 4_096;
 /// A peer that opened its session and has not joined by then is sent away (mediasoup-demo's value).
 pub(crate) const JOIN_WITHIN: Duration = Duration::from_secs(10);
 
-/// Joins that wait for a room's registry record. Each waits at most the registry's 2 s, so more than
-/// this at once is a flood of new room names.
+/// Joins that wait for a room's registry record. Each waits at most the registry's 2 s, so more
+/// than this at once is a flood of new room names.
 pub(crate) const PENDING_JOINS: usize = 4_096;
 
-/// How often a node tells its load over links: placement needs it fresher than a burst of joins, and
-/// reservations cover the rest.
+/// How often a node tells its load over links: placement needs it fresher than a burst of joins,
+/// and reservations cover the rest.
 pub(crate) const LOAD_EVERY: Duration = Duration::from_millis(500);
 
 /// How often it rewrites its registry record: 200 nodes then cost etcd 40 writes a second.
@@ -44,16 +45,16 @@ pub(crate) const RECORD_EVERY: Duration = Duration::from_secs(5);
 /// closes and opens costs two registry writes.
 pub(crate) const ROOM_LINGER: Duration = Duration::from_secs(3);
 
-/// How long a room with peers here goes without a record before it is written again: the word that it
-/// was deleted comes over a link, within a round trip of the registry's.
+/// How long a room with peers here goes without a record before it is written again: the word that
+/// it was deleted comes over a link, within a round trip of the registry's.
 pub(crate) const RESTORE_AFTER: Duration = Duration::from_secs(2);
 
-/// How long a room's record stays when no node has the room: longer than a node takes from writing it
-/// to saying that it is there.
+/// How long a room's record stays when no node has the room: longer than a node takes from writing
+/// it to saying that it is there.
 pub(crate) const FORGET_AFTER: Duration = Duration::from_secs(5);
 
-/// DTLS datagrams kept until signalling says who the client is: a ClientHello is two, sent again after
-/// 50, 100, 200 and 400 ms.
+/// DTLS datagrams kept until signalling says who the client is: a ClientHello is two, sent again
+/// after 50, 100, 200 and 400 ms.
 pub(crate) const DTLS_BACKLOG: usize = 16;
 
 /// A worker whose thread has not turned for this long is stuck: `/livez` says so.

@@ -1,5 +1,5 @@
-//! LinkActor: one link to another node. It knows which room each flow and each message belongs to, and
-//! passes them on. Holds no room's state.
+//! LinkActor: one link to another node. It knows which room each flow and each message belongs to,
+//! and passes them on. Holds no room's state.
 
 use std::{
     collections::{BTreeMap, BTreeSet},

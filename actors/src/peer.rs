@@ -1,6 +1,7 @@
 //! PeerActor: one client's membership of a room on this node. It owns the client's transports,
-//! producers and consumers, negotiates them with the pure functions of `media::negotiation`, and speaks
-//! to the client through its session. A peer without a session is a program's, steered over REST.
+//! producers and consumers, negotiates them with the pure functions of `media::negotiation`, and
+//! speaks to the client through its session. A peer without a session is a program's, steered over
+//! REST.
 
 mod client;
 mod consumers;

@@ -1,5 +1,5 @@
-//! RegistryActor: the only one that waits for the registry. Every answer goes to the node actor as a
-//! message, or to whoever asked. Decides nothing.
+//! RegistryActor: the only one that waits for the registry. Every answer goes to the node actor as
+//! a message, or to whoever asked. Decides nothing.
 
 use std::sync::Arc;
 
@@ -79,7 +79,8 @@ impl Actor for RegistryActor {
         Ok(RegistryState { args, calls: Arc::new(Semaphore::new(MAX_CALLS)) })
     }
 
-    /// Presence and the node's record are written in order, here; everything else in tasks of its own.
+    /// Presence and the node's record are written in order, here; everything else in tasks of its
+    /// own.
     async fn handle(
         &self,
         _myself: ActorRef<RegistryMsg>,

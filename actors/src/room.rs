@@ -1,6 +1,7 @@
-//! RoomActor: a room on this node. It owns who is here, holds the replica of who is on the room's other
-//! nodes (`cluster::decide::roster` decides what a message means), and carries out what follows: tells
-//! peers, tells nodes, pulls producers and serves them. Never sees a packet; never elected, never alone.
+//! RoomActor: a room on this node. It owns who is here, holds the replica of who is on the room's
+//! other nodes (`cluster::decide::roster` decides what a message means), and carries out what
+//! follows: tells peers, tells nodes, pulls producers and serves them. Never sees a packet; never
+//! elected, never alone.
 
 mod admin;
 mod away;
@@ -70,8 +71,8 @@ pub(crate) enum RoomMsg {
     PauseProducer { peer: PeerId, producer: ProducerId, paused: bool },
     /// A peer consumes.
     Consume(Box<Consume>),
-    /// A peer's wish about a consumer, for the router: it goes the way of [`RoomMsg::Consume`], so that
-    /// it does not come before it.
+    /// A peer's wish about a consumer, for the router: it goes the way of [`RoomMsg::Consume`], so
+    /// that it does not come before it.
     ForRouter(RouterMsg),
     /// It consumes no more.
     Unconsume(ConsumerId),
@@ -172,8 +173,8 @@ pub(crate) struct RoomState {
     entries: Entries,
     /// The version of the nodes that peers' standby lists were made from.
     nodes_version: u64,
-    /// Joins taken up so far, refused ones included: tells the node whether it and the room agree that
-    /// nobody is here.
+    /// Joins taken up so far, refused ones included: tells the node whether it and the room agree
+    /// that nobody is here.
     opened: u64,
     /// Who joins is told where to go.
     draining: bool,
@@ -283,7 +284,8 @@ impl Drop for RoomState {
     }
 }
 
-/// How often a room looks for deadlines: they are seconds, and a tick of an idle room costs microseconds.
+/// How often a room looks for deadlines: they are seconds, and a tick of an idle room costs
+/// microseconds.
 const TICK: std::time::Duration = std::time::Duration::from_millis(500);
 
 impl RoomState {

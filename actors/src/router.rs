@@ -1,6 +1,6 @@
-//! RouterActor: one room's forwarding on one worker. It knows which key of the plane stands for which
-//! transport, producer and consumer, turns the room's and the peers' wishes into commands, and tells
-//! the worker's facts to whom they concern. Decides nothing.
+//! RouterActor: one room's forwarding on one worker. It knows which key of the plane stands for
+//! which transport, producer and consumer, turns the room's and the peers' wishes into commands,
+//! and tells the worker's facts to whom they concern. Decides nothing.
 
 mod events;
 mod keys;
@@ -370,7 +370,8 @@ impl RouterState {
         self.consumers.insert(id, Consumer { key, peer });
     }
 
-    /// The key of a producer; of its place if it is yet to be pulled, so that consumers can wait for it.
+    /// The key of a producer; of its place if it is yet to be pulled, so that consumers can wait
+    /// for it.
     fn producer_or_place(&mut self, id: &ProducerId) -> ProducerKey {
         if let Some(producer) = self.producers.get(id) {
             return producer.key;

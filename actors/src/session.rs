@@ -9,11 +9,11 @@ use starling_proto::{
 };
 use tokio::sync::mpsc;
 
-/// Frames waiting for a client's WebSocket. A join to a 100-peer room makes 300 at once; a client that
-/// lets 1,024 wait does not read.
+/// Frames waiting for a client's WebSocket. A join to a 100-peer room makes 300 at once; a client
+/// that lets 1,024 wait does not read.
 pub const OUTBOX: usize = 1024;
-/// Messages of a client waiting for its peer. A page start makes about 10; a client 256 ahead of its
-/// node floods.
+/// Messages of a client waiting for its peer. A page start makes about 10; a client 256 ahead of
+/// its node floods.
 pub const INBOX: usize = 256;
 
 /// Who wants a session. The token is verified already.
@@ -86,7 +86,8 @@ pub enum ToClient {
     Notification(ServerNotification),
     /// The session is over.
     Close {
-        /// WebSocket close code: 4000 means "do not retry" to protoo-client; 4001 "go to another node".
+        /// WebSocket close code: 4000 means "do not retry" to protoo-client; 4001 "go to another
+        /// node".
         code: u16,
         /// For the log and the person.
         reason: String,

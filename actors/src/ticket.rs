@@ -6,8 +6,8 @@ use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use serde::{Deserialize, Serialize};
 use starling_proto::{PeerId, RoomId};
 
-/// How long a ticket is good: a call may last a working day, and the ticket is only as strong as the
-/// room token that it stands for.
+/// How long a ticket is good: a call may last a working day, and the ticket is only as strong as
+/// the room token that it stands for.
 const LIFETIME_US: u64 = 24 * 3600 * 1_000_000;
 
 /// Longest ticket that is looked at; a real one is about 250 bytes.

@@ -1,5 +1,6 @@
-//! TransportActor: the DTLS session of one WebRTC transport. It starts the session when signalling has
-//! said who the client is, hands it datagrams, and gives the plane the keys. Never sees a media packet.
+//! TransportActor: the DTLS session of one WebRTC transport. It starts the session when signalling
+//! has said who the client is, hands it datagrams, and gives the plane the keys. Never sees a media
+//! packet.
 
 use std::sync::Arc;
 
@@ -172,8 +173,8 @@ impl TransportState {
     }
 }
 
-/// Our role against the client's (mediasoup `WebRtcTransport.connect`): a client that leaves it open
-/// finds us sending the ClientHello.
+/// Our role against the client's (mediasoup `WebRtcTransport.connect`): a client that leaves it
+/// open finds us sending the ClientHello.
 fn role_against(remote: DtlsRole) -> Role {
     match remote {
         DtlsRole::Client => Role::Server,

@@ -1,6 +1,6 @@
-//! WorkerActor: one core of the media plane. It hands its thread's events to the routers they concern,
-//! and when the thread dies it starts a new one and has the rooms of the old one rebuilt. Never sees a
-//! packet.
+//! WorkerActor: one core of the media plane. It hands its thread's events to the routers they
+//! concern, and when the thread dies it starts a new one and has the rooms of the old one rebuilt.
+//! Never sees a packet.
 
 use std::collections::BTreeMap;
 
@@ -103,8 +103,8 @@ impl Actor for WorkerActor {
         Ok(())
     }
 
-    /// A router that fails ends its room on this node: the room's peers are told to reconnect, the other
-    /// rooms notice nothing.
+    /// A router that fails ends its room on this node: the room's peers are told to reconnect, the
+    /// other rooms notice nothing.
     async fn handle_supervisor_evt(
         &self,
         _myself: ActorRef<WorkerMsg>,

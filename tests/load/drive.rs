@@ -33,7 +33,8 @@ impl Driver {
         Ok(Self { socket, outbox: Outbox::new(), bytes: Vec::new(), batch: Vec::new(), together })
     }
 
-    /// Sends `frames` frames, one each `interval`. One that is late does not make the next one early.
+    /// Sends `frames` frames, one each `interval`. One that is late does not make the next one
+    /// early.
     pub(crate) fn send(
         &mut self,
         source: &mut Source,

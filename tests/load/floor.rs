@@ -1,6 +1,6 @@
-//! The least that forwarding can cost here: receive, decrypt, copy into a ring, and for each receiver copy,
-//! write a header, encrypt, send. Same crypto, same copies, same calls of the kernel as a worker; no
-//! decision, no statistics, no clock, one stream.
+//! The least that forwarding can cost here: receive, decrypt, copy into a ring, and for each
+//! receiver copy, write a header, encrypt, send. Same crypto, same copies, same calls of the kernel
+//! as a worker; no decision, no statistics, no clock, one stream.
 
 use std::{
     io,

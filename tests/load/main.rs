@@ -1,5 +1,5 @@
-//! Load for a node, and what it costs: `starling-load bench` measures, `starling-load run` publishes to and
-//! subscribes in a room of a running node.
+//! Load for a node, and what it costs: `starling-load bench` measures, `starling-load run`
+//! publishes to and subscribes in a room of a running node.
 #![expect(clippy::print_stdout, reason = "tables are what it is for")]
 
 mod bench;

@@ -22,8 +22,8 @@ fn count(bytes: i64) {
     LIVE.fetch_add(bytes, Ordering::Relaxed);
 }
 
-// SAFETY: every call goes to `System` unchanged; counting touches a constant-initialised thread local,
-// which does not allocate, and an atomic.
+// SAFETY: every call goes to `System` unchanged; counting touches a constant-initialised thread
+// local, which does not allocate, and an atomic.
 unsafe impl GlobalAlloc for Counting {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
         count(layout.size() as i64);

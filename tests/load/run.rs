@@ -1,5 +1,6 @@
-//! `starling-load run`: publishers and subscribers in a room of a running node, as plain RTP, as SRTP with
-//! keys from signalling, or as whole WebRTC clients; what came, what was lost and how late.
+//! `starling-load run`: publishers and subscribers in a room of a running node, as plain RTP, as
+//! SRTP with keys from signalling, or as whole WebRTC clients; what came, what was lost and how
+//! late.
 
 use std::{
     sync::Arc,

@@ -1,5 +1,6 @@
-//! What is sent: single packets like audio, or bursts like the frames of a video. Each packet carries the
-//! time it was sent and a running number, so that whoever gets it can tell delay, loss and order.
+//! What is sent: single packets like audio, or bursts like the frames of a video. Each packet
+//! carries the time it was sent and a running number, so that whoever gets it can tell delay, loss
+//! and order.
 
 use std::time::Duration;
 
@@ -238,8 +239,8 @@ impl Source {
         self.number
     }
 
-    /// Makes the next frame: packets of equal length, protected if there is a key, back to back in `out`.
-    /// Gives their length.
+    /// Makes the next frame: packets of equal length, protected if there is a key, back to back in
+    /// `out`. Gives their length.
     pub(crate) fn frame(&mut self, out: &mut Vec<u8>) -> usize {
         out.clear();
         let key_frame = self.frame % self.shape.period() == 0;

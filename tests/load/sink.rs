@@ -1,5 +1,5 @@
-//! Where forwarded packets end: one socket for all loopback addresses, drained by a thread of its own, so
-//! that receivers cost the measured thread nothing but the kernel's delivery.
+//! Where forwarded packets end: one socket for all loopback addresses, drained by a thread of its
+//! own, so that receivers cost the measured thread nothing but the kernel's delivery.
 
 use std::{
     io,

@@ -1,6 +1,6 @@
-//! What is measured: one worker of Starling as a node runs it, told by commands what its actors would tell
-//! it. Receivers of SRTP are WebRTC transports on the worker's port, receivers of plain RTP are plain
-//! transports with sockets of their own.
+//! What is measured: one worker of Starling as a node runs it, told by commands what its actors
+//! would tell it. Receivers of SRTP are WebRTC transports on the worker's port, receivers of plain
+//! RTP are plain transports with sockets of their own.
 
 use std::{
     io,

@@ -1,5 +1,5 @@
-//! The kernel's doors that std lacks: one clock for all processes, another thread's CPU time, and batched
-//! UDP with GSO and GRO. Looks into no datagram.
+//! The kernel's doors that std lacks: one clock for all processes, another thread's CPU time, and
+//! batched UDP with GSO and GRO. Looks into no datagram.
 #![expect(unsafe_code, reason = "clocks, recvmmsg and sendmmsg have no safe door in std")]
 
 use std::{
@@ -28,7 +28,8 @@ pub(crate) fn monotonic() -> u64 {
 
 /// CPU nanoseconds of a thread of this process since it started.
 pub(crate) fn thread_cpu(tid: i32) -> u64 {
-    // The kernel's name for a thread's scheduler clock: its id inverted, then "per thread, scheduler".
+    // The kernel's name for a thread's scheduler clock: its id inverted, then "per thread,
+    // scheduler".
     clock((!tid) << 3 | 6)
 }
 
@@ -146,8 +147,8 @@ impl Inbox {
             header.msg_control = (&raw mut self.controls[n]).cast();
             header.msg_controllen = size_of::<Control>() as _;
         }
-        // SAFETY: every header points at one name, one control and one slot of `self`, none of which
-        // moves during the call; their lengths are given.
+        // SAFETY: every header points at one name, one control and one slot of `self`, none of
+        // which moves during the call; their lengths are given.
         let count = unsafe {
             libc::recvmmsg(
                 socket.as_raw_fd(),
@@ -179,7 +180,8 @@ fn stride(header: &libc::msghdr, control: &Control) -> Option<usize> {
     if header.msg_controllen < CMSG_HEADER + size_of::<libc::c_int>() {
         return None;
     }
-    // SAFETY: `Control` is aligned for and longer than a `cmsghdr`, all of whose bit patterns are valid.
+    // SAFETY: `Control` is aligned for and longer than a `cmsghdr`, all of whose bit patterns are
+    // valid.
     let head = unsafe { control.0.as_ptr().cast::<libc::cmsghdr>().read() };
     if head.cmsg_level != libc::SOL_UDP || head.cmsg_type != libc::UDP_GRO {
         return None;
@@ -209,8 +211,8 @@ impl Outbox {
         }
     }
 
-    /// Sends each of `batch`: to whom, which part of `bytes`, how long a datagram is (GSO if the part is
-    /// longer). Blocks while the socket's buffer is full.
+    /// Sends each of `batch`: to whom, which part of `bytes`, how long a datagram is (GSO if the
+    /// part is longer). Blocks while the socket's buffer is full.
     pub(crate) fn send(
         &mut self,
         socket: &UdpSocket,
@@ -248,8 +250,8 @@ impl Outbox {
         let mut next = 0;
         while next < self.filled {
             let rest = &mut self.messages[next..self.filled];
-            // SAFETY: every header points at a name, a control and bytes that the caller of `send` and
-            // `self` hold for the whole call; the kernel only reads them.
+            // SAFETY: every header points at a name, a control and bytes that the caller of `send`
+            // and `self` hold for the whole call; the kernel only reads them.
             let count = unsafe {
                 libc::sendmmsg(socket.as_raw_fd(), rest.as_mut_ptr(), rest.len() as _, 0)
             };

@@ -1,6 +1,6 @@
-//! NodeActor: the root of the tree. It knows the workers, the rooms and the links of this node, holds the
-//! view of the cluster, and brings those together who must know each other. Routes; the work is in the
-//! files beside it.
+//! NodeActor: the root of the tree. It knows the workers, the rooms and the links of this node,
+//! holds the view of the cluster, and brings those together who must know each other. Routes; the
+//! work is in the files beside it.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -182,9 +182,9 @@ impl Actor for NodeActor {
         Ok(())
     }
 
-    /// A room that fails ends on this node: its peers are told by their own ends, other rooms notice
-    /// nothing. A link, worker or registry actor that fails is started again by what it stood for: a link
-    /// by the next dial; the others are the node itself, which then stops.
+    /// A room that fails ends on this node: its peers are told by their own ends, other rooms
+    /// notice nothing. A link, worker or registry actor that fails is started again by what it
+    /// stood for: a link by the next dial; the others are the node itself, which then stops.
     async fn handle_supervisor_evt(
         &self,
         myself: ActorRef<NodeMsg>,

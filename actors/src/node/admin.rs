@@ -168,7 +168,8 @@ impl NodeTree {
         nodes.into_iter().collect()
     }
 
-    /// Never by the registry once it has answered: a busy or cut-off cluster must not lose its whole API.
+    /// Never by the registry once it has answered: a busy or cut-off cluster must not lose its
+    /// whole API.
     fn readiness(&self) -> Readiness {
         let mut degraded = Vec::new();
         if !self.view.available {

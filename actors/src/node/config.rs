@@ -44,8 +44,8 @@ pub struct NodeConfig {
     pub resume_within: Duration,
 }
 
-/// Default of [`NodeConfig::resume_within`]: a page needs about a second to rejoin, a browser tab in
-/// the background up to ten before its timers run.
+/// Default of [`NodeConfig::resume_within`]: a page needs about a second to rejoin, a browser tab
+/// in the background up to ten before its timers run.
 pub const RESUME_WITHIN: Duration = Duration::from_secs(15);
 
 /// Why a node did not start.

@@ -64,7 +64,8 @@ pub(super) struct Waitlist {
 }
 
 impl Waitlist {
-    /// Adds a join; says whether it is the first for its room, or gives it back if there are too many.
+    /// Adds a join; says whether it is the first for its room, or gives it back if there are too
+    /// many.
     fn push(&mut self, room: &RoomId, join: Waiting) -> Result<bool, Waiting> {
         if self.len >= PENDING_JOINS {
             return Err(join);
@@ -106,8 +107,8 @@ impl NodeTree {
         }
     }
 
-    /// Lets somebody into a room, if this node is the place for it: a client that came here by itself
-    /// stays here unless the room's policy, a drain or a full node forbids it.
+    /// Lets somebody into a room, if this node is the place for it: a client that came here by
+    /// itself stays here unless the room's policy, a drain or a full node forbids it.
     pub(super) async fn admit(&mut self, room: RoomId, join: Waiting) {
         let known = self.rooms.get(&room).map(|here| here.record.clone());
         let known = known.or_else(|| self.view.record(&room));
@@ -134,7 +135,8 @@ impl NodeTree {
                 Err(refusal) => join.refuse(refusal),
             };
         }
-        // A registry that is known not to answer is not waited for, least of all behind other calls.
+        // A registry that is known not to answer is not waited for, least of all behind other
+        // calls.
         if self.registry_is_lost() {
             if self.view.others_of(&room).is_empty() {
                 return join.refuse(registry_lost());
@@ -157,7 +159,8 @@ impl NodeTree {
     fn refusal(&self, decision: Decision, room: &RoomId, resumes: bool) -> Option<Refusal> {
         match decision {
             Decision::Here => None,
-            // A peer whose own node died must not be refused by a full one: its place is counted already.
+            // A peer whose own node died must not be refused by a full one: its place is counted
+            // already.
             Decision::Refused(refusal) if resumes && refusal.code == Code::NoCapacity => None,
             Decision::Refused(refusal) => Some(refusal),
             Decision::Node(node) => {
@@ -173,8 +176,8 @@ impl NodeTree {
         }
     }
 
-    /// A room's record came: its joins go in, or learn why not. Where the registry is out of reach, a room
-    /// that another node has is known by its link.
+    /// A room's record came: its joins go in, or learn why not. Where the registry is out of reach,
+    /// a room that another node has is known by its link.
     pub(super) async fn on_record(&mut self, room: RoomId, record: Result<RoomRecord, Refusal>) {
         if self.rooms.contains_key(&room) {
             let joins = self.waiting.take(&room);

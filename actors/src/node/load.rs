@@ -22,8 +22,9 @@ impl NodeTree {
         self.forget_unused();
     }
 
-    /// Rooms that have peers here and no record are wanted: the registry came back empty, or somebody
-    /// tidied up too much. Not at once, because the word of a deletion may come after its effect.
+    /// Rooms that have peers here and no record are wanted: the registry came back empty, or
+    /// somebody tidied up too much. Not at once, because the word of a deletion may come after its
+    /// effect.
     fn restore_rooms(&mut self) {
         if !self.view.available {
             return;

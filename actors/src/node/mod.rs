@@ -39,8 +39,8 @@ use crate::{
 /// Where an answer goes. A dropped one is [`Code::Internal`].
 pub(crate) type Reply<T> = oneshot::Sender<Result<T, Refusal>>;
 
-/// Longest wait for an answer of an actor. The slowest answers wait for the registry, whose own bound
-/// is 2 s.
+/// Longest wait for an answer of an actor. The slowest answers wait for the registry, whose own
+/// bound is 2 s.
 const PATIENCE: Duration = Duration::from_secs(5);
 
 /// Attempts at a join whose room ends under it. Each means that a room failed in that moment.
@@ -88,7 +88,8 @@ impl Node {
     /// Opens a client's session.
     ///
     /// # Errors
-    /// `draining`, `wrong_node`, `no_capacity`, `peer_exists`, `registry_unavailable`, `limit_reached`.
+    /// `draining`, `wrong_node`, `no_capacity`, `peer_exists`, `registry_unavailable`,
+    /// `limit_reached`.
     pub async fn open_session(&self, request: SessionRequest) -> Result<Session, Refusal> {
         let request = Box::new(request);
         self.join(|reply| NodeMsg::OpenSession(request.clone(), reply)).await
@@ -268,8 +269,8 @@ impl Node {
         self.ask_peer(room, peer, |reply| PeerMsg::ResumeConsumer { consumer, reply }).await
     }
 
-    /// Takes no new peers, tells the present ones where to go, and returns when the last has left or
-    /// at the deadline.
+    /// Takes no new peers, tells the present ones where to go, and returns when the last has left
+    /// or at the deadline.
     ///
     /// # Errors
     /// Only if the node is stopping.
@@ -299,7 +300,8 @@ impl Node {
         ask(&self.actor, NodeMsg::Readiness).await.unwrap_or_else(|_| gone())
     }
 
-    /// Do the worker threads turn? Never asks the registry: a cluster must not restart because etcd did.
+    /// Do the worker threads turn? Never asks the registry: a cluster must not restart because etcd
+    /// did.
     pub fn alive(&self) -> bool {
         self.shared.alive()
     }
@@ -326,8 +328,8 @@ impl Node {
         ask(&self.actor, |reply| NodeMsg::RoomRef { room, reply }).await
     }
 
-    /// Asks to let somebody into a room, and again if the room ended before it had looked at that: the
-    /// node starts another.
+    /// Asks to let somebody into a room, and again if the room ended before it had looked at that:
+    /// the node starts another.
     async fn join<T>(&self, message: impl Fn(Reply<T>) -> NodeMsg) -> Result<T, Refusal> {
         for _ in 1..JOIN_TRIES {
             if let Some(answer) = ask_once(&self.actor, &message).await {

@@ -1,5 +1,5 @@
-//! What all actors of a node may read: settings, certificate, capabilities, and where clients can go.
-//! Written only by the node actor.
+//! What all actors of a node may read: settings, certificate, capabilities, and where clients can
+//! go. Written only by the node actor.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -143,8 +143,8 @@ impl Shared {
         DtlsParameters { role: DtlsRole::Auto, fingerprints }
     }
 
-    /// Where a client reaches a worker's sockets: at the announced addresses of each socket's family
-    /// (host names go with IPv4), or at the address it is bound to.
+    /// Where a client reaches a worker's sockets: at the announced addresses of each socket's
+    /// family (host names go with IPv4), or at the address it is bound to.
     pub(crate) fn candidates(&self, sockets: &[(SocketId, SocketAddr)]) -> Vec<IceCandidate> {
         let mut addresses = Vec::new();
         for (_, bound) in sockets {

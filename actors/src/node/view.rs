@@ -50,8 +50,8 @@ pub(super) struct ClusterView {
     unused: BTreeMap<RoomId, Instant>,
 }
 
-/// Unused rooms deleted at once: a node that died may have had thousands, which the registry need not
-/// hear of in one moment.
+/// Unused rooms deleted at once: a node that died may have had thousands, which the registry need
+/// not hear of in one moment.
 const FORGET_AT_ONCE: usize = 64;
 
 impl ClusterView {
@@ -133,9 +133,9 @@ impl ClusterView {
         }
     }
 
-    /// Rooms that have had nobody for `age`, and whose record this node is
-    /// to delete: any one would do, so it is the one that clients of the room would be sent to first.
-    /// Each is named again after another `age`.
+    /// Rooms that have had nobody for `age`, and whose record this node is to delete: any one would
+    /// do, so it is the one that clients of the room would be sent to first. Each is named again
+    /// after another `age`.
     pub(super) fn forgettable(&mut self, now: Instant, age: Duration) -> Vec<RoomId> {
         if !self.available {
             return Vec::new();

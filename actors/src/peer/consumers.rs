@@ -1,5 +1,6 @@
-//! The peer's consumers: one for each producer of the others that it can decode. Made paused, resumed
-//! when the client has accepted it, so that no key frame is lost on a client that is not ready.
+//! The peer's consumers: one for each producer of the others that it can decode. Made paused,
+//! resumed when the client has accepted it, so that no key frame is lost on a client that is not
+//! ready.
 
 use std::sync::Arc;
 
@@ -52,7 +53,8 @@ impl PeerState {
         self.consume(&id);
     }
 
-    /// All that is available and not consumed yet: after `join`, or when a transport for it is there.
+    /// All that is available and not consumed yet: after `join`, or when a transport for it is
+    /// there.
     pub(super) fn consume_all(&mut self) {
         let ids: Vec<_> = self.available.keys().cloned().collect();
         ids.iter().for_each(|id| self.consume(id));
@@ -128,8 +130,8 @@ impl PeerState {
         })));
     }
 
-    /// The producer had moved before the room heard of the consumer, and so has the consumer here; or
-    /// it had ended, and the consumer with it.
+    /// The producer had moved before the room heard of the consumer, and so has the consumer here;
+    /// or it had ended, and the consumer with it.
     pub(super) fn consume_again(&mut self, mut refused: Consume) {
         let Some(consumer) = self.consumers.get(&refused.consumer) else { return };
         if consumer.producer == refused.producer {
@@ -184,8 +186,8 @@ impl PeerState {
         }
     }
 
-    /// The same source under a new id: its consumer, if there is one, goes on; the client keeps what it
-    /// has.
+    /// The same source under a new id: its consumer, if there is one, goes on; the client keeps
+    /// what it has.
     pub(super) fn on_replaced(
         &mut self,
         peer: PeerId,

@@ -1,4 +1,5 @@
-//! Plain RTP transports of a program's peer, steered over REST: for ffmpeg, GStreamer and recorders.
+//! Plain RTP transports of a program's peer, steered over REST: for ffmpeg, GStreamer and
+//! recorders.
 
 use std::net::{IpAddr, SocketAddr};
 
@@ -174,8 +175,8 @@ impl Plain {
         PlainTransportInfo { transport_id, address: self.address.clone(), srtp_parameters }
     }
 
-    /// Both directions' keys, if the transport encrypts. The suite follows the other side's, and then
-    /// our key is cut to it (mediasoup `PlainTransport.connect`).
+    /// Both directions' keys, if the transport encrypts. The suite follows the other side's, and
+    /// then our key is cut to it (mediasoup `PlainTransport.connect`).
     fn keys(&mut self, theirs: Option<SrtpParameters>) -> Result<Option<SrtpKeys>, Refusal> {
         let bad = |message: &str| Err(Refusal::new(Code::BadRequest, message));
         let (srtp, theirs) = match (&mut self.srtp, theirs) {

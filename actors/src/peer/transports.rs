@@ -154,8 +154,8 @@ impl PeerState {
         Ok(())
     }
 
-    /// One CNAME for all of a peer's producers, so that they are played in sync: the first that one of
-    /// them names (Chrome names none with simulcast), else the peer's id.
+    /// One CNAME for all of a peer's producers, so that they are played in sync: the first that one
+    /// of them names (Chrome names none with simulcast), else the peer's id.
     fn set_cname(&mut self, rtp: &mut RtpParameters) {
         let given = rtp.rtcp.cname.take().filter(|cname| !cname.is_empty());
         let first =
@@ -191,8 +191,8 @@ impl PeerState {
         Ok(())
     }
 
-    /// DTLS failed or the client closed it: what was on the transport ends. The session stays, so the
-    /// client may make another.
+    /// DTLS failed or the client closed it: what was on the transport ends. The session stays, so
+    /// the client may make another.
     pub(super) fn on_transport_failed(&mut self, id: &TransportId, reason: &str) {
         tracing::info!(peer = %self.args.id, transport = %id, reason, "a transport ended");
         let _ = self.remove_transport(id);

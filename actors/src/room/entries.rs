@@ -1,5 +1,5 @@
-//! What producers say of themselves, once for all peers of a room: some kilobytes each, which 300 peers
-//! would otherwise hold 600 times.
+//! What producers say of themselves, once for all peers of a room: some kilobytes each, which 300
+//! peers would otherwise hold 600 times.
 
 use std::{collections::BTreeMap, sync::Arc};
 

@@ -82,8 +82,8 @@ impl RoomState {
         self.tell_others(&peer, &moved);
     }
 
-    /// Consumers of `old` go on with `producer`: from another node, or from here. (For a producer of
-    /// this node the router was told when it was produced.)
+    /// Consumers of `old` go on with `producer`: from another node, or from here. (For a producer
+    /// of this node the router was told when it was produced.)
     fn producer_replaced(
         &mut self,
         peer: &PeerId,

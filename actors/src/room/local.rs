@@ -34,8 +34,8 @@ pub(super) struct Here {
     resumed: bool,
     /// Its client, to be told when its actor can no longer do it.
     pub(super) outbox: Option<mpsc::Sender<ToClient>>,
-    /// The session that it resumes here, which goes on until this one has joined: if it ended before,
-    /// the others would see the peer leave and come again.
+    /// The session that it resumes here, which goes on until this one has joined: if it ended
+    /// before, the others would see the peer leave and come again.
     resumes: Option<ActorRef<PeerMsg>>,
     _counted: Counted,
 }
@@ -200,8 +200,8 @@ impl RoomState {
         else {
             return;
         };
-        // Two clients took the same id on two nodes at once: the room's view decides, as for `open`; of
-        // two that resumed, the later one.
+        // Two clients took the same id on two nodes at once: the room's view decides, as for
+        // `open`; of two that resumed, the later one.
         let own = &self.args.shared.config.id;
         let elsewhere = self.replica.peer(peer).filter(|view| view.node != own);
         if elsewhere.is_some_and(|view| {
@@ -330,8 +330,8 @@ fn supersede(old: &ActorRef<PeerMsg>) {
     let _ = old.cast(PeerMsg::Close { code: 4000, reason });
 }
 
-/// Passes a client's messages to its peer. At most [`INBOX`] are unhandled at any time, although the
-/// actor's mailbox has no bound.
+/// Passes a client's messages to its peer. At most [`INBOX`] are unhandled at any time, although
+/// the actor's mailbox has no bound.
 async fn forward(mut from: mpsc::Receiver<FromClient>, to: ActorRef<PeerMsg>) {
     let permits = Arc::new(Semaphore::new(INBOX));
     while let Some(message) = from.recv().await {

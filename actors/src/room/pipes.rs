@@ -171,8 +171,8 @@ impl RoomState {
         let _ = self.router.cast(RouterMsg::Unserve { node, flow });
     }
 
-    /// A node refused what its roster has: its next roster is about to say why, or ours is wrong. Asked
-    /// at most once a second, because a node that is full refuses again at once.
+    /// A node refused what its roster has: its next roster is about to say why, or ours is wrong.
+    /// Asked at most once a second, because a node that is full refuses again at once.
     pub(super) fn ask_about_dry(&mut self, now: Instant) {
         let mut asked = BTreeSet::new();
         for pull in self.pulls.values_mut().filter(|pull| pull.flow.is_none()) {

@@ -17,8 +17,8 @@ use super::{Pipe, Producer, RouterState, Served};
 use crate::worker::PipeOut;
 
 impl RouterState {
-    /// The producer is to be had on `flow`: a pipe transport and a producer on it, in the place of what
-    /// had its id until now.
+    /// The producer is to be had on `flow`: a pipe transport and a producer on it, in the place of
+    /// what had its id until now.
     pub(super) fn pull(&mut self, entry: ProducerEntry, flow: FlowId, link: Arc<dyn Link>) {
         let ProducerEntry { id, kind, paused, consumable, .. } = entry;
         let pipe = self.add_pipe(flow, link, PacketClass::Control);

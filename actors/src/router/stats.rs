@@ -6,7 +6,8 @@ use starling_media::{Command, command::StatsOf};
 use super::{RouterState, StatsWish};
 use crate::node::Reply;
 
-/// Most statistics questions without an answer; a plane answers in a turn, so more means it is stuck.
+/// Most statistics questions without an answer; a plane answers in a turn, so more means it is
+/// stuck.
 const MAX_PENDING_STATS: usize = 256;
 
 impl RouterState {

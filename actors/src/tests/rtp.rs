@@ -241,7 +241,8 @@ impl Viewer {
         self.last.lock().expect("nobody panicked").expect("the stream has begun")
     }
 
-    /// Takes what comes until a key frame, and sees that numbers go on without a gap, in one stream.
+    /// Takes what comes until a key frame, and sees that numbers go on without a gap, in one
+    /// stream.
     pub(super) async fn goes_on_to_key_frame(&self) {
         let go_on = async {
             loop {

@@ -176,7 +176,8 @@ impl Driver {
             let id = SocketId(*id);
             let Some(socket) = self.sockets.get(&id) else { continue };
             receiver.receive(socket, &mut self.counters.sockets);
-            // GRO makes thousands of datagrams of one batch: what is decrypted is sent before the next.
+            // GRO makes thousands of datagrams of one batch: what is decrypted is sent before the
+            // next.
             receiver.drain(|from, datagram| {
                 if let Some(datagram) = datagram {
                     self.counters.sockets.datagrams_received += 1;

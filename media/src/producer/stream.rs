@@ -253,8 +253,8 @@ impl RecvStream {
         self.pause()
     }
 
-    /// It sends no more because nobody wanted it, and may be chosen as soon as it comes again; true if
-    /// it was active.
+    /// It sends no more because nobody wanted it, and may be chosen as soon as it comes again; true
+    /// if it was active.
     pub fn pause(&mut self) -> bool {
         if !std::mem::replace(&mut self.active, false) {
             return false;

@@ -105,8 +105,8 @@ pub(crate) fn cell(
     let mut with_gso = lane(floor.target(), Box::new(|| Ok(floor.spent())))?;
     let mut without = lane(bare.target(), Box::new(|| Ok(bare.spent())))?;
     let (frames, interval) = pace(shape, receivers);
-    // The first key frame starts every receiver; after the second the publisher's ring and the plane's
-    // buffers have their size.
+    // The first key frame starts every receiver; after the second the publisher's ring and the
+    // plane's buffers have their size.
     let quickly = interval.min(Duration::from_millis(8));
     worker.turn(2 * shape.period().max(45), quickly)?;
     with_gso.turn(30, quickly)?;

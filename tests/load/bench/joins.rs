@@ -1,5 +1,5 @@
-//! A node of its own process under clients of ours: what a join costs it, what an idle peer keeps, and what
-//! 500 idle transports take of a core.
+//! A node of its own process under clients of ours: what a join costs it, what an idle peer keeps,
+//! and what 500 idle transports take of a core.
 
 use std::{
     fs, io,

@@ -1,4 +1,5 @@
-//! `starling-load bench`: what Starling costs, each figure beside the least it could cost in the same run.
+//! `starling-load bench`: what Starling costs, each figure beside the least it could cost in the
+//! same run.
 
 mod dtls;
 mod forward;

@@ -1,4 +1,5 @@
-//! A packet's way from one node's worker to another's over QUIC, beside the same way as SRTP over UDP.
+//! A packet's way from one node's worker to another's over QUIC, beside the same way as SRTP over
+//! UDP.
 
 use std::{fs, io, sync::Arc, thread, time::Duration};
 

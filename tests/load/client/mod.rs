@@ -1,5 +1,5 @@
-//! A WebRTC client of its own: protoo, ICE, DTLS and SRTP on the same crates as everybody's, without a
-//! browser, so that hundreds fit a machine.
+//! A WebRTC client of its own: protoo, ICE, DTLS and SRTP on the same crates as everybody's,
+//! without a browser, so that hundreds fit a machine.
 
 mod signal;
 mod transport;

@@ -1,5 +1,5 @@
-//! One WebRTC transport of a client: a check with USE-CANDIDATE, a DTLS handshake as client, SRTP by
-//! `webrtc-srtp`. Keeps consent alive and measures what comes.
+//! One WebRTC transport of a client: a check with USE-CANDIDATE, a DTLS handshake as client, SRTP
+//! by `webrtc-srtp`. Keeps consent alive and measures what comes.
 
 use std::{
     net::SocketAddr,

@@ -1,4 +1,5 @@
-//! The socket of a transport as the DTLS crate wants it: datagrams come from the transport's reader.
+//! The socket of a transport as the DTLS crate wants it: datagrams come from the transport's
+//! reader.
 
 use std::{net::SocketAddr, sync::Arc};
 
