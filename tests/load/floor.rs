@@ -149,7 +149,7 @@ impl Loop {
                     .expect("keys of the profile's length")
             }),
             outputs: outputs.collect(),
-            ring: vec![Vec::with_capacity(1_500); RING],
+            ring: (0..RING).map(|_| Vec::with_capacity(1_500)).collect(),
             next: 0,
             batch: Vec::new(),
             arena: Vec::with_capacity(2 * FLIGHT),

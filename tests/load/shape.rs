@@ -243,7 +243,7 @@ impl Source {
     /// `out`. Gives their length.
     pub(crate) fn frame(&mut self, out: &mut Vec<u8>) -> usize {
         out.clear();
-        let key_frame = self.frame % self.shape.period() == 0;
+        let key_frame = self.frame.is_multiple_of(self.shape.period());
         let count = self.shape.packets(key_frame);
         let tag = self.srtp.as_ref().map_or(0, Sender::rtp_overhead);
         let len = self.shape.packet_len();

@@ -10,7 +10,7 @@ use std::{
 
 /// A file longer than this does two things.
 const MAX_LINES: usize = 600;
-/// As rustfmt's; only literals may be longer, because rustfmt cannot break them.
+/// As rustfmt's, which wraps code and leaves comments alone.
 const MAX_WIDTH: usize = 100;
 
 /// The folders of the house, and those that tools insist on.
@@ -62,7 +62,7 @@ fn rust_files_are_short_narrow_and_say_what_they_are_for() {
             wrong.push(format!("{name}: does not begin with `//!` and what it owns"));
         }
         for (at, line) in text.lines().enumerate() {
-            if line.chars().count() > MAX_WIDTH && !line.contains('"') {
+            if line.trim_start().starts_with("//") && line.chars().count() > MAX_WIDTH {
                 wrong.push(format!("{name}:{}: wider than {MAX_WIDTH}", at + 1));
             }
         }

@@ -61,6 +61,12 @@ impl Cell {
     pub(crate) fn ratio(&self) -> f64 {
         least(&self.worker) / least(&self.floor)
     }
+
+    /// Median of the rounds' ratios.
+    fn median_ratio(&self) -> f64 {
+        let rounds = self.worker.iter().zip(&self.floor);
+        median(&rounds.map(|(worker, floor)| worker / floor).collect::<Vec<_>>())
+    }
 }
 
 /// One thing measured, with its own publisher.
@@ -168,12 +174,6 @@ pub(crate) fn run(
                     rounds,
                     if receivers == 500 { 1 } else { rounds },
                 )?;
-                let ratios: Vec<f64> = cell
-                    .worker
-                    .iter()
-                    .zip(&cell.floor)
-                    .map(|(worker, floor)| worker / floor)
-                    .collect();
                 report.line(&format!(
                     "{:7}{:6}{:>10}{:>10.0}{:>10.0}{:>12.0}{:>8.2}{:>9.2}{:>10.5}{:>10.4}",
                     shape.name(),
@@ -183,16 +183,11 @@ pub(crate) fn run(
                     least(&cell.floor),
                     least(&cell.single),
                     cell.ratio(),
-                    median(&ratios),
+                    cell.median_ratio(),
                     cell.allocations,
                     cell.lost,
                 ));
-                report.put(&format!("{key}_ns_min_n{rounds}"), least(&cell.worker));
-                report.put(&format!("{key}_floor_ns_min_n{rounds}"), least(&cell.floor));
-                report.put(&format!("{key}_floor_nogso_ns_min"), least(&cell.single));
-                report.put(&format!("{key}_ratio_of_min_n{rounds}"), cell.ratio());
-                report.put(&format!("{key}_ratio_median_n{rounds}"), median(&ratios));
-                report.put(&format!("{key}_allocations_per_packet"), cell.allocations);
+                keep(report, &key, rounds, &cell);
                 by_count.push((receivers, least(&cell.worker)));
             }
             if let [_, (10, ten), _, (500, most)] = by_count[..] {
@@ -207,4 +202,13 @@ pub(crate) fn run(
         }
     }
     Ok(())
+}
+
+fn keep(report: &mut Report, key: &str, rounds: usize, cell: &Cell) {
+    report.put(&format!("{key}_ns_min_n{rounds}"), least(&cell.worker));
+    report.put(&format!("{key}_floor_ns_min_n{rounds}"), least(&cell.floor));
+    report.put(&format!("{key}_floor_nogso_ns_min"), least(&cell.single));
+    report.put(&format!("{key}_ratio_of_min_n{rounds}"), cell.ratio());
+    report.put(&format!("{key}_ratio_median_n{rounds}"), cell.median_ratio());
+    report.put(&format!("{key}_allocations_per_packet"), cell.allocations);
 }
