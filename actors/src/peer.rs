@@ -207,7 +207,7 @@ impl PeerState {
             }
             PeerMsg::Available { peer, entry } => self.on_available(peer, entry),
             PeerMsg::Replaced { peer, old, entry } => self.on_replaced(peer, &old, entry),
-            PeerMsg::NotConsumed(refused) => self.consume_again(*refused),
+            PeerMsg::NotConsumed(refused) => self.consume_again(refused),
             PeerMsg::Gone(producer) => self.on_gone(&producer),
             PeerMsg::Paused { producer, paused } => self.on_paused(&producer, paused),
             PeerMsg::Tell(notification) => self.notify(notification),

@@ -32,6 +32,8 @@ pub(super) struct Consumer {
     accepted: bool,
     /// The client's wish.
     paused: bool,
+    /// What the room could not do yet: the producer's peer has moved and not produced again.
+    refused: Option<Box<Consume>>,
 }
 
 /// A producer of another peer. The room's peers share what it says.
@@ -90,6 +92,7 @@ impl PeerState {
                 producer: entry.id.clone(),
                 accepted: false,
                 paused: false,
+                refused: None,
             },
         );
         self.tell(ToClient::Request(ServerRequest::NewConsumer(Box::new(NewConsumer {
@@ -130,16 +133,17 @@ impl PeerState {
         })));
     }
 
-    /// The producer had moved before the room heard of the consumer, and so has the consumer here;
-    /// or it had ended, and the consumer with it.
-    pub(super) fn consume_again(&mut self, mut refused: Consume) {
-        let Some(consumer) = self.consumers.get(&refused.consumer) else { return };
+    /// The producer had moved before the room heard of the consumer, and so has the consumer here; or
+    /// it is about to move or to end, which the peer will hear.
+    pub(super) fn consume_again(&mut self, mut refused: Box<Consume>) {
+        let Some(consumer) = self.consumers.get_mut(&refused.consumer) else { return };
         if consumer.producer == refused.producer {
+            consumer.refused = Some(refused);
             return;
         }
         refused.producer = consumer.producer.clone();
         refused.params.paused = !consumer.accepted || consumer.paused;
-        self.to_room(RoomMsg::Consume(Box::new(refused)));
+        self.to_room(RoomMsg::Consume(refused));
     }
 
     pub(super) fn on_answer(&mut self, id: &ConsumerId, accepted: bool) {
@@ -177,7 +181,8 @@ impl PeerState {
         producer: ProducerId,
         paused: bool,
     ) {
-        self.consumers.insert(id, Consumer { transport, producer, accepted: true, paused });
+        self.consumers
+            .insert(id, Consumer { transport, producer, accepted: true, paused, refused: None });
     }
 
     pub(super) fn end_consumer(&mut self, id: &ConsumerId) {
@@ -195,9 +200,12 @@ impl PeerState {
         entry: Arc<ProducerEntry>,
     ) {
         let (id, is) = (entry.id.clone(), entry.paused);
+        let mut refused = Vec::new();
         for consumer in self.consumers.values_mut().filter(|c| c.producer == *old) {
             consumer.producer = id.clone();
+            refused.extend(consumer.refused.take());
         }
+        refused.into_iter().for_each(|refused| self.consume_again(refused));
         // Who joined after the old one ended and before this one began does not know the old one.
         let was = self.available.remove(old).map_or(is, |before| before.paused);
         self.on_available(peer, entry);

@@ -1,5 +1,5 @@
-//! What overtakes what: messages of different actors have no order, and whatever order they come in,
-//! the outcome is the same.
+//! What overtakes what: messages of different actors have no order, and whatever order they come
+//! in, the outcome is the same.
 
 use starling_proto::{rest::CreateConsumer, signal::ServerNotification};
 use tokio::sync::oneshot;
@@ -93,6 +93,11 @@ async fn a_consumer_of_a_producer_that_has_just_moved_is_made_of_its_successor()
     })
     .await;
     release.send(()).unwrap();
+    consumes_for_real(&mut bob).await;
+}
+
+/// One consumer, which the router has, too.
+async fn consumes_for_real(bob: &mut Client) {
     bob.until("ann's webcam", |bob| bob.consumers.len() == 1).await;
     let consumer = bob.consumers[0].consumer_id.clone();
     until("the consumer is there", async || {
@@ -101,6 +106,31 @@ async fn a_consumer_of_a_producer_that_has_just_moved_is_made_of_its_successor()
         stats["stats"].as_array().is_some_and(|stats| !stats.is_empty())
     })
     .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_consumer_of_a_producer_that_is_about_to_move_waits_for_its_successor() {
+    let [one, two, three] = World::new().nodes(["n1", "n2", "n3"]).await;
+    let mut ann = Client::join(&one, "ann", None).await;
+    let mut bob = Client::join(&two, "bob", None).await;
+    let _eve = Client::join(&three, "eve", None).await;
+    until("n3 knows ann", async || three.peers(&room()).await.is_ok_and(|peers| peers.len() == 3))
+        .await;
+    let (release, held) = oneshot::channel();
+    peer_of(&two, "bob").await.cast(PeerMsg::Hold(held)).unwrap();
+    ann.produce("video", "webcam").await;
+    let mut again = Client::join(&three, "ann", Some(ann.ticket())).await;
+    until("n2 knows that ann moved", async || {
+        let peers = two.peers(&room()).await.unwrap();
+        peers.iter().any(|info| info.id == peer("ann") && info.node == *three.id())
+    })
+    .await;
+    release.send(()).unwrap();
+    bob.until("ann's webcam", |bob| bob.consumers.len() == 1).await;
+    // Bob's consumer has reached the room when an answer that came the same way has.
+    two.peers(&room()).await.unwrap();
+    again.produce("video", "webcam").await;
+    consumes_for_real(&mut bob).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
