@@ -53,7 +53,10 @@ async function on(Kind, name, within, run) {
 
 async function calls(Kind, name, report) {
   await on(Kind, name, codecs.length * 6 * MINUTE, async () => {
-    for (const codec of codecs) await call({ cluster, name, codec, report, losses });
+    for (const codec of codecs) {
+      const kill = Kind === DevCluster && codec === codecs.at(-1);
+      await call({ cluster, name, codec, report, losses, kill });
+    }
   });
 }
 

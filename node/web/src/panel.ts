@@ -15,6 +15,7 @@ export class Panel {
   private peers = new Map<string, number>();
   private own: string | null = null;
   private origin: string;
+  private drawn = '';
 
   constructor(origin: string, private readonly log: (what: string, id: string) => void) {
     this.origin = origin;
@@ -79,7 +80,11 @@ export class Panel {
     this.draw();
   }
 
+  /** Only what has changed is drawn: a button must not vanish under a finger. */
   private draw(): void {
+    const state = JSON.stringify([this.nodes, [...this.peers], this.own]);
+    if (state === this.drawn) return;
+    this.drawn = state;
     const focused = document.activeElement?.getAttribute('data-node');
     this.list.replaceChildren(...this.nodes.map((node) => this.row(node)));
     if (focused) this.list.querySelector<HTMLElement>(`[data-node="${focused}"]`)?.focus();

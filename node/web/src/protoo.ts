@@ -1,10 +1,14 @@
 // protoo over one WebSocket: requests, answers, notifications, and the verdict that the other side is
 // gone. Never does: reconnect, or understand a message.
 
-/** Between two heartbeats, in milliseconds. */
-const BEAT = 1000;
-/** A node that answers nothing for so long is gone: three round trips of a bad mobile network. */
+/** A node that was not heard for so long is asked for something small, in milliseconds. */
+const BEAT = 500;
+/** If it does not answer for so long, and its media does not come either, it is gone. */
 const SILENCE = 1500;
+/** If its media comes, signalling may be silent for as long as TCP needs to repair a bad path. */
+const PATIENCE = 5000;
+/** Between two looks at the media. */
+const LOOK = 500;
 /** A request that waits longer will not be answered. */
 const REQUEST = 10_000;
 
@@ -24,6 +28,8 @@ export interface Handlers {
   request(method: string, data: Data): Promise<Data>;
   notification(method: string, data: Data): void;
   closed(code: number, reason: string): void;
+  /** Bytes of media that came from there so far. */
+  media(): Promise<number>;
 }
 
 /** A request that was refused: `[code]` at the end of the reason names why. */
@@ -133,22 +139,37 @@ export class Protoo {
     }
   }
 
-  /** A node that was cut off or stopped closes nothing: ask it for something small every second. */
+  /** A node that was cut off or stopped closes nothing: it has to be asked. */
   private watch(): void {
     const step = 100;
     let last = performance.now();
     let asked = 0;
+    let looked = 0;
+    let flows = false;
+    let bytes = 0;
+    const look = async (now: number) => {
+      looked = now;
+      const before = bytes;
+      bytes = await this.handlers.media();
+      flows = before > 0 && bytes > before;
+    };
     this.beat = window.setInterval(() => {
       const now = performance.now();
       // This page itself stood still (a suspended tab, a busy machine): nobody could be heard.
       if (now - last > 5 * step) asked = 0;
       last = now;
       if (asked && this.heard >= asked) asked = 0;
-      if (asked && now - asked > SILENCE) return this.end(CLOSE_SILENT, 'the node is silent');
-      if (!asked && now - this.heard > BEAT) {
-        asked = now;
+      if (!asked) {
+        if (now - this.heard <= BEAT) return;
+        [asked, looked, bytes, flows] = [now, 0, 0, false];
         this.request('getRtcStatsUrl').catch(() => {});
+        return;
       }
+      const silent = now - asked;
+      if (silent > PATIENCE || (silent > SILENCE && !flows)) {
+        return this.end(CLOSE_SILENT, 'the node is silent');
+      }
+      if (silent > SILENCE - 2 * LOOK && now - looked >= LOOK) void look(now);
     }, step);
   }
 

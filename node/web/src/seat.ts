@@ -211,6 +211,7 @@ export class Seat {
       request: (method, data) => this.onRequest(method, data),
       notification: (method, data) => this.onNotification(method, data),
       closed: (code, reason) => this.onClosed(code, reason),
+      media: () => this.mediaBytes(),
     });
     const late = new Promise<never>((_, reject) => {
       setTimeout(() => reject(new Error('the node did not let us in in time')), JOIN);
@@ -276,6 +277,15 @@ export class Seat {
     const wanted = `video/${this.who.codec}`;
     const codecs = device?.sendRtpCapabilities.codecs ?? [];
     return codecs.find((codec) => codec.mimeType.toLowerCase() === wanted);
+  }
+
+  private async mediaBytes(): Promise<number> {
+    const report = await this.recv?.getStats().catch(() => null);
+    let bytes = 0;
+    report?.forEach((entry: Data) => {
+      if (entry.type === 'inbound-rtp') bytes += entry.bytesReceived ?? 0;
+    });
+    return bytes;
   }
 
   private async onRequest(method: string, data: Data): Promise<Data> {

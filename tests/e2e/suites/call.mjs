@@ -15,7 +15,7 @@ const SETTLE = 3000;
 const WIDTH = Number(CAMERA.width);
 
 /** @param {object} at cluster, its name, the codec and the report */
-export async function call({ cluster, name, codec, report, losses = 2 }) {
+export async function call({ cluster, name, codec, report, losses = 2, kill = false }) {
   const browser = new Browser();
   const key = `${name}_${codec}`;
   try {
@@ -34,6 +34,7 @@ export async function call({ cluster, name, codec, report, losses = 2 }) {
         report.put(`${key}_loss${losses}pct_datagrams_dropped`, loseNothing());
       }
     }
+    if (kill) await killButton(cluster, people, report, key);
     for (const person of people) {
       for (const error of person.errors) report.fail(`${key}: ${person.name}: ${error}`);
     }
@@ -159,6 +160,23 @@ async function hears(people, report, key, codec) {
   // Silence has 0; the fake microphone's beep gives about 0.2 in a second.
   const name = `${key}_audio_energy_min_n${energies.length}`;
   report.check(name, Math.min(...energies), (x) => x > 0.01, '> 0.01');
+}
+
+/** A person kills a node with the page's button, and goes on seeing who was on it. */
+async function killButton(cluster, people, report, key) {
+  const [ada, ben] = people;
+  await ada.page.setViewportSize({ width: 1280, height: 800 });
+  await ada.page.click('button[aria-label="Nodes"]', { timeout: 5000 });
+  await sleep(1000);
+  const node = cluster.nodes[1].id;
+  await ada.resetGaps();
+  await ada.page.click(`[aria-label="Kill ${node}"]`, { timeout: 5000 });
+  await until(`${ben.name} is on another node`, 15_000, async () => (await ben.stats()).node !== node);
+  await sleep(2500);
+  await ada.page.screenshot({ path: join(reports, `e2e-${key}-killed.png`) });
+  const gap = (await ada.gaps()).gaps[`${ben.name}/video`];
+  report.check(`${key}_kill_button_gap_ms`, gap, (ms) => ms < 2000, '< 2000');
+  console.log(`  ${key}: ${node} killed, ${Math.round(gap)} ms without ${ben.name}`);
 }
 
 async function picture([person], file) {
