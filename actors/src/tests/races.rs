@@ -118,7 +118,12 @@ async fn a_consumer_of_a_producer_that_is_about_to_move_waits_for_its_successor(
         .await;
     let (release, held) = oneshot::channel();
     peer_of(&two, "bob").await.cast(PeerMsg::Hold(held)).unwrap();
-    ann.produce("video", "webcam").await;
+    let producer = ann.produce("video", "webcam").await;
+    until("n2 knows the producer", async || {
+        let peers = two.peers(&room()).await.unwrap();
+        peers.iter().flat_map(|p| &p.producers).any(|p| p.id.to_string() == producer)
+    })
+    .await;
     let mut again = Client::join(&three, "ann", Some(ann.ticket())).await;
     until("n2 knows that ann moved", async || {
         let peers = two.peers(&room()).await.unwrap();

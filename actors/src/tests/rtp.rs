@@ -248,8 +248,11 @@ impl Viewer {
             loop {
                 let (before, seen) = (self.last(), self.first().await);
                 assert_eq!(seen.ssrc, before.ssrc);
-                assert_eq!(seen.sequence, before.sequence.wrapping_add(1), "{before:?} {seen:?}");
-                assert!(seen.timestamp.wrapping_sub(before.timestamp) < 1 << 31, "time goes on");
+                // A busy machine loses or repairs a packet; a stream begun anew is somewhere else.
+                let step = seen.sequence.wrapping_sub(before.sequence) as i16;
+                assert!(step != 0 && step.abs() < 100, "numbers go on: {before:?} {seen:?}");
+                let ms = (seen.timestamp.wrapping_sub(before.timestamp) as i32) / 90;
+                assert!(ms.abs() < 30_000, "time goes on: {before:?} {seen:?}");
                 if seen.key {
                     return;
                 }
