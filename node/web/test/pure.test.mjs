@@ -1,0 +1,69 @@
+// The page's pure parts: no browser needed.
+
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { build } from 'esbuild';
+
+async function load(file) {
+  const built = await build({
+    entryPoints: [new URL(`../src/${file}`, import.meta.url).pathname],
+    bundle: true,
+    format: 'esm',
+    write: false,
+  });
+  const text = built.outputFiles[0].text;
+  return import(`data:text/javascript;base64,${Buffer.from(text).toString('base64')}`);
+}
+
+const { attempt, destinations } = await load('resume.ts');
+const { FrameLog } = await load('frames.ts');
+const { options } = await load('query.ts');
+const { colour, wsUrl } = await load('nodes.ts');
+
+test('every standby node is tried at once, and then all of them again after a pause', () => {
+  const tries = [0, 1, 2, 3, 4, 5, 6, 7, 8].map((n) => attempt(n, ['a', 'b']));
+  assert.deepEqual(tries.map((t) => t.url), ['a', 'b', 'a', 'b', 'a', 'b', 'a', 'b', 'a']);
+  assert.deepEqual(tries.map((t) => t.wait), [0, 0, 250, 0, 500, 0, 1000, 0, 1000]);
+});
+
+test('the lost node is the last one to be tried, and none is tried twice', () => {
+  assert.deepEqual(destinations(['b', 'c', 'b'], 'a'), ['b', 'c', 'a']);
+  assert.deepEqual(destinations(['b', 'a'], 'a'), ['b', 'a']);
+  assert.deepEqual(destinations([], 'a'), ['a']);
+});
+
+test('a silence counts from the last frame before it to the first one after it', () => {
+  const log = new FrameLog();
+  for (const at of [1000, 1100, 1200, 1900, 2000]) log.add(at);
+  assert.equal(log.longest(1000, 2000), 700);
+  assert.equal(log.longest(1500, 2000), 400);
+  assert.equal(log.longest(1900, 2600), 600);
+  assert.equal(log.longest(3000, 3500), 500);
+  assert.deepEqual(log.silences(1000, 300), [{ at: 1200, ms: 700 }]);
+});
+
+test('a URL says who joins where, and nonsense in it changes nothing', () => {
+  const wish = options('?room=r&peer=p&codec=H264&audio=0&fps=1e9&width=-3&layers=2');
+  assert.equal(wish.room, 'r');
+  assert.equal(wish.peer, 'p');
+  assert.equal(wish.codec, 'h264');
+  assert.equal(wish.audio, false);
+  assert.equal(wish.video, true);
+  assert.equal(wish.fps, 60);
+  assert.equal(wish.width, 1280);
+  assert.equal(wish.layers, 2);
+  assert.equal(options('').peer, null);
+  assert.equal(options('').layers, null);
+});
+
+test('nodes that are numbered in a row have different colours', () => {
+  const colours = ['node-1', 'node-2', 'node-3'].map(colour);
+  assert.equal(new Set(colours).size, 3);
+  assert.equal(colour('starling-0'), colour('other-0'));
+  assert.match(colour('a.b.example'), /^#/);
+});
+
+test('the signalling URL is the page’s own', () => {
+  assert.equal(wsUrl('https://a.example:1'), 'wss://a.example:1/');
+  assert.equal(wsUrl('http://localhost:4443/'), 'ws://localhost:4443/');
+});
