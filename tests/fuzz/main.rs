@@ -101,7 +101,7 @@ fn options(mut args: impl Iterator<Item = String>) -> Result<Options, String> {
 mod tests {
     use super::*;
 
-    /// The short form: enough to find what a careless change breaks at once.
+    /// The short form, of cheap inputs: enough to find what a careless change breaks at once.
     const RUNS: u64 = 20_000;
 
     fn clean(names: &[&str]) {
@@ -117,27 +117,27 @@ mod tests {
     }
 
     #[test]
-    fn packet_parsers_survive_20_000_inputs_each() {
+    fn packet_parsers_survive() {
         clean(&["stun", "rtp", "rtcp", "twcc", "vp8", "h264_opus"]);
     }
 
     #[test]
-    fn key_parsers_survive_20_000_inputs_each() {
+    fn key_parsers_survive() {
         clean(&["srtp", "srtcp", "hello"]);
     }
 
     #[test]
-    fn cluster_parsers_survive_20_000_inputs_each() {
+    fn cluster_parsers_survive() {
         clean(&["flow", "link", "records"]);
     }
 
     #[test]
-    fn client_parsers_survive_20_000_inputs_each() {
+    fn client_parsers_survive() {
         clean(&["signal", "negotiation", "token"]);
     }
 
     #[test]
-    fn a_plane_survives_2_000_sessions() {
+    fn a_plane_survives() {
         clean(&["plane"]);
     }
 

@@ -39,8 +39,8 @@ pub(super) const RTCP: Kind = Kind {
 pub(super) const TWCC: Kind = Kind {
     name: "twcc",
     about: "TwccFeedback::parse, TwccRecorder",
-    cost: 1,
-    max_len: 300,
+    cost: 20,
+    max_len: 120,
     words: &[&[0x20, 0x05], &[0x80, 0x00], &[0xbf, 0xff], &[0xff, 0xff], &[0x5f, 0xff]],
     seeds: feedback,
     make: || Box::new(Twcc { start: Instant::now() }),
