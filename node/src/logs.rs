@@ -6,9 +6,14 @@ use tracing_subscriber::EnvFilter;
 
 use crate::config::Log;
 
+/// The `dtls` crate warns of every extension that it does not know, and each browser sends three.
+const QUIET: &str = "dtls=error";
+
 /// Starts logging. A second call does nothing.
 pub fn init(log: &Log) {
-    let filter = EnvFilter::try_new(&log.filter).unwrap_or_else(|_| EnvFilter::new("info"));
+    let named = log.filter.contains("dtls");
+    let filter = if named { log.filter.clone() } else { format!("{},{QUIET}", log.filter) };
+    let filter = EnvFilter::try_new(filter).unwrap_or_else(|_| EnvFilter::new("info"));
     let builder = tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_ansi(io::stderr().is_terminal())
