@@ -133,8 +133,8 @@ impl PeerState {
         })));
     }
 
-    /// The producer had moved before the room heard of the consumer, and so has the consumer here; or
-    /// it is about to move or to end, which the peer will hear.
+    /// The producer had moved before the room heard of the consumer, and so has the consumer here;
+    /// or it is about to move or to end, which the peer will hear.
     pub(super) fn consume_again(&mut self, mut refused: Box<Consume>) {
         let Some(consumer) = self.consumers.get_mut(&refused.consumer) else { return };
         if consumer.producer == refused.producer {
