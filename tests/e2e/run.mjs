@@ -1,6 +1,6 @@
 // Runs browser suites on real nodes: `node run.mjs dev cluster ffmpeg chaos`. Composes only.
 //
-//   dev      four people on `starling dev --nodes 3`
+//   dev      the page itself, and four people on `starling dev --nodes 3`
 //   cluster  the same on three `starling node` processes with etcd
 //   ffmpeg   a file in and a recording out, through three nodes
 //   all      dev, cluster and ffmpeg
@@ -17,6 +17,7 @@ import { endAll } from './lib/processes.mjs';
 import { Report } from './lib/report.mjs';
 import { bounded } from './lib/wait.mjs';
 import { call } from './suites/call.mjs';
+import { page } from './suites/page.mjs';
 
 const SUITES = ['dev', 'cluster', 'ffmpeg', 'chaos'];
 const MINUTE = 60_000;
@@ -52,7 +53,8 @@ async function on(Kind, name, within, run) {
 }
 
 async function calls(Kind, name, report) {
-  await on(Kind, name, codecs.length * 6 * MINUTE, async () => {
+  await on(Kind, name, (codecs.length * 6 + 2) * MINUTE, async () => {
+    if (Kind === DevCluster) await page({ cluster, report });
     for (const codec of codecs) {
       const kill = Kind === DevCluster && codec === codecs.at(-1);
       await call({ cluster, name, codec, report, losses, kill });

@@ -8,8 +8,8 @@ import { camera, deviceHelp } from './tracks';
 export interface Choice {
   room: string;
   name: string;
-  /** Already open, so that joining asks for nothing twice. */
-  camera: MediaStreamTrack | null;
+  /** Open or just being opened, so that nothing is asked for twice; null if it is not wanted. */
+  camera: Promise<MediaStreamTrack> | null;
 }
 
 const NAME = 'starling.name';
@@ -22,16 +22,14 @@ export function lobby(host: HTMLElement, options: Options): Promise<Choice> {
     const help = el('p', { class: 'help', role: 'status' });
     const name = input('name', 'Your name', options.name || localStorage.getItem(NAME) || '');
     const room = input('room', 'Room', options.room || 'demo');
-    let track: MediaStreamTrack | null = null;
-    let gone = false;
+    const opening = options.video ? camera(options) : null;
     const join = el('button', { type: 'submit', class: 'primary' }, 'Join');
     const form = el('form', {
       onsubmit: (event) => {
         event.preventDefault();
-        gone = true;
         localStorage.setItem(NAME, name.value.trim());
         host.replaceChildren();
-        resolve({ room: room.value.trim(), name: name.value.trim(), camera: track });
+        resolve({ room: room.value.trim(), name: name.value.trim(), camera: opening });
       },
     }, field('Your name', name), field('Room', room), join, help);
     const brand = el('h1', {}, el('span', { class: 'bird', 'aria-hidden': 'true' }), 'Starling');
@@ -43,11 +41,8 @@ export function lobby(host: HTMLElement, options: Options): Promise<Choice> {
         el('div', { class: 'card' }, brand, lead, form)),
     );
     (name.value ? join : name).focus();
-    if (!options.video) return;
-    camera(options).then(
+    opening?.then(
       (opened) => {
-        if (gone) return opened.stop();
-        track = opened;
         video.srcObject = new MediaStream([opened]);
         video.parentElement!.classList.add('on');
       },

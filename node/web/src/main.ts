@@ -45,7 +45,7 @@ void start();
 
 async function start(): Promise<void> {
   const dev = panel.start();
-  let opened: MediaStreamTrack | null = null;
+  let opened: Promise<MediaStreamTrack> | null = null;
   if (wish.peer === null || !room) {
     const choice = await lobby(host, wish);
     ({ room, name, camera: opened } = choice);
@@ -87,11 +87,11 @@ function show(isDev: boolean): void {
 }
 
 /** Camera and microphone, each for itself: one that is refused does not keep the other away. */
-async function open(camera: MediaStreamTrack | null): Promise<void> {
+async function open(camera: Promise<MediaStreamTrack> | null): Promise<void> {
   const video = async () => {
     if (!wish.video) return;
     try {
-      await use('video', camera ?? (await tracks.camera(wish)));
+      await use('video', await (camera ?? tracks.camera(wish)));
     } catch (error) {
       tell(tracks.deviceHelp('camera', error));
     }

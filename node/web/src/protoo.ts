@@ -20,7 +20,6 @@ export const CLOSE_GO_ELSEWHERE = 4001;
 export const CLOSE_SILENT = 4900;
 
 // Data of the signalling is checked by the node; here its shape is taken as documented.
-// eslint-disable-next-line @typescript-eslint/no-explicit-any
 export type Data = any;
 
 /** What the other side says without being asked. */
