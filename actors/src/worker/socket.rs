@@ -33,6 +33,8 @@ const SEND_WAIT_MILLISECONDS: i32 = 1;
 /// Refusals of GSO for one run each, after which a socket stops trying: they come from a route or
 /// device that will refuse the next one too.
 const MAX_GSO_REFUSALS: u32 = 16;
+/// Datagrams that every path carries: 1,280 bytes of IPv6 (RFC 8200 §5) less its header and UDP's.
+const SAFE_SEGMENT: usize = 1_232;
 
 /// Room for one control message, aligned as the kernel wants it.
 #[repr(C, align(8))]
@@ -274,7 +276,10 @@ impl Sender {
                     if self.queue[next].segments() > 1 =>
                 {
                     counters.gso_refused += 1;
-                    socket.refusals += 1;
+                    // Longer ones are their sender's doing: a publisher must not turn GSO off for
+                    // everybody.
+                    let fits = self.queue[next].segment <= SAFE_SEGMENT;
+                    socket.refusals += u32::from(fits);
                     // EIO: no checksum offload on the way, which does not change by itself.
                     socket.gso &= error.raw_os_error() != Some(libc::EIO)
                         && socket.refusals < MAX_GSO_REFUSALS;
