@@ -56,8 +56,9 @@ pub(crate) async fn run(config: &RunConfig) -> Result<(), Failure> {
     };
     let at = |percent| percentile(&measure.delays, percent) / 1e6;
     println!(
-        "{sent} packets sent by {} publishers; {} received by {} subscribers in {} streams, {} lost, \
-         {} reordered, {} duplicates\nms from sender to receiver: p50 {:.2}, p99 {:.2}, p99.9 {:.2}\n{:.1} s",
+        "{sent} packets sent by {} publishers; {} received by {} subscribers in {} streams, \
+         {} lost, {} reordered, {} duplicates\n\
+         ms from sender to receiver: p50 {:.2}, p99 {:.2}, p99.9 {:.2}\n{:.1} s",
         config.publishers,
         measure.received(),
         config.subscribers,

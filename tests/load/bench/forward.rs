@@ -134,12 +134,11 @@ pub(crate) fn cell(
     worker.turn(2 * shape.period().max(45), quickly)?;
     with_gso.turn(30, quickly)?;
     let mut cell = Cell::default();
-    let (mut allocated, mut forwarded, mut lost) = (0, 0, 0);
+    let (mut forwarded, mut lost) = (0, 0);
     for round in 0..rounds {
-        let (before, got) = (subject.allocations()?, sink.received());
+        let got = sink.received();
         let (cost, packets) = worker.turn(frames, interval)?;
         lost += packets.saturating_sub(sink.received() - got);
-        allocated += subject.allocations()? - before;
         forwarded += packets;
         cell.worker.push(cost);
         cell.floor.push(with_gso.turn(frames, interval)?.0);
@@ -147,7 +146,11 @@ pub(crate) fn cell(
             cell.single.push(without.turn(frames, interval)?.0);
         }
     }
-    cell.allocations = allocated as f64 / forwarded.max(1) as f64;
+    // A stream's ring gives its buffers back in the silence of the others' turns: two turns in a row.
+    worker.turn(frames, interval)?;
+    let before = subject.allocations()?;
+    let (_, packets) = worker.turn(frames, interval)?;
+    cell.allocations = (subject.allocations()? - before) as f64 / packets.max(1) as f64;
     cell.lost = lost as f64 / forwarded.max(1) as f64;
     Ok(cell)
 }

@@ -125,10 +125,13 @@ async fn measure(report: &mut Report, node: &Node, idle: usize) -> Result<(), Fa
     let (spent, elapsed) = ((node.cpu() - cpu) as f64 / 1e9, began.elapsed().as_secs_f64());
     let per_core = idle as f64 / spent;
     report.line(&format!(
-        "{idle} joins (WebSocket, 2 transports, ICE and DTLS on both): {per_core:.0} per second of the node's \
-         CPU ({:.2} ms each), {:.0} per second on the clock with {CONCURRENT} at a time on this machine, \
-         each p50 {:.0} ms, p99 {:.0} ms",
-        spent * 1e3 / idle as f64, idle as f64 / elapsed, percentile(&times, 50.0), percentile(&times, 99.0)
+        "{idle} joins (WebSocket, 2 transports, ICE and DTLS on both): {per_core:.0} per second of \
+         the node's CPU ({:.2} ms each), {:.0} per second on the clock with {CONCURRENT} at a time \
+         on this machine, each p50 {:.0} ms, p99 {:.0} ms",
+        spent * 1e3 / idle as f64,
+        idle as f64 / elapsed,
+        percentile(&times, 50.0),
+        percentile(&times, 99.0)
     ));
     report.put(&format!("joins_per_core_second_n{idle}"), per_core);
     report.put(&format!("joins_per_second_wall_n{idle}"), idle as f64 / elapsed);
@@ -156,8 +159,8 @@ async fn measure(report: &mut Report, node: &Node, idle: usize) -> Result<(), Fa
     sleep(WATCH).await;
     let silent = share(cpu);
     report.line(&format!(
-        "{transports} idle transports take {silent:.2} % of a core in silence, {checked:.2} % with a consent \
-         check each 2.5 s (whole process)"
+        "{transports} idle transports take {silent:.2} % of a core in silence, {checked:.2} % with \
+         a consent check each 2.5 s (whole process)"
     ));
     report.put(&format!("idle_transports_cpu_percent_silent_n{transports}"), silent);
     report.put(&format!("idle_transports_cpu_percent_checked_n{transports}"), checked);

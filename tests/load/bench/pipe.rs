@@ -184,8 +184,10 @@ pub(crate) fn run(report: &mut Report, rounds: usize) -> io::Result<()> {
         let (quic, srtp) = (quic - alone, srtp - alone);
         let [worker, link, far_link, far_worker] = parts;
         report.line(&format!(
-            "{videos:6}{quic:10.0}{:10.0}{link:8.0}{far_link:8.0}{far_worker:8.0}{srtp:11.0}{:8.2}{alone:11.0}{arrived:10.4}",
-            worker - alone, quic / srtp
+            "{videos:6}{quic:10.0}{:10.0}{link:8.0}{far_link:8.0}{far_worker:8.0}\
+             {srtp:11.0}{:8.2}{alone:11.0}{arrived:10.4}",
+            worker - alone,
+            quic / srtp
         ));
         let key = format!("pipe_{videos}_videos");
         report.put(&format!("{key}_ns_min_n{rounds}"), quic);
