@@ -146,7 +146,8 @@ pub(crate) fn cell(
             cell.single.push(without.turn(frames, interval)?.0);
         }
     }
-    // A stream's ring gives its buffers back in the silence of the others' turns: two turns in a row.
+    // A stream's ring gives its buffers back in the silence of the others' turns: two turns in a
+    // row.
     worker.turn(frames, interval)?;
     let before = subject.allocations()?;
     let (_, packets) = worker.turn(frames, interval)?;
