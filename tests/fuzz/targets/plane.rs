@@ -50,6 +50,11 @@ pub(super) const KIND: Kind = Kind {
     make: || Box::new(Session),
 };
 
+/// Longest datagram out: a packet of 1,500 bytes in, with extensions of ours (MID, abs-send-time,
+/// transport-cc and their padding), an original sequence number and an SRTP tag.
+const LONGEST: usize = 1_500 + 60;
+
+// Steps. Those with bytes have: who, two bytes of length, the bytes.
 /// A datagram as it is, from one of the clients or a stranger.
 const RAW: u8 = 0;
 /// A datagram that a client protected with its key.
