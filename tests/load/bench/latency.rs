@@ -27,8 +27,8 @@ const RECEIVERS: usize = 100;
 /// One receiver in so many is decrypted and measured.
 const SAMPLE: usize = 16;
 const PROFILE: SrtpProfile = SrtpProfile::AeadAes128Gcm;
-/// Between two frames, however fast the worker: 215,000 packets a second are what the receivers' thread
-/// takes on a machine of two cores, and its queue is not what is measured.
+/// Between two frames, however fast the worker: 215,000 packets a second are what the receivers'
+/// thread takes on a machine of two cores, and its queue is not what is measured.
 const SHORTEST: Duration = Duration::from_millis(4);
 /// Between two frames, were the worker ever so slow: the run is bounded.
 const LONGEST: Duration = Duration::from_millis(10);
