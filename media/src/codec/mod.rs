@@ -61,6 +61,8 @@ impl Codec {
 pub struct PacketFacts {
     /// Belongs to a key frame and is the packet at which decoding can begin.
     pub key_frame: bool,
+    /// Spatial layer inside the stream (SVC); 0 where there are none, also in simulcast.
+    pub spatial_layer: u8,
     /// Temporal layer; 0 where there are none.
     pub temporal_layer: u8,
     /// Depends on temporal layer 0 only: a receiver of lower layers may go up here.
@@ -82,6 +84,7 @@ pub fn describe(codec: Codec, payload: &[u8]) -> PacketFacts {
         Codec::Vp8 => {
             Vp8Descriptor::parse(payload).map_or_else(PacketFacts::default, |vp8| PacketFacts {
                 key_frame: vp8.key_frame,
+                spatial_layer: 0,
                 temporal_layer: vp8.temporal_layer.unwrap_or(0),
                 layer_sync: vp8.layer_sync,
                 dtx: false,

@@ -1,6 +1,6 @@
-//! Which layer a consumer should get: a pure function of its wish and of what the producer sends
-//! now (mediasoup `SimulcastProducerStreamManager`, without a bitrate budget). Never switches
-//! anything.
+//! Which layer a consumer should get: a pure function of its wish, of what the allocator grants it
+//! and of what the producer sends now (mediasoup `SimulcastProducerStreamManager`). Never switches
+//! anything, and knows no bitrate.
 
 use starling_proto::rtp::ConsumerLayers;
 
@@ -19,30 +19,70 @@ impl Candidate {
     }
 }
 
-/// The encoding to aim at: the highest usable one up to the wish; the lowest usable one above it if
-/// there is none; nothing if none is usable.
-pub fn choose(wish: Option<ConsumerLayers>, candidates: &[Candidate]) -> Option<usize> {
-    let top = wished(wish, candidates.len())?;
+/// The most a consumer may get.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Grant {
+    /// All there is.
+    #[default]
+    Everything,
+    /// These layers and those below.
+    UpTo(ConsumerLayers),
+    /// Nothing at all.
+    Nothing,
+}
+
+impl Grant {
+    /// The lower of a wish and this, on each axis.
+    pub fn cap(self, wish: Option<ConsumerLayers>) -> Self {
+        match (self, wish) {
+            (Self::Nothing, _) => Self::Nothing,
+            (Self::Everything, None) => Self::Everything,
+            (Self::Everything, Some(layers)) | (Self::UpTo(layers), None) => Self::UpTo(layers),
+            (Self::UpTo(granted), Some(wish)) => Self::UpTo(ConsumerLayers {
+                spatial_layer: granted.spatial_layer.min(wish.spatial_layer),
+                temporal_layer: match (granted.temporal_layer, wish.temporal_layer) {
+                    (Some(granted), Some(wish)) => Some(granted.min(wish)),
+                    (one, other) => one.or(other),
+                },
+            }),
+        }
+    }
+
+    /// The highest temporal layer to forward.
+    pub fn temporal(self) -> u8 {
+        match self {
+            Self::Everything => u8::MAX,
+            Self::UpTo(layers) => layers.temporal_layer.unwrap_or(u8::MAX),
+            Self::Nothing => 0,
+        }
+    }
+
+    /// The highest of `encodings`; `None` for nothing.
+    fn top(self, encodings: usize) -> Option<usize> {
+        let highest = encodings.checked_sub(1)?;
+        match self {
+            Self::Everything => Some(highest),
+            Self::UpTo(layers) => Some(usize::from(layers.spatial_layer).min(highest)),
+            Self::Nothing => None,
+        }
+    }
+}
+
+/// The encoding to aim at: the highest usable one up to the ceiling; the lowest usable one above it
+/// if there is none; nothing if none is usable.
+pub fn choose(ceiling: Grant, candidates: &[Candidate]) -> Option<usize> {
+    let top = ceiling.top(candidates.len())?;
     candidates[..=top]
         .iter()
         .rposition(|candidate| candidate.usable())
         .or_else(|| candidates.iter().position(|candidate| candidate.usable()))
 }
 
-/// The highest temporal layer to forward.
-pub fn temporal(wish: Option<ConsumerLayers>) -> u8 {
-    wish.and_then(|wish| wish.temporal_layer).unwrap_or(u8::MAX)
-}
-
-/// The encodings a consumer of a piped producer can use now, as a mask: its wish; below it, as long
-/// as nothing comes, what to fall back to; and what it gets until it has switched.
-pub fn wanted(
-    wish: Option<ConsumerLayers>,
-    candidates: &[Candidate],
-    current: Option<usize>,
-) -> u32 {
+/// The encodings a consumer of a piped producer can use now, as a mask: its ceiling; below it, as
+/// long as nothing comes, what to fall back to; and what it gets until it has switched.
+pub fn wanted(ceiling: Grant, candidates: &[Candidate], current: Option<usize>) -> u32 {
     let mut mask = current.map_or(0, |current| 1 << current);
-    let Some(top) = wished(wish, candidates.len()) else { return 0 };
+    let Some(top) = ceiling.top(candidates.len()) else { return 0 };
     for index in (0..=top).rev() {
         mask |= 1 << index;
         if candidates[index].active {
@@ -50,11 +90,6 @@ pub fn wanted(
         }
     }
     mask
-}
-
-fn wished(wish: Option<ConsumerLayers>, encodings: usize) -> Option<usize> {
-    let highest = encodings.checked_sub(1)?;
-    Some(wish.map_or(highest, |wish| usize::from(wish.spatial_layer).min(highest)))
 }
 
 #[cfg(test)]
@@ -65,41 +100,62 @@ mod tests {
     const NEW: Candidate = Candidate { active: true, alignable: false };
     const ON: Candidate = Candidate { active: true, alignable: true };
 
-    fn layers(spatial_layer: u8) -> Option<ConsumerLayers> {
-        Some(ConsumerLayers { spatial_layer, temporal_layer: None })
+    fn layers(spatial_layer: u8, temporal_layer: Option<u8>) -> ConsumerLayers {
+        ConsumerLayers { spatial_layer, temporal_layer }
+    }
+
+    fn up_to(spatial_layer: u8) -> Grant {
+        Grant::UpTo(layers(spatial_layer, None))
     }
 
     #[test]
     fn highest_usable_without_a_wish() {
-        assert_eq!(choose(None, &[ON, ON, ON]), Some(2));
-        assert_eq!(choose(None, &[ON, ON, OFF]), Some(1));
-        assert_eq!(choose(None, &[ON, NEW, NEW]), Some(0));
-        assert_eq!(choose(None, &[OFF, OFF, OFF]), None);
-        assert_eq!(choose(None, &[]), None);
+        assert_eq!(choose(Grant::Everything, &[ON, ON, ON]), Some(2));
+        assert_eq!(choose(Grant::Everything, &[ON, ON, OFF]), Some(1));
+        assert_eq!(choose(Grant::Everything, &[ON, NEW, NEW]), Some(0));
+        assert_eq!(choose(Grant::Everything, &[OFF, OFF, OFF]), None);
+        assert_eq!(choose(Grant::Everything, &[]), None);
     }
 
     #[test]
     fn a_wish_is_a_ceiling_unless_nothing_lower_is_usable() {
-        assert_eq!(choose(layers(1), &[ON, ON, ON]), Some(1));
-        assert_eq!(choose(layers(1), &[ON, OFF, ON]), Some(0));
-        assert_eq!(choose(layers(1), &[OFF, OFF, ON]), Some(2));
-        assert_eq!(choose(layers(7), &[ON, ON, ON]), Some(2));
+        assert_eq!(choose(up_to(1), &[ON, ON, ON]), Some(1));
+        assert_eq!(choose(up_to(1), &[ON, OFF, ON]), Some(0));
+        assert_eq!(choose(up_to(1), &[OFF, OFF, ON]), Some(2));
+        assert_eq!(choose(up_to(7), &[ON, ON, ON]), Some(2));
     }
 
     #[test]
     fn a_pipe_carries_the_wish_and_what_to_fall_back_to() {
-        assert_eq!(wanted(None, &[OFF, OFF, OFF], None), 0b111);
-        assert_eq!(wanted(None, &[ON, ON, ON], Some(2)), 0b100);
-        assert_eq!(wanted(None, &[ON, ON, ON], Some(0)), 0b101);
-        assert_eq!(wanted(layers(1), &[ON, ON, ON], Some(1)), 0b010);
-        assert_eq!(wanted(None, &[OFF, ON, OFF], Some(1)), 0b110);
-        assert_eq!(wanted(layers(0), &[ON], Some(0)), 0b001);
+        assert_eq!(wanted(Grant::Everything, &[OFF, OFF, OFF], None), 0b111);
+        assert_eq!(wanted(Grant::Everything, &[ON, ON, ON], Some(2)), 0b100);
+        assert_eq!(wanted(Grant::Everything, &[ON, ON, ON], Some(0)), 0b101);
+        assert_eq!(wanted(up_to(1), &[ON, ON, ON], Some(1)), 0b010);
+        assert_eq!(wanted(Grant::Everything, &[OFF, ON, OFF], Some(1)), 0b110);
+        assert_eq!(wanted(up_to(0), &[ON], Some(0)), 0b001);
     }
 
     #[test]
-    fn the_temporal_wish_holds_on_every_spatial_layer() {
-        let wish = Some(ConsumerLayers { spatial_layer: 2, temporal_layer: Some(1) });
-        assert_eq!(temporal(wish), 1);
-        assert_eq!(temporal(layers(2)), u8::MAX);
+    fn nothing_granted_is_nothing_chosen_and_nothing_piped() {
+        assert_eq!(choose(Grant::Nothing, &[ON, ON]), None);
+        assert_eq!(wanted(Grant::Nothing, &[ON, ON], None), 0);
+        assert_eq!(Grant::Nothing.cap(Some(layers(2, None))), Grant::Nothing);
+    }
+
+    #[test]
+    fn the_lower_of_wish_and_grant_counts_on_each_axis() {
+        let grant = Grant::UpTo(layers(1, Some(2)));
+        assert_eq!(grant.cap(None), grant);
+        assert_eq!(grant.cap(Some(layers(2, Some(0)))), Grant::UpTo(layers(1, Some(0))));
+        assert_eq!(grant.cap(Some(layers(0, None))), Grant::UpTo(layers(0, Some(2))));
+        assert_eq!(Grant::Everything.cap(Some(layers(2, None))), up_to(2));
+        assert_eq!(Grant::Everything.cap(None), Grant::Everything);
+    }
+
+    #[test]
+    fn the_temporal_ceiling_holds_on_every_spatial_layer() {
+        assert_eq!(Grant::UpTo(layers(2, Some(1))).temporal(), 1);
+        assert_eq!(up_to(2).temporal(), u8::MAX);
+        assert_eq!(Grant::Everything.temporal(), u8::MAX);
     }
 }

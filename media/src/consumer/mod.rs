@@ -10,7 +10,7 @@ pub mod timeline;
 
 use starling_proto::rtp::{ConsumerLayers, RtpType};
 
-pub use choose::Candidate;
+pub use choose::{Candidate, Grant};
 pub use output::{FirstNumbers, Offer, Output, Place, Source};
 pub use setup::{ConsumerSetup, OutputSetup};
 pub use switch::Switch;
@@ -42,8 +42,10 @@ pub struct Consumer {
     pub paused: bool,
     /// Not paused, and its transport can send.
     pub active: bool,
-    /// Highest layers wanted.
+    /// Highest layers its owner wants; all if absent.
     pub wish: Option<ConsumerLayers>,
+    /// Highest layers the receiver's bandwidth allows.
+    pub granted: Grant,
     /// For a pipe: encodings to forward.
     pub pipe_layers: u32,
     /// One, or one per encoding for a pipe.
@@ -58,6 +60,11 @@ impl Consumer {
     /// Whether it forwards whole encodings to another plane.
     pub fn is_pipe(&self) -> bool {
         self.setup.rtp_type == RtpType::Pipe
+    }
+
+    /// The most it may get: the lower of wish and grant.
+    pub fn ceiling(&self) -> Grant {
+        self.granted.cap(self.wish)
     }
 
     /// Which of its outputs takes packets of `encoding`.

@@ -6,7 +6,7 @@ use rand::{Rng, RngCore};
 
 use crate::{
     command::{ConsumerKey, ConsumerParams, ProducerKey, ProducerParams, TransportKey},
-    consumer::{Consumer, ConsumerSetup, FirstNumbers, Output},
+    consumer::{Consumer, ConsumerSetup, FirstNumbers, Grant, Output},
     producer::{Part, Producer, ProducerSetup},
     rtp::ExtensionPlan,
 };
@@ -174,6 +174,7 @@ impl Plane {
             paused: params.paused,
             active: !params.paused && self.transports[place].ready,
             wish: params.preferred,
+            granted: Grant::default(),
             pipe_layers: params.pipe_layers,
             outputs: outputs.collect(),
             layers: None,

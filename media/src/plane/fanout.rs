@@ -5,7 +5,7 @@
 use std::time::Instant;
 
 use crate::{
-    consumer::{Consumer, Offer, Place, Source, choose},
+    consumer::{Consumer, Offer, Place, Source},
     producer::Producer,
 };
 
@@ -80,7 +80,7 @@ fn offer_batch(
     transport: &mut Transport,
 ) -> After {
     let mut after = After::default();
-    let temporal = choose::temporal(consumer.wish);
+    let temporal = consumer.ceiling().temporal();
     for pending in &producer.pending {
         let encoding = pending.encoding;
         let position = consumer.output_of(encoding);

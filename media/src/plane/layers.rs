@@ -5,7 +5,7 @@ use std::time::Instant;
 use starling_proto::rtp::RtpType;
 
 use crate::{
-    consumer::{Candidate, Consumer, choose},
+    consumer::{Candidate, Consumer, Grant, choose},
     event::Event,
     producer::{MAX_ENCODINGS, Producer},
 };
@@ -65,9 +65,12 @@ impl Plane {
                     needed |= 1 << encoding;
                 }
             }
+        } else if consumer.granted == Grant::Nothing {
+            consumer.stop();
+            self.tell_layers(place);
         } else if producer.is_layered() {
             let (all, count) = candidates(now, consumer, producer);
-            let target = choose::choose(consumer.wish, &all[..count]);
+            let target = choose::choose(consumer.ceiling(), &all[..count]);
             let output = &mut consumer.outputs[0];
             if output.switch.aim(target) {
                 needed |= target.map_or(0, |target| 1 << target);
@@ -108,7 +111,7 @@ impl Plane {
             } else {
                 let (all, count) = candidates(now, consumer, producer);
                 let switch = consumer.outputs[0].switch;
-                choose::wanted(consumer.wish, &all[..count], switch.current())
+                choose::wanted(consumer.ceiling(), &all[..count], switch.current())
             };
         }
         let producer = &mut self.producers[index];
