@@ -4,6 +4,7 @@
 //   cluster  the same on three `starling node` processes with etcd
 //   ffmpeg   a file in and a recording out, through three nodes
 //   all      dev, cluster and ffmpeg
+//   wire     the wire of the next two itself: delay, loss, rate, cost
 //   chaos    kills (TRIALS per role, 5 if not given), etcd away for ETCD_STOP_S (60)
 //
 // CODECS=vp8,h264  LOSS=2  E2E_SECONDS=30  STARLING=…  ETCD_BIN=…  CHROMIUM=…
@@ -12,14 +13,16 @@ import { loadavg } from 'node:os';
 import { join } from 'node:path';
 import { DevCluster, ProcessCluster } from './lib/cluster.mjs';
 import { enter } from './lib/namespace.mjs';
-import { reports, starling } from './lib/paths.mjs';
+import { reports as folder, starling } from './lib/paths.mjs';
 import { endAll } from './lib/processes.mjs';
 import { Report } from './lib/report.mjs';
 import { bounded } from './lib/wait.mjs';
 import { call } from './suites/call.mjs';
 import { page } from './suites/page.mjs';
 
-const SUITES = ['dev', 'cluster', 'ffmpeg', 'chaos'];
+const SUITES = ['dev', 'cluster', 'ffmpeg', 'chaos', 'wire'];
+/** These write a report of their own. */
+const OWN_REPORT = ['chaos', 'wire'];
 const MINUTE = 60_000;
 
 const asked = process.argv.slice(2);
@@ -42,7 +45,7 @@ async function stop() {
 
 async function on(Kind, name, within, run) {
   console.log(`${name}: starting`);
-  cluster = new Kind(3, join(reports, 'logs', name));
+  cluster = new Kind(3, join(folder, 'logs', name));
   try {
     await cluster.start();
     await bounded(name, within, run());
@@ -62,33 +65,37 @@ async function calls(Kind, name, report) {
   });
 }
 
-async function suite(name, e2e, chaosReport) {
-  if (name === 'dev') return calls(DevCluster, name, e2e);
-  if (name === 'cluster') return calls(ProcessCluster, name, e2e);
+async function suite(name, report) {
+  if (name === 'dev') return calls(DevCluster, name, report);
+  if (name === 'cluster') return calls(ProcessCluster, name, report);
+  if (name === 'wire') {
+    const { wireItself } = await import('./suites/wire.mjs');
+    return bounded(name, 2 * MINUTE, wireItself({ report }));
+  }
   if (name === 'ffmpeg') {
     const { ffmpeg } = await import('./suites/ffmpeg.mjs');
-    return on(ProcessCluster, name, 6 * MINUTE, () => ffmpeg({ cluster, codecs, report: e2e }));
+    return on(ProcessCluster, name, 6 * MINUTE, () => ffmpeg({ cluster, codecs, report }));
   }
   const { chaos } = await import('./suites/chaos.mjs');
   const trials = Number(process.env.TRIALS ?? 5);
   const within = (trials * 3 + 10) * MINUTE;
-  return on(ProcessCluster, name, within, () => chaos({ cluster, trials, report: chaosReport }));
+  return on(ProcessCluster, name, within, () => chaos({ cluster, trials, report }));
 }
 
 console.log(`server: ${starling()}`);
-const e2e = new Report('e2e');
-const chaosReport = new Report('chaos');
+const reports = new Map();
 for (const name of wanted) {
-  const report = name === 'chaos' ? chaosReport : e2e;
+  const file = OWN_REPORT.includes(name) ? name : 'e2e';
+  if (!reports.has(file)) reports.set(file, new Report(file));
+  const report = reports.get(file);
   const began = performance.now();
   try {
-    await suite(name, e2e, chaosReport);
+    await suite(name, report);
   } catch (error) {
     report.fail(`${name}: ${error.message}`);
   }
   report.put(`${name}_seconds`, (performance.now() - began) / 1000);
   report.put(`${name}_load_average`, loadavg()[0]);
 }
-const good = [e2e, chaosReport].filter((report) => Object.keys(report.figures).length)
-  .map((report) => report.end());
+const good = [...reports.values()].map((report) => report.end());
 process.exit(good.every(Boolean) ? 0 : 1);

@@ -11,10 +11,23 @@ export const chromium = process.env.CHROMIUM ?? '/usr/bin/chromium';
 
 /** The server: STARLING, or the release build, or the debug build. */
 export function starling() {
-  const named = process.env.STARLING;
-  const built = ['release', 'debug'].map((profile) => join(root, 'target', profile, 'starling'));
+  return binary('starling', process.env.STARLING, '-p starling-node');
+}
+
+/** A wire between two namespaces: STARLING_WIRE, or as built. */
+export function wire() {
+  return binary('starling-wire', process.env.STARLING_WIRE, '-p starling-tests');
+}
+
+/** The load generator: STARLING_LOAD, or as built. */
+export function load() {
+  return binary('starling-load', process.env.STARLING_LOAD, '-p starling-tests');
+}
+
+function binary(name, named, packages) {
+  const built = ['release', 'debug'].map((profile) => join(root, 'target', profile, name));
   const found = named ?? built.find(existsSync);
-  if (!found) throw new Error('no starling binary: run `cargo build --release -p starling-node`');
+  if (!found) throw new Error(`no ${name} binary: run \`cargo build --release ${packages}\``);
   return found;
 }
 
