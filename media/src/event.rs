@@ -5,7 +5,10 @@ use std::{net::SocketAddr, ops::Range};
 use serde_json::Value;
 use starling_proto::rtp::ConsumerLayers;
 
-use crate::command::{ConsumerKey, PipeKey, ProducerKey, SocketId, TransportKey};
+use crate::{
+    command::{ConsumerKey, PipeKey, ProducerKey, SocketId, TransportKey},
+    observer::Reading,
+};
 
 /// A fact for the control plane. Bounded by the plane: at most one of a kind per object and tick.
 #[derive(Clone, Debug, PartialEq)]
@@ -67,6 +70,13 @@ pub enum Event {
         producer: ProducerKey,
         /// Bit n: encoding n.
         layers: u32,
+    },
+    /// How a microphone of this plane sounds, each [`crate::observer::INTERVAL`] while it is heard.
+    Voice {
+        /// Whose.
+        producer: ProducerKey,
+        /// None: it has fallen silent, or its producer was paused. Once.
+        reading: Option<Reading>,
     },
     /// Answer to `CollectStats`, in mediasoup's field names; `Null` if it is gone.
     Stats {

@@ -16,6 +16,7 @@ pub mod event;
 pub mod ice;
 pub mod ingress;
 pub mod negotiation;
+pub mod observer;
 pub mod plane;
 pub mod producer;
 pub mod rtcp;

@@ -17,6 +17,7 @@ pub mod roster;
 pub mod rtp;
 pub mod signal;
 pub mod transport;
+pub mod voice;
 
 pub use error::{Code, Refusal};
 pub use id::{ConsumerId, Id, IdError, NodeId, PeerId, ProducerId, RoomId, TransportId};

@@ -193,6 +193,9 @@ impl Plane {
         if lost_too_much {
             self.request_key_frame(now, index, encoding);
         }
+        if !rtx {
+            self.hear(now, index, header, packet);
+        }
         self.enqueue(now, index, route.encoding, slot);
     }
 

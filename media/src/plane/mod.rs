@@ -18,6 +18,7 @@ mod stats;
 mod tests;
 mod timers;
 mod transport;
+mod voices;
 mod wheel;
 
 use std::{

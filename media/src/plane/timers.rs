@@ -19,6 +19,10 @@ pub(super) struct Timers {
     pub feedback: Vec<u32>,
     /// Producers looked after each tenth of a second.
     pub watched: Vec<u32>,
+    /// Producers that are heard.
+    pub voices: Vec<u32>,
+    /// When they are told of.
+    pub voices_at: Option<Instant>,
     soon: Option<Instant>,
     due: Vec<u32>,
 }
@@ -30,6 +34,8 @@ impl Timers {
             missing: Vec::new(),
             feedback: Vec::new(),
             watched: Vec::new(),
+            voices: Vec::new(),
+            voices_at: None,
             soon: None,
             due: Vec::new(),
         }
@@ -43,7 +49,8 @@ impl Timers {
     pub(super) fn next(&self) -> Option<(Instant, &'static str)> {
         let wheel = self.wheel.next().map(|at| (at, "reports and upkeep"));
         let soon = self.soon.map(|at| (at, "nack and feedback"));
-        wheel.into_iter().chain(soon).min_by_key(|(at, _)| *at)
+        let voices = self.voices_at.map(|at| (at, "voices"));
+        wheel.into_iter().chain(soon).chain(voices).min_by_key(|(at, _)| *at)
     }
 
     pub(super) fn forget_transport(&mut self, place: u32) {
@@ -54,6 +61,7 @@ impl Timers {
     pub(super) fn forget_producer(&mut self, place: u32) {
         self.missing.retain(|(producer, _)| *producer != place);
         self.watched.retain(|producer| *producer != place);
+        self.voices.retain(|producer| *producer != place);
     }
 }
 
@@ -64,6 +72,9 @@ impl Plane {
         }
         if self.timers.wheel.next().is_some_and(|at| at <= now) {
             self.run_wheel(now);
+        }
+        if self.timers.voices_at.is_some_and(|at| at <= now) {
+            self.tell_voices(now);
         }
     }
 

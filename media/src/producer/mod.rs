@@ -15,6 +15,7 @@ pub use wanted::Wanted;
 use crate::{
     command::{ProducerKey, TransportKey},
     ingress::{KeyFrameRequests, SlotRef},
+    observer::Meter,
 };
 
 /// Packets that may wait for the fan-out of a flush; more are fanned out at once. A batch of
@@ -70,6 +71,10 @@ pub struct Producer {
     pub fir_sequence: u8,
     /// What its streams can be used for, as of the last choice of layers.
     pub usability: u32,
+    /// Its levels, if it is a microphone of this plane that tells them.
+    pub meter: Option<Box<Meter>>,
+    /// It is among those the plane tells of.
+    pub heard: bool,
 }
 
 impl Producer {
@@ -82,6 +87,8 @@ impl Producer {
         piped: bool,
     ) -> Self {
         let encodings = setup.encodings.len();
+        // What comes over a pipe is measured where it comes from.
+        let metered = setup.kind == MediaKind::Audio && setup.ids.audio_level != 0 && !piped;
         Self {
             key,
             transport: transport.0,
@@ -99,6 +106,8 @@ impl Producer {
             queued: false,
             fir_sequence: 0,
             usability: 0,
+            meter: metered.then(Box::default),
+            heard: false,
         }
     }
 

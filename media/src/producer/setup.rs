@@ -21,6 +21,8 @@ pub mod uri {
     /// draft-holmer-rmcat-transport-wide-cc-extensions-01.
     pub const TWCC: &str =
         "http://www.ietf.org/id/draft-holmer-rmcat-transport-wide-cc-extensions-01";
+    /// RFC 6464.
+    pub const AUDIO_LEVEL: &str = "urn:ietf:params:rtp-hdrext:ssrc-audio-level";
 }
 
 /// Ids of the extensions a plane reads from a sender; 0 where there is none.
@@ -34,6 +36,8 @@ pub struct ReceivedIds {
     pub repaired_rid: u8,
     /// Transport-wide sequence number.
     pub twcc: u8,
+    /// How loud it is.
+    pub audio_level: u8,
 }
 
 impl ReceivedIds {
@@ -47,6 +51,7 @@ impl ReceivedIds {
             rid: id(uri::RID),
             repaired_rid: id(uri::REPAIRED_RID),
             twcc: id(uri::TWCC),
+            audio_level: id(uri::AUDIO_LEVEL),
         }
     }
 
@@ -57,6 +62,7 @@ impl ReceivedIds {
             (&mut self.rid, other.rid),
             (&mut self.repaired_rid, other.repaired_rid),
             (&mut self.twcc, other.twcc),
+            (&mut self.audio_level, other.audio_level),
         ] {
             if theirs != 0 {
                 *mine = theirs;

@@ -11,6 +11,7 @@ mod repair;
 mod replace;
 mod simulcast;
 mod soak;
+mod voices;
 mod webrtc;
 
 impl super::Plane {
@@ -31,5 +32,6 @@ impl super::Plane {
             && self.timers.missing.is_empty()
             && self.timers.feedback.is_empty()
             && self.timers.watched.is_empty()
+            && self.timers.voices.is_empty()
     }
 }
