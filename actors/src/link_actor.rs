@@ -161,6 +161,9 @@ impl LinkState {
             LinkMessage::Delta { room, seq, change } => {
                 self.tell_room(&room, RoomMsg::RemoteDelta { node, seq, change: Box::new(change) });
             }
+            LinkMessage::Voices { room, voices } => {
+                self.tell_room(&room, RoomMsg::RemoteVoices { node, voices });
+            }
             LinkMessage::SnapshotWanted(room) => {
                 self.tell_room(&room, RoomMsg::SnapshotWanted(node))
             }

@@ -7,6 +7,7 @@ mod admin;
 mod away;
 mod entries;
 mod facts;
+mod floor;
 mod local;
 mod pipes;
 mod remote;
@@ -19,7 +20,10 @@ use std::{
 
 use ractor::{Actor, ActorProcessingErr, ActorRef, SupervisionEvent};
 use serde_json::Value;
-use starling_cluster::decide::roster::{Local, RoomReplica};
+use starling_cluster::decide::{
+    floor::Floor,
+    roster::{Local, RoomReplica},
+};
 use starling_media::command::{ConsumerParams, ProducerParams};
 use starling_proto::{
     ConsumerId, NodeId, PeerId, ProducerId, RoomId, TransportId,
@@ -28,6 +32,7 @@ use starling_proto::{
     registry::RoomRecord,
     rest::{ConsumerCreated, CreateConsumer, PeerInfo},
     roster::{Change, ProducerEntry, Snapshot},
+    voice::{Voice, Voices},
 };
 
 use crate::{
@@ -98,8 +103,14 @@ pub(crate) enum RoomMsg {
     PipeRefused { node: NodeId, flow: FlowId },
     /// A flow is over.
     PipeClosed { node: NodeId, flow: FlowId },
+    /// Microphones of this node, as its planes have just measured them.
+    Heard(Heard),
+    /// A node's microphones.
+    RemoteVoices { node: NodeId, voices: Voices },
     /// Something may be due.
     Tick,
+    /// REST: how many there are, and who has the floor.
+    Summary(Reply<(u32, Option<PeerId>)>),
     /// REST: who is here and elsewhere.
     Peers(Reply<Vec<PeerInfo>>),
     /// REST: a peer of this node.
@@ -132,6 +143,14 @@ pub(crate) enum RoomMsg {
     /// A handler that waits, for tests of what overtakes what.
     #[cfg(test)]
     Hold(tokio::sync::oneshot::Receiver<()>),
+}
+
+/// Microphones of one plane, measured at once.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(crate) struct Heard {
+    pub(crate) voices: Vec<Voice>,
+    /// These have fallen silent.
+    pub(crate) silent: Vec<ProducerId>,
 }
 
 /// What a peer wants to consume.
@@ -171,6 +190,11 @@ pub(crate) struct RoomState {
     /// Names that peers here were told.
     names: BTreeMap<PeerId, String>,
     entries: Entries,
+    /// Who speaks, over all nodes.
+    floor: Floor,
+    /// Peers here were told of voices, and not yet of silence.
+    voices_told: bool,
+    ticks: u64,
     /// The version of the nodes that peers' standby lists were made from.
     nodes_version: u64,
     /// Joins taken up so far, refused ones included: tells the node whether it and the room agree
@@ -216,6 +240,9 @@ impl Actor for RoomActor {
             consumers: BTreeMap::new(),
             names: BTreeMap::new(),
             entries: Entries::default(),
+            floor: Floor::default(),
+            voices_told: false,
+            ticks: 0,
             nodes_version: args.shared.nodes_version(),
             opened: 0,
             draining: false,
@@ -287,6 +314,8 @@ impl Drop for RoomState {
 /// How often a room looks for deadlines: they are seconds, and a tick of an idle room costs
 /// microseconds.
 const TICK: std::time::Duration = std::time::Duration::from_millis(500);
+/// Ticks between two `speakingPeers`: a second, mediasoup's interval of an AudioLevelObserver.
+const VOLUME_TICKS: u64 = 2;
 
 impl RoomState {
     fn handle(&mut self, message: RoomMsg) {
@@ -329,7 +358,13 @@ impl RoomState {
             RoomMsg::PipeRefused { node, flow } | RoomMsg::PipeClosed { node, flow } => {
                 self.flow_over(node, flow);
             }
+            RoomMsg::Heard(heard) => self.heard(heard),
+            RoomMsg::RemoteVoices { node, voices } => self.remote_voices(&node, voices),
             RoomMsg::Tick => self.tick(),
+            RoomMsg::Summary(reply) => {
+                let peers = u32::try_from(self.replica.len()).unwrap_or(u32::MAX);
+                let _ = reply.send(Ok((peers, self.active_speaker())));
+            }
             RoomMsg::Peers(reply) => {
                 let _ = reply.send(Ok(self.peer_infos()));
             }
@@ -359,6 +394,10 @@ impl RoomState {
         }
         self.ask_about_dry(now);
         self.renew_standby();
+        self.ticks += 1;
+        if self.ticks.is_multiple_of(VOLUME_TICKS) {
+            self.tell_volumes(now);
+        }
     }
 
     /// Tells the room's other nodes, then acts on the facts here.

@@ -128,7 +128,7 @@ impl Actor for RouterActor {
             RouterMsg::AddWebRtc { id, peer, ice } => {
                 state.add_webrtc(&myself, id, peer, ice).await?;
             }
-            RouterMsg::Events(events) => events.into_iter().for_each(|event| state.on_event(event)),
+            RouterMsg::Events(events) => state.on_events(events),
             RouterMsg::Close => myself.stop(None),
             other => state.handle(other),
         }

@@ -179,7 +179,9 @@ fn key_of(event: &Event) -> u64 {
         Event::IceState { transport, .. }
         | Event::Dtls { transport, .. }
         | Event::PlainTuple { transport, .. } => transport.0,
-        Event::ProducerScore { producer, .. } | Event::LayersWanted { producer, .. } => producer.0,
+        Event::ProducerScore { producer, .. }
+        | Event::LayersWanted { producer, .. }
+        | Event::Voice { producer, .. } => producer.0,
         Event::ConsumerScore { consumer, .. } | Event::ConsumerLayers { consumer, .. } => {
             consumer.0
         }

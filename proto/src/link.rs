@@ -8,13 +8,14 @@ use crate::{
     flow::FlowId,
     registry::{NodeLoad, NodeState},
     roster::{Change, Snapshot},
+    voice::Voices,
 };
 
 /// Oldest link protocol this release speaks.
 pub const VERSION_MIN: u16 = 1;
 /// Newest link protocol this release speaks. Two nodes use the newest both know, so that releases n
 /// and n+1 share a room.
-pub const VERSION_MAX: u16 = 1;
+pub const VERSION_MAX: u16 = 2;
 
 /// First message each way. A link is up after the other's Hello, not after the QUIC handshake.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -95,4 +96,22 @@ pub enum LinkMessage {
     RoomDeleted(RoomId),
     /// The sender is about to leave: use other nodes.
     Draining(NodeId),
+    /// How the sender's microphones of a room sound, and who has the floor (version 2).
+    Voices {
+        /// Which.
+        room: RoomId,
+        /// What.
+        voices: Voices,
+    },
+}
+
+impl LinkMessage {
+    /// The link protocol that brought this message: a link whose other side speaks an older one
+    /// does not carry it.
+    pub const fn since(&self) -> u16 {
+        match self {
+            Self::Voices { .. } => 2,
+            _ => 1,
+        }
+    }
 }

@@ -54,9 +54,13 @@ pub struct RoomInfo {
     pub persistent: bool,
     /// Nodes with peers of it.
     pub nodes: Vec<NodeId>,
-    /// Peers the answering node knows, on all nodes; absent where it has none of its own.
+    /// Peers the answering node knows, on all nodes; absent in lists, and where it has none of its
+    /// own.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub peers: Option<u32>,
+    /// Who has the floor; absent as `peers`, and while nobody has spoken.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub active_speaker: Option<PeerId>,
 }
 
 /// Body of `POST /v1/rooms`.

@@ -9,5 +9,6 @@ mod server;
 pub use client::{ClientNotification, ClientRequest, Join, Produce, Source};
 pub use frame::{Frame, FrameError, MAX_FRAME};
 pub use server::{
-    JoinAnswer, NewConsumer, NodeHint, PeerSummary, ResumeOffer, ServerNotification, ServerRequest,
+    JoinAnswer, NewConsumer, NodeHint, PeerSummary, PeerVolume, ResumeOffer, ServerNotification,
+    ServerRequest,
 };

@@ -209,6 +209,17 @@ impl NodeTree {
             Metric::counter("starling_sessions_total", "Sessions let in.", self.sessions),
             Metric::counter("starling_sessions_refused_total", "Sessions refused.", self.refused),
         ];
+        let (changes, told) = self.shared.speakers.read();
+        metrics.push(Metric::counter(
+            "starling_active_speaker_changes_total",
+            "Times a room's active speaker was another than before, as this node saw it.",
+            changes,
+        ));
+        metrics.push(Metric::counter(
+            "starling_voices_told_total",
+            "Messages to other nodes about who is heard in a room.",
+            told,
+        ));
         for worker in self.shared.workers() {
             crate::worker_metrics::append(&mut metrics, worker.index(), &worker.counters());
         }
@@ -218,5 +229,5 @@ impl NodeTree {
 
 fn info(id: RoomId, record: RoomRecord, nodes: Vec<NodeId>, peers: Option<u32>) -> RoomInfo {
     let RoomRecord { incarnation, policy, persistent } = record;
-    RoomInfo { id, incarnation, policy, persistent, nodes, peers }
+    RoomInfo { id, incarnation, policy, persistent, nodes, peers, active_speaker: None }
 }

@@ -120,7 +120,15 @@ impl Node {
     /// `room_not_found`.
     pub async fn room(&self, room: &RoomId) -> Result<RoomInfo, Refusal> {
         let rooms = self.rooms().await;
-        rooms.into_iter().find(|info| info.id == *room).ok_or_else(|| room_not_found(room))
+        let found = rooms.into_iter().find(|info| info.id == *room);
+        let mut info = found.ok_or_else(|| room_not_found(room))?;
+        // A room that is on other nodes only has no peers to tell of here.
+        if let Ok(here) = self.room_ref(room).await
+            && let Ok((peers, speaker)) = ask(&here, RoomMsg::Summary).await
+        {
+            (info.peers, info.active_speaker) = (Some(peers), speaker);
+        }
+        Ok(info)
     }
 
     /// Makes a room that stays when it is empty.

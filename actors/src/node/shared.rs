@@ -39,6 +39,32 @@ pub(crate) struct Shared {
     /// Grows when a node comes, goes, or changes whether it takes peers.
     nodes_version: AtomicU64,
     workers: RwLock<BTreeMap<usize, (Instant, WorkerHandle)>>,
+    /// Of all rooms.
+    pub(crate) speakers: SpeakerCounters,
+}
+
+/// What rooms count of who speaks.
+#[derive(Debug, Default)]
+pub(crate) struct SpeakerCounters {
+    changes: AtomicU64,
+    told: AtomicU64,
+}
+
+impl SpeakerCounters {
+    /// A room's active speaker is another.
+    pub(crate) fn count_change(&self) {
+        self.changes.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// A node was told of voices.
+    pub(crate) fn count_told(&self) {
+        self.told.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// Changes of active speakers, messages to nodes.
+    pub(super) fn read(&self) -> (u64, u64) {
+        (self.changes.load(Ordering::Relaxed), self.told.load(Ordering::Relaxed))
+    }
 }
 
 impl Shared {
@@ -58,6 +84,7 @@ impl Shared {
             nodes: RwLock::default(),
             nodes_version: AtomicU64::new(0),
             workers: RwLock::default(),
+            speakers: SpeakerCounters::default(),
         }
     }
 

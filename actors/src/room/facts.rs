@@ -92,6 +92,7 @@ impl RoomState {
         producer: ProducerEntry,
     ) {
         self.move_pull(node, old, &producer);
+        self.floor.rename(old, &producer.id);
         self.entries.forget(old);
         let entry = self.entries.share(&producer);
         self.each_other(peer, |to| {
@@ -105,6 +106,7 @@ impl RoomState {
             let _ = to.cast(PeerMsg::Gone(producer.clone()));
         });
         self.entries.forget(producer);
+        self.floor_ended(producer);
         self.end_pull(producer);
         let _ = self.router.cast(RouterMsg::RemoveProducer(producer.clone()));
     }
@@ -113,6 +115,12 @@ impl RoomState {
     fn each_other(&self, about: &PeerId, tell: impl Fn(&ractor::ActorRef<PeerMsg>)) {
         let others = self.here.iter().filter(|(id, here)| *id != about && here.joined);
         others.for_each(|(_, here)| tell(&here.actor));
+    }
+
+    pub(super) fn tell_all(&self, notification: &ServerNotification) {
+        for here in self.here.values().filter(|here| here.joined) {
+            let _ = here.actor.cast(PeerMsg::Tell(notification.clone()));
+        }
     }
 
     pub(super) fn tell_others(&self, about: &PeerId, notification: &ServerNotification) {

@@ -223,6 +223,9 @@ impl RoomState {
                 let _ = actor.cast(PeerMsg::Available { peer, entry });
             }
         }
+        if let Some(speaker) = self.speaker_notification() {
+            let _ = actor.cast(PeerMsg::Tell(speaker));
+        }
         if self.draining
             && let Some(here) = self.here.get(peer)
         {

@@ -25,6 +25,7 @@ impl RoomState {
         self.links.remove(node);
         self.members.remove(node);
         self.lose_pulls(node);
+        self.floor.lose(node);
         let facts = self.replica.node_lost(Instant::now(), node);
         self.apply(facts);
     }
@@ -32,6 +33,7 @@ impl RoomState {
     pub(super) fn node_has_room(&mut self, node: &NodeId) {
         if self.links.contains_key(node) && self.members.insert(node.clone()) {
             self.send_snapshot(node);
+            self.greet(node);
         }
     }
 
@@ -39,6 +41,7 @@ impl RoomState {
         self.members.remove(node);
         // A room that failed there closed none of its pipes.
         self.lose_pulls(node);
+        self.floor.lose(node);
         let Some(port) = self.links.get(node) else { return };
         let facts = self.replica.node_gone(Instant::now(), node, port.link.epoch());
         self.apply(facts);

@@ -1,13 +1,40 @@
 //! Facts of the worker, told to whom they concern.
 
-use starling_media::{ConsumerKey, Event, event::IceState};
-use starling_proto::{ConsumerId, link::LinkMessage};
+use starling_media::{ConsumerKey, Event, ProducerKey, event::IceState, observer::Reading};
+use starling_proto::{ConsumerId, link::LinkMessage, voice::Voice};
 
 use super::{Producer, RouterState, stats::named};
-use crate::{peer::PeerMsg, transport::TransportMsg};
+use crate::{
+    peer::PeerMsg,
+    room::{Heard, RoomMsg},
+    transport::TransportMsg,
+};
 
 impl RouterState {
-    pub(super) fn on_event(&mut self, event: Event) {
+    pub(super) fn on_events(&mut self, events: Vec<Event>) {
+        let mut heard = Heard::default();
+        for event in events {
+            match event {
+                Event::Voice { producer, reading } => self.on_voice(&mut heard, producer, reading),
+                other => self.on_event(other),
+            }
+        }
+        if heard != Heard::default() {
+            let _ = self.args.room.cast(RoomMsg::Heard(heard));
+        }
+    }
+
+    fn on_voice(&self, heard: &mut Heard, producer: ProducerKey, reading: Option<Reading>) {
+        let Some(producer) = self.producer_ids.get(&producer).cloned() else { return };
+        match reading {
+            Some(Reading { volume, speech }) => {
+                heard.voices.push(Voice { producer, volume, speech });
+            }
+            None => heard.silent.push(producer),
+        }
+    }
+
+    fn on_event(&mut self, event: Event) {
         match event {
             Event::IceState { transport, state, .. } => {
                 let Some((id, peer)) = self.transport_ids.get(&transport) else { return };
@@ -20,7 +47,7 @@ impl RouterState {
                 let Some((id, _)) = self.transport_ids.get(&transport) else { return };
                 self.tell_transport(id, TransportMsg::Datagram(datagram));
             }
-            Event::PlainTuple { .. } => {}
+            Event::PlainTuple { .. } | Event::Voice { .. } => {}
             Event::ProducerScore { producer, scores } => {
                 let Some(id) = self.producer_ids.get(&producer) else { return };
                 if let Some(Producer { peer: Some(peer), .. }) = self.producers.get(id) {

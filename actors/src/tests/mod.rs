@@ -9,4 +9,5 @@ mod moves;
 mod races;
 mod registry;
 mod rtp;
+mod speakers;
 mod world;

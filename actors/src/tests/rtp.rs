@@ -282,3 +282,70 @@ impl Viewer {
         self.socket.send_to(&pli, self.node).await.expect("loopback works");
     }
 }
+
+/// A program's peer that sends sound, loud or not, with its level (RFC 6464) as extension 6.
+pub(super) struct Microphone {
+    loud: Arc<AtomicBool>,
+    stop: Arc<AtomicBool>,
+    task: JoinHandle<()>,
+}
+
+impl Microphone {
+    /// A peer `id` with SSRC `ssrc`, in a room that is not quite silent.
+    pub(super) async fn start(node: &Node, id: &str, ssrc: u32) -> Self {
+        let (socket, address) = loopback().await;
+        let (transport, to) = program(node, id, address).await;
+        let parameters = json!({
+            "codecs": [{
+                "mimeType": "audio/opus", "payloadType": 100, "clockRate": 48000, "channels": 2
+            }],
+            "headerExtensions": [{"uri": "urn:ietf:params:rtp-hdrext:ssrc-audio-level", "id": 6}],
+            "encodings": [{ "ssrc": ssrc }]
+        });
+        let producer = CreateProducer {
+            kind: MediaKind::Audio,
+            rtp_parameters: serde_json::from_value(parameters).expect("good parameters"),
+            app_data: json!({ "source": "audio" }),
+        };
+        let made = node.plain_produce(&room(), &peer(id), &transport, producer).await;
+        made.expect("it produces");
+        let (loud, stop) = (Arc::<AtomicBool>::default(), Arc::<AtomicBool>::default());
+        let task = tokio::spawn(sound(socket, to, ssrc, loud.clone(), stop.clone()));
+        Self { loud, stop, task }
+    }
+
+    /// Somebody speaks into it, or does not.
+    pub(super) fn speaks(&self, loud: bool) {
+        self.loud.store(loud, Ordering::Relaxed);
+    }
+
+    /// Sends no more.
+    pub(super) async fn stop(self) {
+        self.stop.store(true, Ordering::Relaxed);
+        self.task.await.expect("the microphone did not fail");
+    }
+}
+
+async fn sound(
+    socket: UdpSocket,
+    to: SocketAddr,
+    ssrc: u32,
+    loud: Arc<AtomicBool>,
+    stop: Arc<AtomicBool>,
+) {
+    let mut ticks = tokio::time::interval(Duration::from_millis(20));
+    let mut frame = 0u32;
+    while !stop.load(Ordering::Relaxed) {
+        ticks.tick().await;
+        // Nobody speaks before the room was heard: what is always there is no speech.
+        let level = if frame > 20 && loud.load(Ordering::Relaxed) { 20 } else { 90 };
+        let mut packet = vec![0x90, 100];
+        packet.extend_from_slice(&(frame as u16).to_be_bytes());
+        packet.extend_from_slice(&(frame * 960).to_be_bytes());
+        packet.extend_from_slice(&ssrc.to_be_bytes());
+        packet.extend_from_slice(&[0xbe, 0xde, 0, 1, 6 << 4, level, 0, 0]);
+        packet.extend_from_slice(&[0x55; 60]);
+        let _ = socket.send_to(&packet, to).await;
+        frame += 1;
+    }
+}

@@ -1,5 +1,6 @@
 //! Pure decisions: placement, standby, rosters, pipes.
 
+pub mod floor;
 pub mod placement;
 mod policy;
 pub mod reservations;

@@ -17,6 +17,8 @@ use super::{
 pub(super) struct Established {
     pub(super) node: NodeId,
     pub(super) epoch: u64,
+    /// The link protocol both speak.
+    pub(super) version: u16,
     pub(super) connection: Connection,
     pub(super) send: SendStream,
     pub(super) recv: RecvStream,
@@ -112,8 +114,8 @@ impl Introduction<'_> {
         if theirs.node != *node {
             return Err(Ended::Identity(node.clone()));
         }
-        self.judge(connection, &theirs, Opened::ByUs)?;
-        Ok(self.established(theirs, connection, send, recv))
+        let version = self.judge(connection, &theirs, Opened::ByUs)?;
+        Ok(established(theirs, version, connection, (send, recv)))
     }
 
     /// As the side that was dialled.
@@ -121,34 +123,34 @@ impl Introduction<'_> {
         let (mut send, mut recv) = connection.accept_bi().await?;
         let theirs: Hello =
             control::read(&mut recv, MAX_HELLO).await.map_err(|e| why(connection, &e))?;
-        self.judge(connection, &theirs, Opened::ByThem)?;
+        let version = self.judge(connection, &theirs, Opened::ByThem)?;
         let said = control::write(&mut send, &self.hello).await;
         said.map_err(|e| why(connection, &e))?;
-        Ok(self.established(theirs, connection, send, recv))
+        Ok(established(theirs, version, connection, (send, recv)))
     }
 
-    fn judge(&self, connection: &Connection, theirs: &Hello, by: Opened) -> Result<(), Ended> {
+    /// The version that both speak from now on.
+    fn judge(&self, connection: &Connection, theirs: &Hello, by: Opened) -> Result<u16, Ended> {
         if !tls::is_identity_of(connection.peer_identity(), &theirs.node) {
             return Err(Ended::Identity(theirs.node.clone()));
         }
         let ours = (self.hello.version_min, self.hello.version_max);
         let range = (theirs.version_min, theirs.version_max);
-        negotiate(ours, range).ok_or(Ended::Version { ours, theirs: range })?;
+        let version = negotiate(ours, range).ok_or(Ended::Version { ours, theirs: range })?;
         let epoch = theirs.epoch;
         let admitted = lock(self.peers).admit(&theirs.node, epoch, by);
-        admitted.map_err(|why| Ended::refused(why, epoch))
+        admitted.map(|()| version).map_err(|why| Ended::refused(why, epoch))
     }
+}
 
-    fn established(
-        &self,
-        theirs: Hello,
-        connection: &Connection,
-        send: SendStream,
-        recv: RecvStream,
-    ) -> Established {
-        let connection = connection.clone();
-        Established { node: theirs.node, epoch: theirs.epoch, connection, send, recv }
-    }
+fn established(
+    theirs: Hello,
+    version: u16,
+    connection: &Connection,
+    (send, recv): (SendStream, RecvStream),
+) -> Established {
+    let connection = connection.clone();
+    Established { node: theirs.node, epoch: theirs.epoch, version, connection, send, recv }
 }
 
 /// The newest version both know.

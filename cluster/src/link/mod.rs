@@ -91,7 +91,8 @@ pub trait Link: Send + Sync + std::fmt::Debug + 'static {
     /// Bit 0 of the flows this side opens: 0 if our id is the smaller one.
     fn flow_parity(&self) -> u64;
     /// Queues a control message; reliable and in order while the link is up. False if the link is
-    /// down or 4,096 messages wait (the link is then closed: its state is not to be trusted).
+    /// down or 4,096 messages wait (the link is then closed: its state is not to be trusted). One
+    /// that the other side's release does not know is dropped.
     fn send(&self, message: LinkMessage) -> bool;
     /// Where packets of a flow go from now on.
     fn open_flow(&self, flow: FlowId, sink: Arc<dyn PacketSink>);

@@ -33,6 +33,7 @@ const MESSAGES_PER_WRITE: usize = 64;
 pub(super) struct QuicLink {
     node: NodeId,
     epoch: u64,
+    version: u16,
     parity: u64,
     connection: Connection,
     messages: mpsc::Sender<LinkMessage>,
@@ -53,12 +54,13 @@ pub(super) struct Session {
 
 impl Session {
     pub(super) fn new(me: &NodeId, established: Established) -> Self {
-        let Established { node, epoch, connection, send, recv } = established;
+        let Established { node, epoch, version, connection, send, recv } = established;
         let (sender, messages) = mpsc::channel(MAX_MESSAGES);
         let link = Arc::new(QuicLink {
             parity: u64::from(*me > node),
             node,
             epoch,
+            version,
             connection,
             messages: sender,
             outbox: Outbox::default(),
@@ -92,6 +94,10 @@ impl Link for QuicLink {
     }
 
     fn send(&self, message: LinkMessage) -> bool {
+        // An older release cannot read it, and is better off without it than without the link.
+        if message.since() > self.version {
+            return true;
+        }
         match self.messages.try_send(message) {
             Ok(()) => true,
             Err(TrySendError::Full(_)) => {

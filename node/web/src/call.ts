@@ -16,6 +16,7 @@ export interface CallEvents {
   incoming(incoming: Incoming): void;
   incomingEnded(incoming: Incoming): void;
   incomingChanged(incoming: Incoming): void;
+  activeSpeaker(peerId: string | null): void;
   /** On a node; `sentence` is null, or says what is going on instead. */
   state(node: NodeHint | null, sentence: string | null): void;
   /** It ended and will not come back by itself. */
@@ -129,6 +130,10 @@ export class Call {
         const layer = current?.spatialLayer ?? null;
         this.events.log('stream', { stream: key(incoming), layer, producerPaused });
         this.events.incomingChanged(incoming);
+      }),
+      activeSpeaker: live((id) => {
+        this.events.log('activeSpeaker', id);
+        this.events.activeSpeaker(id);
       }),
       moveTo: live((nodes, reason) => void this.move(nodes, reason)),
       lost: live((code, reason) => void this.lost(code, reason)),

@@ -64,6 +64,7 @@ async function start(): Promise<void> {
     incoming: (incoming) => stage.incoming(incoming),
     incomingEnded: (incoming) => stage.incomingEnded(incoming),
     incomingChanged: (incoming) => stage.incomingChanged(incoming),
+    activeSpeaker: (peerId) => stage.active(peerId, id),
     state: onState,
     ended: (sentence) => over(sentence),
     log: (what, detail) => probe.log(what, detail),

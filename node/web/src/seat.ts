@@ -50,6 +50,8 @@ export interface SeatEvents {
   incoming(incoming: Incoming): void;
   incomingEnded(incoming: Incoming): void;
   incomingChanged(incoming: Incoming): void;
+  /** Who has the floor in the room, oneself included; null: nobody. */
+  activeSpeaker(peerId: string | null): void;
   /** The node asks its peers to leave; `nodes` are ready. */
   moveTo(nodes: NodeHint[], reason: string): void;
   /** It is over. */
@@ -324,6 +326,8 @@ export class Seat {
         return this.events.peerMoved(data.peerId, data.nodeId);
       case 'peerDisplayNameChanged':
         return this.events.peerRenamed(data.peerId, data.displayName);
+      case 'activeSpeaker':
+        return this.events.activeSpeaker(data.peerId ?? null);
       case 'standbyChanged':
         this.offer = data;
         return;

@@ -110,6 +110,12 @@ export class Stage {
     }
   }
 
+  /** Marks who has the floor; `self` is one's own id. */
+  active(peerId: string | null, self: string): void {
+    const tile = peerId === null ? undefined : this.main(peerId === self ? OWN : peerId);
+    for (const other of this.tiles.values()) other.root.classList.toggle('active', other === tile);
+  }
+
   log(id: string): FrameLog {
     let log = this.logs.get(id);
     if (!log) this.logs.set(id, (log = new FrameLog()));

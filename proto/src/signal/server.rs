@@ -115,6 +115,17 @@ pub enum ServerNotification {
         /// `[{encodingIdx, ssrc, rid?, score}]`.
         score: Value,
     },
+    /// Somebody else has the floor, or nobody.
+    ActiveSpeaker {
+        /// Who; absent: nobody.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        peer_id: Option<PeerId>,
+    },
+    /// Who is heard, once a second, and once when nobody is any more.
+    SpeakingPeers {
+        /// Loudest first.
+        peer_volumes: Vec<PeerVolume>,
+    },
     /// Ours: the standby nodes or the ticket changed.
     StandbyChanged(ResumeOffer),
     /// Ours: leave this node for another, which is ready.
@@ -124,6 +135,16 @@ pub enum ServerNotification {
         /// Sentence for people.
         reason: String,
     },
+}
+
+/// How loud a peer is.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct PeerVolume {
+    /// Who.
+    pub peer_id: PeerId,
+    /// In dBov: 0 down to -127.
+    pub volume: i8,
 }
 
 /// A peer as others see it.

@@ -9,6 +9,7 @@ use starling_proto::{
     registry::{NodeLoad, NodeRecord, NodeState, PresenceRecord, RoomPolicy, RoomRecord},
     roster::{Change, PeerEntry, ProducerEntry, Snapshot},
     rtp::{RtpParameters, RtpType},
+    voice::{Speech, Turn, Voice, Voices},
 };
 
 use super::{DATAGRAM, Kind, Target, behaviour, size};
@@ -160,6 +161,14 @@ fn entry() -> PeerEntry {
     }
 }
 
+fn voices() -> LinkMessage {
+    let producer = entry().producers[0].id.clone();
+    let turn = Some(Turn { count: 3, producer: producer.clone() });
+    let speech = Speech { immediate: 9, medium: 5, long: 4 };
+    let voices = vec![Voice { producer, volume: -30, speech }];
+    LinkMessage::Voices { room: room(), voices: Voices { voices, turn } }
+}
+
 fn messages() -> Vec<Vec<u8>> {
     let hello = Hello { node: node(), epoch: 5, version_min: 1, version_max: 1 };
     let peer = entry();
@@ -178,6 +187,7 @@ fn messages() -> Vec<Vec<u8>> {
         LinkMessage::PipeOpen { flow: FlowId(3), room: room(), producer: producer.id, layers: 7 },
         LinkMessage::PipeLayers { flow: FlowId(3), layers: 1 },
         LinkMessage::Draining(node()),
+        voices(),
     ];
     let mut all = vec![codec::encode(&hello).expect("a message")];
     all.extend(messages.iter().map(|message| codec::encode(message).expect("a message")));

@@ -3,7 +3,7 @@
 use bytes::BytesMut;
 use quinn::{Connection, Endpoint};
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject};
-use starling_proto::link::Hello;
+use starling_proto::{link::Hello, voice::Voices};
 
 use super::*;
 
@@ -141,12 +141,12 @@ async fn another_protocol_is_refused() {
 #[tokio::test]
 async fn versions_without_overlap_are_refused() {
     let ca = ca();
-    let mut a = Node::from(LinkConfig { versions: (2, 3), ..config(&ca, "a", 1) });
+    let mut a = Node::from(LinkConfig { versions: (8, 9), ..config(&ca, "a", 1) });
     let mut b = Node::new(&ca, "b", 1);
     b.wants(&[&a]);
     a.wants(&[&b]);
     let trouble = a.trouble("b").await;
-    assert!(trouble.contains("(2, 3) and (1, 1) have no version in common"), "{trouble}");
+    assert!(trouble.contains("(8, 9) and (1, 2) have no version in common"), "{trouble}");
     a.no_event();
     b.no_event();
 }
@@ -154,12 +154,16 @@ async fn versions_without_overlap_are_refused() {
 #[tokio::test]
 async fn overlapping_versions_link() {
     let ca = ca();
-    let mut a = Node::from(LinkConfig { versions: (1, 2), ..config(&ca, "a", 1) });
+    let mut a = Node::from(LinkConfig { versions: (1, 1), ..config(&ca, "a", 1) });
     let mut b = Node::new(&ca, "b", 1);
     b.wants(&[&a]);
     a.wants(&[&b]);
-    assert_eq!(a.up().await.node(), &id("b"));
-    assert_eq!(b.up().await.node(), &id("a"));
+    let (to_b, to_a) = (a.up().await, b.up().await);
+    assert_eq!((to_b.node(), to_a.node()), (&id("b"), &id("a")));
+    // An older release does not get what it cannot read, and keeps its link.
+    let voices = LinkMessage::Voices { room: "r".parse().unwrap(), voices: Voices::default() };
+    assert!(to_a.send(voices) && to_a.send(LinkMessage::Draining(id("b"))));
+    assert_eq!(a.message().await, LinkMessage::Draining(id("b")));
 }
 
 #[tokio::test]
