@@ -17,9 +17,9 @@ pub(crate) const PRODUCERS_PER_PEER: usize = 16;
 /// Consumers of a peer: 300 others with two producers each, above what mediasoup advises per core.
 pub(crate) const CONSUMERS_PER_PEER: usize = 600;
 
-/// Peers of a room on one node: one worker forwards a room, and 1,000 receivers of one stream are
-/// about what a core sends.
-pub(crate) const PEERS_PER_ROOM: usize = 1_000;
+/// Peers of a room on one node, per worker of the node: 1,000 receivers of one stream are about
+/// what a core sends.
+pub(crate) const PEERS_PER_CORE: usize = 1_000;
 
 /// Bytes of a peer's display name.
 pub(crate) const DISPLAY_NAME: usize = 256;

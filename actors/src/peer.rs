@@ -104,6 +104,8 @@ pub(crate) struct PeerArgs {
     pub(crate) incarnation: u64,
     pub(crate) display_name: String,
     pub(crate) room: ActorRef<RoomMsg>,
+    /// Which core its transports are on: that of `router` and `worker`.
+    pub(crate) core: usize,
     pub(crate) router: ActorRef<RouterMsg>,
     pub(crate) worker: WorkerHandle,
     pub(crate) shared: Arc<Shared>,
@@ -255,7 +257,7 @@ impl PeerState {
 
     /// Something about a consumer, which the router hears of from the room.
     fn for_router(&self, message: RouterMsg) {
-        self.to_room(RoomMsg::ForRouter(message));
+        self.to_room(RoomMsg::ForRouter { core: self.args.core, message });
     }
 
     /// Queues something for the client. A client that does not read is sent away: what it was told

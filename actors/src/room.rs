@@ -1,7 +1,7 @@
 //! RoomActor: a room on this node. It owns who is here, holds the replica of who is on the room's
 //! other nodes (`cluster::decide::roster` decides what a message means), and carries out what
-//! follows: tells peers, tells nodes, pulls producers and serves them. Never sees a packet; never
-//! elected, never alone.
+//! follows: tells peers, tells nodes, pulls producers, serves them, and spreads them over the cores
+//! it uses. Never sees a packet; never elected, never alone.
 
 mod admin;
 mod away;
@@ -11,6 +11,8 @@ mod floor;
 mod local;
 mod pipes;
 mod remote;
+mod routers;
+mod uses;
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -41,14 +43,14 @@ use crate::{
     link_actor::LinkPort,
     node::{NodeMsg, Reply, Shared},
     peer::PeerMsg,
-    router::{RouterActor, RouterArgs, RouterMsg, RouterSeq},
+    router::{RouterMsg, RouterSeq, Taker},
     session::{Session, SessionRequest},
-    worker::WorkerHandle,
-    worker_actor::WorkerMsg,
 };
 use entries::Entries;
 use local::Here;
 use pipes::Pull;
+use routers::Routers;
+use uses::Uses;
 
 /// What a room is told.
 pub(crate) enum RoomMsg {
@@ -76,9 +78,9 @@ pub(crate) enum RoomMsg {
     PauseProducer { peer: PeerId, producer: ProducerId, paused: bool },
     /// A peer consumes.
     Consume(Box<Consume>),
-    /// A peer's wish about a consumer, for the router: it goes the way of [`RoomMsg::Consume`], so
-    /// that it does not come before it.
-    ForRouter(RouterMsg),
+    /// A peer's wish about a consumer, for the router on its core: it goes the way of
+    /// [`RoomMsg::Consume`], so that it does not come before it.
+    ForRouter { core: usize, message: RouterMsg },
     /// It consumes no more.
     Unconsume(ConsumerId),
     /// A link is up.
@@ -128,6 +130,8 @@ pub(crate) enum RoomMsg {
     Drain(bool),
     /// Something the room needs has failed: its peers are told to reconnect.
     Fail(String),
+    /// A router, or the thread of its core, has failed: its peers are told to reconnect.
+    RouterLost { seq: RouterSeq, reason: String },
     /// Its record changed.
     Record(RoomRecord),
     /// Its peers are sent away for good.
@@ -156,6 +160,8 @@ pub(crate) struct Heard {
 /// What a peer wants to consume.
 pub(crate) struct Consume {
     pub(crate) peer: ActorRef<PeerMsg>,
+    /// Where the peer's transports are.
+    pub(crate) core: usize,
     pub(crate) transport: TransportId,
     pub(crate) consumer: ConsumerId,
     pub(crate) producer: ProducerId,
@@ -168,15 +174,12 @@ pub(crate) struct RoomArgs {
     pub(crate) record: RoomRecord,
     pub(crate) node: ActorRef<NodeMsg>,
     pub(crate) shared: Arc<Shared>,
-    pub(crate) seq: RouterSeq,
-    pub(crate) worker: WorkerHandle,
-    pub(crate) worker_actor: ActorRef<WorkerMsg>,
 }
 
 pub(crate) struct RoomState {
     args: RoomArgs,
     myself: ActorRef<RoomMsg>,
-    router: ActorRef<RouterMsg>,
+    routers: Routers,
     replica: RoomReplica,
     /// Sessions of this node, joined or not.
     here: BTreeMap<PeerId, Here>,
@@ -185,8 +188,10 @@ pub(crate) struct RoomState {
     members: BTreeSet<NodeId>,
     /// Producers of other nodes that somebody here consumes.
     pulls: BTreeMap<ProducerId, Pull>,
-    /// Which producer a consumer here is of.
-    consumers: BTreeMap<ConsumerId, ProducerId>,
+    /// The core of each producer of this node.
+    own: BTreeMap<ProducerId, usize>,
+    /// Who here consumes what.
+    uses: Uses,
     /// Names that peers here were told.
     names: BTreeMap<PeerId, String>,
     entries: Entries,
@@ -217,27 +222,19 @@ impl Actor for RoomActor {
         myself: ActorRef<RoomMsg>,
         args: RoomArgs,
     ) -> Result<RoomState, ActorProcessingErr> {
-        let router = RouterArgs {
-            seq: args.seq,
-            worker: args.worker.clone(),
-            worker_actor: args.worker_actor.clone(),
-            room: myself.clone(),
-            certificate: args.shared.certificate.clone(),
-        };
-        let supervisor = args.worker_actor.get_cell();
-        let (router, _) = Actor::spawn_linked(None, RouterActor, router, supervisor).await?;
         let config = &args.shared.config;
         let replica = RoomReplica::new(config.id.clone(), fresh::wall_us(), config.resume_within);
         myself.send_interval(TICK, || RoomMsg::Tick);
         Ok(RoomState {
             myself,
-            router,
+            routers: Routers::default(),
             replica,
             here: BTreeMap::new(),
             links: BTreeMap::new(),
             members: BTreeSet::new(),
             pulls: BTreeMap::new(),
-            consumers: BTreeMap::new(),
+            own: BTreeMap::new(),
+            uses: Uses::default(),
             names: BTreeMap::new(),
             entries: Entries::default(),
             floor: Floor::default(),
@@ -267,12 +264,11 @@ impl Actor for RoomActor {
                 state.count_opened();
                 let _ = reply.send(created);
             }
-            RoomMsg::Fail(reason) => {
-                // First the node, so that a client that comes again at once finds another room.
-                let room = state.args.id.clone();
-                let _ = state.args.node.cast(NodeMsg::RoomEnded { room, actor: myself.clone() });
-                state.tell_clients(4001, &reason);
-                myself.stop(None);
+            RoomMsg::Fail(reason) => state.fail(&reason),
+            RoomMsg::RouterLost { seq, reason } => {
+                if !state.router_lost(seq, &reason) {
+                    state.fail(&reason);
+                }
             }
             RoomMsg::Delete => {
                 state.tell_clients(4000, "the room was deleted");
@@ -301,13 +297,6 @@ impl Actor for RoomActor {
             tracing::error!(%peer, %error, "a peer failed and was ended");
         }
         Ok(())
-    }
-}
-
-/// Also after a panic and a kill, where an actor's `post_stop` is not called.
-impl Drop for RoomState {
-    fn drop(&mut self) {
-        let _ = self.router.cast(RouterMsg::Close);
     }
 }
 
@@ -340,7 +329,7 @@ impl RoomState {
                 self.carry_out(local);
             }
             RoomMsg::Consume(consume) => self.consume(*consume),
-            RoomMsg::ForRouter(message) => drop(self.router.cast(message)),
+            RoomMsg::ForRouter { core, message } => self.routers.tell(core, message),
             RoomMsg::Unconsume(consumer) => self.unconsume(&consumer),
             RoomMsg::LinkUp(port) => self.link_up(port),
             RoomMsg::LinkDown(node) => self.link_down(&node),
@@ -353,7 +342,8 @@ impl RoomState {
                 self.pipe_open(&node, flow, &producer, layers);
             }
             RoomMsg::PipeLayers { node, flow, layers } => {
-                let _ = self.router.cast(RouterMsg::ServeLayers { node, flow, layers });
+                let taker = Taker::Node(node, flow);
+                self.routers.tell_all(|| RouterMsg::ServeLayers { taker: taker.clone(), layers });
             }
             RoomMsg::PipeRefused { node, flow } | RoomMsg::PipeClosed { node, flow } => {
                 self.flow_over(node, flow);
@@ -379,7 +369,9 @@ impl RoomState {
                 self.plain_consume(&peer, transport, consumer, reply);
             }
             #[cfg(test)]
-            RoomMsg::RouterRef(reply) => drop(reply.send(Ok(self.router.clone()))),
+            RoomMsg::RouterRef(reply) => {
+                let _ = reply.send(Ok(self.routers.first().expect("somebody was here")));
+            }
             RoomMsg::Drain(draining) => self.drain(draining),
             RoomMsg::Record(record) => self.args.record = record,
             _ => {}
@@ -411,6 +403,15 @@ impl RoomState {
             }
         }
         self.apply(local.facts);
+    }
+
+    /// The room ends on this node; its peers may come again at once.
+    fn fail(&self, reason: &str) {
+        // First the node, so that a client that comes again finds another room.
+        let room = self.args.id.clone();
+        let _ = self.args.node.cast(NodeMsg::RoomEnded { room, actor: self.myself.clone() });
+        self.tell_clients(4001, reason);
+        self.myself.stop(None);
     }
 
     fn count_opened(&mut self) {

@@ -16,7 +16,7 @@ use starling_media::{
     Command, ConsumerKey, PipeKey, ProducerKey, TransportKey,
     command::{ConsumerParams, IceCredentials, ProducerParams},
 };
-use starling_proto::{ConsumerId, NodeId, ProducerId, TransportId, flow::FlowId};
+use starling_proto::{ConsumerId, ProducerId, TransportId, flow::FlowId};
 
 use crate::{
     dtls::Certificate,
@@ -30,7 +30,7 @@ use crate::{
 
 use keys::Keys;
 pub(crate) use keys::RouterSeq;
-pub(crate) use message::{PlainSockets, RouterMsg, StatsWish};
+pub(crate) use message::{PlainSockets, RouterMsg, Source, StatsWish, Taker};
 
 /// What a router is made of.
 pub(crate) struct RouterArgs {
@@ -59,12 +59,21 @@ struct Consumer {
     peer: ActorRef<PeerMsg>,
 }
 
-/// A pipe transport on a flow of a link.
+/// A pipe transport.
 struct Pipe {
     transport: TransportKey,
     key: PipeKey,
-    flow: FlowId,
-    link: Arc<dyn Link>,
+    end: PipeEnd,
+}
+
+/// What is at the other end of it.
+enum PipeEnd {
+    /// A flow of a link.
+    Flow(FlowId, Arc<dyn Link>),
+    /// The router that a producer is pulled from, and the pipe's key there.
+    Source(ActorRef<RouterMsg>, PipeKey),
+    /// A router that is served; it says itself when it wants no more.
+    Taker,
 }
 
 struct Served {
@@ -81,7 +90,7 @@ pub(crate) struct RouterState {
     producer_ids: BTreeMap<ProducerKey, ProducerId>,
     consumers: BTreeMap<ConsumerId, Consumer>,
     consumer_ids: BTreeMap<ConsumerKey, ConsumerId>,
-    served: BTreeMap<(NodeId, FlowId), Served>,
+    served: BTreeMap<Taker, Served>,
     stats: BTreeMap<u64, (StatsWish, Reply<serde_json::Value>)>,
 }
 
@@ -241,17 +250,18 @@ impl RouterState {
                     self.consumer_ids.remove(&consumer.key);
                 }
             }
-            RouterMsg::Pull { entry, flow, link } => self.pull(*entry, flow, link),
+            RouterMsg::Pull { entry, from } => self.pull(*entry, from),
             RouterMsg::Unpull(id) => self.unpull(&id),
             RouterMsg::Serve { entry, flow, link, layers } => {
                 self.serve(&entry, flow, link, layers);
             }
-            RouterMsg::ServeLayers { node, flow, layers } => {
-                if let Some(served) = self.served.get(&(node, flow)) {
+            RouterMsg::ServeCore { entry, pipe, out } => self.serve_core(&entry, pipe, out),
+            RouterMsg::ServeLayers { taker, layers } => {
+                if let Some(served) = self.served.get(&taker) {
                     self.command(Command::SetPipeLayers { consumer: served.consumer, layers });
                 }
             }
-            RouterMsg::Unserve { node, flow } => self.unserve(&node, flow),
+            RouterMsg::Unserve(taker) => self.unserve(&taker),
             RouterMsg::UnserveNode(node) => self.unserve_node(&node),
             RouterMsg::Stats { of, reply } => self.ask_stats(of, reply),
             #[cfg(test)]
@@ -387,7 +397,7 @@ impl RouterState {
         let producers: Vec<_> = self.producers.keys().cloned().collect();
         producers.iter().for_each(|id| self.remove_producer(id));
         let served: Vec<_> = self.served.keys().cloned().collect();
-        served.into_iter().for_each(|(node, flow)| self.unserve(&node, flow));
+        served.iter().for_each(|taker| self.unserve(taker));
         let _ = self.args.worker_actor.cast(WorkerMsg::RouterDown(self.args.seq));
     }
 }

@@ -1,10 +1,10 @@
 //! WorkerActor: one core of the media plane. It hands its thread's events to the routers they
-//! concern, and when the thread dies it starts a new one and has the rooms of the old one rebuilt.
+//! concern, and when the thread dies it tells the rooms that were on it and starts a new one.
 //! Never sees a packet.
 
 use std::collections::BTreeMap;
 
-use ractor::{Actor, ActorProcessingErr, ActorRef, RpcReplyPort, SupervisionEvent};
+use ractor::{Actor, ActorId, ActorProcessingErr, ActorRef, RpcReplyPort, SupervisionEvent};
 use starling_media::Event;
 
 use crate::{
@@ -28,8 +28,8 @@ pub(crate) enum WorkerMsg {
     },
     /// It does not any more.
     RouterDown(RouterSeq),
-    /// The room of a router has ended, perhaps without a word.
-    RoomGone(RouterSeq),
+    /// A room has ended, perhaps without a word.
+    RoomGone(ActorId),
     /// From the thread.
     Thread(WorkerEvent),
     /// How to reach the thread.
@@ -80,15 +80,15 @@ impl Actor for WorkerActor {
             WorkerMsg::RouterUp { seq, router, room, worker } => {
                 // Made with the handle of a thread that died meanwhile.
                 if worker.is_dead() {
-                    let _ = room.cast(RoomMsg::Fail(THREAD_DIED.to_owned()));
+                    let _ = room.cast(RoomMsg::RouterLost { seq, reason: THREAD_DIED.to_owned() });
                 }
                 state.routers.insert(seq, Routed { router, room });
             }
             WorkerMsg::RouterDown(seq) => {
                 state.routers.remove(&seq);
             }
-            WorkerMsg::RoomGone(seq) => {
-                if let Some(routed) = state.routers.get(&seq) {
+            WorkerMsg::RoomGone(room) => {
+                for routed in state.routers.values().filter(|routed| routed.room.get_id() == room) {
                     let _ = routed.router.cast(RouterMsg::Close);
                 }
             }
@@ -96,15 +96,15 @@ impl Actor for WorkerActor {
             WorkerMsg::Thread(WorkerEvent::Facts(events)) => state.route(events),
             WorkerMsg::Thread(WorkerEvent::Died(reason)) => {
                 tracing::error!(worker = state.args.config.index, %reason, "a worker thread died");
-                state.end_rooms(THREAD_DIED);
+                state.end_routers(THREAD_DIED);
                 state.handle = spawn(&myself, &state.args)?;
             }
         }
         Ok(())
     }
 
-    /// A router that fails ends its room on this node: the room's peers are told to reconnect, the
-    /// other rooms notice nothing.
+    /// A router that fails ends with its peers, who are told to reconnect; the other rooms notice
+    /// nothing.
     async fn handle_supervisor_evt(
         &self,
         _myself: ActorRef<WorkerMsg>,
@@ -116,9 +116,10 @@ impl Actor for WorkerActor {
         let Some(seq) = state.routers.iter().find_map(|(seq, r)| failed(r).then_some(*seq)) else {
             return Ok(());
         };
-        tracing::error!(%error, "a router failed and its room was ended");
+        tracing::error!(%error, "a router failed and was ended");
         if let Some(routed) = state.routers.remove(&seq) {
-            let _ = routed.room.cast(RoomMsg::Fail("the room's router failed".into()));
+            let reason = "the room's router failed".to_owned();
+            let _ = routed.room.cast(RoomMsg::RouterLost { seq, reason });
         }
         Ok(())
     }
@@ -167,9 +168,10 @@ impl WorkerState {
         }
     }
 
-    fn end_rooms(&mut self, reason: &str) {
-        for routed in std::mem::take(&mut self.routers).into_values() {
-            let _ = routed.room.cast(RoomMsg::Fail(reason.to_owned()));
+    fn end_routers(&mut self, reason: &str) {
+        for (seq, routed) in std::mem::take(&mut self.routers) {
+            let reason = reason.to_owned();
+            let _ = routed.room.cast(RoomMsg::RouterLost { seq, reason });
         }
     }
 }

@@ -143,6 +143,7 @@ pub(crate) fn node_config(
         rtc_port: config.rtc.port,
         announced: config.rtc.announced.clone(),
         workers: config.rtc.workers,
+        room_peers_per_core: config.rtc.room_peers_per_core,
         link_listen: config.link.listen,
         link_announced: config.link.announced,
         link_tls,

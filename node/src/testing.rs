@@ -46,6 +46,7 @@ pub(crate) fn config() -> Config {
             port: 0,
             announced: vec!["127.0.0.1".into()],
             workers: 1,
+            room_peers_per_core: 32,
         },
         link: Link { listen: local, announced: None, tls: None },
         registry: Registry::Memory,

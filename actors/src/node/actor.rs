@@ -31,7 +31,6 @@ use crate::{
     link_actor::{LinkActor, LinkArgs, LinkMsg},
     registry_actor::RegistryMsg,
     room::RoomMsg,
-    router::RouterSeq,
     session::{Session, SessionRequest},
     worker::WorkerHandle,
     worker_actor::WorkerMsg,
@@ -103,15 +102,8 @@ pub(super) struct Room {
     /// Sessions it was sent.
     pub(super) sent: u64,
     pub(super) record: RoomRecord,
-    pub(super) worker: usize,
-    pub(super) router: RouterSeq,
     /// Since when the registry has had no record of it.
     pub(super) unrecorded: Option<Instant>,
-}
-
-pub(super) struct Core {
-    pub(super) handle: WorkerHandle,
-    pub(super) actor: ActorRef<WorkerMsg>,
 }
 
 pub(super) struct LinkSlot {
@@ -125,13 +117,11 @@ pub(crate) struct NodeTree {
     pub(super) registry: ActorRef<RegistryMsg>,
     pub(super) endpoint: LinkEndpoint,
     pub(super) view: ClusterView,
-    pub(super) cores: BTreeMap<usize, Core>,
     pub(super) rooms: BTreeMap<RoomId, Room>,
     pub(super) links: BTreeMap<NodeId, LinkSlot>,
     /// The last one of each node that has no link; as many as nodes have been linked.
     pub(super) ended_links: BTreeMap<NodeId, ActorRef<LinkMsg>>,
     pub(super) waiting: Waitlist,
-    pub(super) next_router: u32,
     pub(super) state: NodeState,
     pub(super) registered: bool,
     pub(super) record_written: Option<Instant>,
@@ -215,8 +205,7 @@ impl NodeTree {
     fn handle(&mut self, message: NodeMsg) {
         match message {
             NodeMsg::WorkerUp { index, handle, actor } => {
-                self.shared.set_worker(index, handle.clone());
-                self.cores.insert(index, Core { handle, actor });
+                self.shared.set_worker(index, handle, actor);
             }
             NodeMsg::Registry(event) => self.on_registry(event),
             NodeMsg::Registered(result) => self.on_registered(result),
@@ -322,8 +311,8 @@ impl NodeTree {
 
     fn forget_room(&mut self, room: &RoomId) {
         let Some(ended) = self.rooms.remove(room) else { return };
-        if let Some(core) = self.cores.get(&ended.worker) {
-            let _ = core.actor.cast(WorkerMsg::RoomGone(ended.router));
+        for (_, core) in self.shared.cores() {
+            let _ = core.actor.cast(WorkerMsg::RoomGone(ended.actor.get_id()));
         }
         for slot in self.links.values() {
             let _ = slot.actor.cast(LinkMsg::RoomDown(room.clone()));
@@ -353,8 +342,8 @@ impl NodeTree {
         let _ = self.registry.cast(RegistryMsg::Leave(reply));
         let _ = left.await;
         self.endpoint.shutdown().await;
-        for core in self.cores.values() {
-            core.handle.stop();
+        for worker in self.shared.workers() {
+            worker.stop();
         }
     }
 

@@ -24,6 +24,9 @@ pub struct NodeConfig {
     pub announced: Vec<String>,
     /// Worker threads; one per core is right.
     pub workers: usize,
+    /// Peers of a room on one worker before the room takes another; see
+    /// `starling_cluster::decide::cores`.
+    pub room_peers_per_core: usize,
     /// Where the QUIC endpoint for links listens.
     pub link_listen: SocketAddr,
     /// Where other nodes reach it; the bound address if absent.

@@ -21,7 +21,6 @@ use crate::{
     link_actor::LinkMsg,
     registry_actor::{RegistryMsg, registry_lost},
     room::{RoomActor, RoomArgs, RoomMsg},
-    router::RouterSeq,
     session::{Session, SessionRequest},
     ticket::Ticket,
 };
@@ -216,27 +215,13 @@ impl NodeTree {
         let _ = here.actor.cast(join.into_message());
     }
 
-    /// The room's actor on the least busy worker, with its links; the cluster is told.
+    /// The room's actor, with its links; the cluster is told.
     async fn start_room(&mut self, room: &RoomId, record: RoomRecord) -> Result<(), Refusal> {
-        let load = |index: &usize| {
-            let rooms = self.rooms.values().filter(|room| room.worker == *index).count();
-            let busy = self.cores.get(index).map_or(1.0, |core| core.handle.counters().busy);
-            ((busy * 10.0) as u32, rooms)
-        };
-        let worker = self.cores.keys().min_by_key(|index| load(index)).copied();
-        let Some((worker, core)) = worker.and_then(|w| Some((w, self.cores.get(&w)?))) else {
-            return Err(Refusal::new(Code::Internal, "this node has no media worker"));
-        };
-        self.next_router += 1;
-        let router = RouterSeq(self.next_router);
         let args = RoomArgs {
             id: room.clone(),
             record: record.clone(),
             node: self.myself.clone(),
             shared: self.shared.clone(),
-            seq: router,
-            worker: core.handle.clone(),
-            worker_actor: core.actor.clone(),
         };
         let spawned = Actor::spawn_linked(None, RoomActor, args, self.myself.get_cell()).await;
         let (actor, _) = spawned.map_err(|error| {
@@ -249,10 +234,7 @@ impl NodeTree {
         let incarnation = record.incarnation;
         let presence = PresenceRecord { epoch: self.shared.epoch, incarnation };
         let _ = self.registry.cast(RegistryMsg::Presence(room.clone(), Some(presence)));
-        self.rooms.insert(
-            room.clone(),
-            Room { actor, sent: 0, record, worker, router, unrecorded: None },
-        );
+        self.rooms.insert(room.clone(), Room { actor, sent: 0, record, unrecorded: None });
         Ok(())
     }
 }

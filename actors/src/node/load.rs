@@ -9,6 +9,7 @@ use super::actor::NodeTree;
 use crate::{
     limits::{FORGET_AFTER, RECORD_EVERY, RESTORE_AFTER},
     registry_actor::RegistryMsg,
+    worker::WorkerHandle,
 };
 
 impl NodeTree {
@@ -65,12 +66,14 @@ impl NodeTree {
     }
 
     pub(super) fn refresh_own(&mut self) {
-        let counters = self.shared.workers().into_iter().map(|worker| worker.counters());
-        let (mut stress, mut consumers) = (0.0f32, 0u64);
-        for counters in counters {
-            stress = stress.max(counters.busy);
+        let workers = self.shared.workers();
+        let (mut busy, mut consumers) = (0.0f32, 0u64);
+        for counters in workers.iter().map(WorkerHandle::counters) {
+            busy += counters.busy;
             consumers += counters.plane.consumers;
         }
+        // The mean, because a room whose core is busy takes another one.
+        let stress = busy / workers.len().max(1) as f32;
         let load = NodeLoad {
             stress,
             peers: self.shared.peers(),

@@ -27,7 +27,7 @@ use tokio::sync::oneshot;
 pub use config::{NodeConfig, RESUME_WITHIN, StartError};
 
 pub(crate) use actor::NodeMsg;
-pub(crate) use shared::Shared;
+pub(crate) use shared::{Core, Shared};
 
 use crate::{
     Metric,

@@ -5,8 +5,8 @@ use std::{
     collections::{BTreeMap, BTreeSet},
     net::{IpAddr, Ipv4Addr, SocketAddr},
     sync::{
-        PoisonError, RwLock,
-        atomic::{AtomicI64, AtomicU64, Ordering},
+        Arc, PoisonError, RwLock,
+        atomic::{AtomicI64, AtomicU32, AtomicU64, Ordering},
     },
     time::Instant,
 };
@@ -23,8 +23,38 @@ use starling_proto::{
     transport::{DtlsParameters, DtlsRole, IceCandidate, Protocol},
 };
 
+use ractor::ActorRef;
+
 use super::NodeConfig;
-use crate::{dtls::Certificate, limits::WORKER_SILENCE, ticket::Ticket, worker::WorkerHandle};
+use crate::{
+    dtls::Certificate, limits::WORKER_SILENCE, router::RouterSeq, ticket::Ticket,
+    worker::WorkerHandle, worker_actor::WorkerMsg,
+};
+
+/// One of the node's media workers, as rooms hold it.
+#[derive(Clone)]
+pub(crate) struct Core {
+    pub(crate) handle: WorkerHandle,
+    pub(crate) actor: ActorRef<WorkerMsg>,
+    started: Instant,
+    peers: Arc<AtomicI64>,
+}
+
+impl Core {
+    /// Share of the last second its thread was awake; all of it if it is dead.
+    pub(crate) fn busy(&self) -> f32 {
+        if self.handle.is_dead() { 1.0 } else { self.handle.counters().busy }
+    }
+
+    /// Sessions there, of all rooms.
+    pub(crate) fn peers(&self) -> usize {
+        usize::try_from(self.peers.load(Ordering::Relaxed)).unwrap_or(0)
+    }
+
+    pub(crate) fn count_peer(&self, change: i64) {
+        self.peers.fetch_add(change, Ordering::Relaxed);
+    }
+}
 
 /// See the module.
 pub(crate) struct Shared {
@@ -38,7 +68,8 @@ pub(crate) struct Shared {
     nodes: RwLock<BTreeMap<NodeId, NodeRecord>>,
     /// Grows when a node comes, goes, or changes whether it takes peers.
     nodes_version: AtomicU64,
-    workers: RwLock<BTreeMap<usize, (Instant, WorkerHandle)>>,
+    cores: RwLock<BTreeMap<usize, Core>>,
+    next_router: AtomicU32,
     /// Of all rooms.
     pub(crate) speakers: SpeakerCounters,
 }
@@ -83,7 +114,8 @@ impl Shared {
             peers: AtomicI64::new(0),
             nodes: RwLock::default(),
             nodes_version: AtomicU64::new(0),
-            workers: RwLock::default(),
+            cores: RwLock::default(),
+            next_router: AtomicU32::new(1),
             speakers: SpeakerCounters::default(),
         }
     }
@@ -114,24 +146,38 @@ impl Shared {
         self.nodes_version.load(Ordering::Acquire)
     }
 
-    pub(super) fn set_worker(&self, index: usize, worker: WorkerHandle) {
-        self.workers
-            .write()
-            .unwrap_or_else(PoisonError::into_inner)
-            .insert(index, (Instant::now(), worker));
+    /// A worker runs, or runs again.
+    pub(super) fn set_worker(
+        &self,
+        index: usize,
+        handle: WorkerHandle,
+        actor: ActorRef<WorkerMsg>,
+    ) {
+        let mut cores = self.cores.write().unwrap_or_else(PoisonError::into_inner);
+        let peers = cores.get(&index).map(|core| core.peers.clone()).unwrap_or_default();
+        cores.insert(index, Core { handle, actor, started: Instant::now(), peers });
+    }
+
+    /// All workers, by number.
+    pub(crate) fn cores(&self) -> Vec<(usize, Core)> {
+        let cores = self.cores.read().unwrap_or_else(PoisonError::into_inner);
+        cores.iter().map(|(index, core)| (*index, core.clone())).collect()
     }
 
     pub(crate) fn workers(&self) -> Vec<WorkerHandle> {
-        let workers = self.workers.read().unwrap_or_else(PoisonError::into_inner);
-        workers.values().map(|(_, worker)| worker.clone()).collect()
+        self.cores().into_iter().map(|(_, core)| core.handle).collect()
+    }
+
+    /// Never given before. (A node that starts a thousand routers a second lasts seven weeks.)
+    pub(crate) fn next_router(&self) -> RouterSeq {
+        RouterSeq(self.next_router.fetch_add(1, Ordering::Relaxed))
     }
 
     /// All worker threads turned lately.
     pub(super) fn alive(&self) -> bool {
-        let workers = self.workers.read().unwrap_or_else(PoisonError::into_inner);
-        workers.values().all(|(start, worker)| {
-            let silence = start.elapsed().saturating_sub(worker.counters().last_turn);
-            !worker.is_dead() && silence < WORKER_SILENCE
+        self.cores().iter().all(|(_, Core { handle, started, .. })| {
+            let silence = started.elapsed().saturating_sub(handle.counters().last_turn);
+            !handle.is_dead() && silence < WORKER_SILENCE
         })
     }
 

@@ -13,7 +13,7 @@ use tokio::sync::mpsc;
 
 use super::{
     NodeConfig, Shared, StartError,
-    actor::{Core, NodeActor, NodeMsg, NodeTree},
+    actor::{NodeActor, NodeMsg, NodeTree},
     joins::Waitlist,
     view::ClusterView,
 };
@@ -88,15 +88,13 @@ pub(super) async fn assemble(
     args: NodeArgs,
 ) -> Result<NodeTree, ActorProcessingErr> {
     let NodeArgs { shared, endpoint, mut events, record } = args;
-    let mut cores = BTreeMap::new();
     for index in 0..shared.config.workers.max(1) {
         let listen: Vec<IpAddr> = shared.config.rtc_listen.clone();
         let config = WorkerConfig::new(index, listen, port_of(shared.config.rtc_port, index));
         let args = WorkerArgs { config, node: myself.clone() };
         let (actor, _) = Actor::spawn_linked(None, WorkerActor, args, myself.get_cell()).await?;
         let handle = ractor::call_t!(actor, crate::worker_actor::WorkerMsg::Handle, 1_000)?;
-        shared.set_worker(index, handle.clone());
-        cores.insert(index, Core { handle, actor });
+        shared.set_worker(index, handle, actor);
     }
     let registry = RegistryArgs { registry: shared.config.registry.clone(), node: myself.clone() };
     let (registry, _) =
@@ -115,12 +113,10 @@ pub(super) async fn assemble(
         shared,
         registry,
         endpoint,
-        cores,
         rooms: BTreeMap::new(),
         links: BTreeMap::new(),
         ended_links: BTreeMap::new(),
         waiting: Waitlist::default(),
-        next_router: 0,
         state: NodeState::Up,
         registered: false,
         record_written: None,

@@ -119,6 +119,7 @@ impl PeerState {
     ) {
         self.to_room(RoomMsg::Consume(Box::new(Consume {
             peer: self.myself.clone(),
+            core: self.args.core,
             transport: transport.clone(),
             consumer: consumer.clone(),
             producer: entry.id.clone(),

@@ -57,9 +57,8 @@ impl RoomState {
             }
             Fact::ProducerClosed { peer, producer } => self.producer_closed(&peer, &producer),
             Fact::ProducerPaused { peer, producer, paused } => {
-                let _ = self
-                    .router
-                    .cast(RouterMsg::PauseProducer { producer: producer.clone(), paused });
+                let id = &producer;
+                self.routers.tell_all(|| RouterMsg::PauseProducer { producer: id.clone(), paused });
                 self.each_other(&peer, |to| {
                     let _ = to.cast(PeerMsg::Paused { producer: producer.clone(), paused });
                 });
@@ -83,7 +82,7 @@ impl RoomState {
     }
 
     /// Consumers of `old` go on with `producer`: from another node, or from here. (For a producer
-    /// of this node the router was told when it was produced.)
+    /// of this node the router on its core was told when it was produced.)
     fn producer_replaced(
         &mut self,
         peer: &PeerId,
@@ -108,7 +107,8 @@ impl RoomState {
         self.entries.forget(producer);
         self.floor_ended(producer);
         self.end_pull(producer);
-        let _ = self.router.cast(RouterMsg::RemoveProducer(producer.clone()));
+        self.own.remove(producer);
+        self.routers.tell_all(|| RouterMsg::RemoveProducer(producer.clone()));
     }
 
     /// Every joined peer here but the one it is about.

@@ -15,11 +15,10 @@ use starling_proto::{
 };
 use tokio::sync::{Semaphore, mpsc};
 
-use super::RoomState;
+use super::{RoomState, routers::Counted};
 use crate::{
     fresh,
-    limits::PEERS_PER_ROOM,
-    node::Shared,
+    limits::PEERS_PER_CORE,
     peer::{PeerActor, PeerArgs, PeerMsg},
     router::RouterMsg,
     session::{FromClient, Grants, INBOX, OUTBOX, Session, SessionRequest, ToClient},
@@ -37,6 +36,8 @@ pub(super) struct Here {
     /// The session that it resumes here, which goes on until this one has joined: if it ended
     /// before, the others would see the peer leave and come again.
     resumes: Option<ActorRef<PeerMsg>>,
+    /// Where its transports are.
+    pub(super) core: usize,
     _counted: Counted,
 }
 
@@ -44,22 +45,6 @@ impl Here {
     /// It is about to take the place of a session that the room shows.
     fn is_heir(&self) -> bool {
         self.resumed && !self.joined
-    }
-}
-
-/// Counts a session while it exists, also if its room ends by a panic.
-struct Counted(Arc<Shared>);
-
-impl Counted {
-    fn new(shared: &Arc<Shared>) -> Self {
-        shared.count_peer(1);
-        Self(shared.clone())
-    }
-}
-
-impl Drop for Counted {
-    fn drop(&mut self) {
-        self.0.count_peer(-1);
     }
 }
 
@@ -74,7 +59,9 @@ impl RoomState {
         self.check_free(&request.peer, resumed)?;
         let incarnation = self.next_incarnation(&request.peer, resumed);
         let (outbox, to_client) = mpsc::channel(OUTBOX);
-        let args = self.peer_args(&request.peer, incarnation, request.grants, Some(outbox.clone()));
+        let (core, of_core) = self.place().await?;
+        let outbox_of = Some(outbox.clone());
+        let args = self.peer_args(&request.peer, incarnation, request.grants, core, outbox_of)?;
         let actor = self.spawn_peer(args).await?;
         let here = Here {
             actor: actor.clone(),
@@ -83,7 +70,8 @@ impl RoomState {
             resumed: resumed.is_some(),
             outbox: Some(outbox),
             resumes: None,
-            _counted: Counted::new(&self.args.shared),
+            core,
+            _counted: Counted::new(&self.args.shared, of_core),
         };
         self.admit(request.peer, here);
         let (inbox, from_client) = mpsc::channel(INBOX);
@@ -100,7 +88,8 @@ impl RoomState {
         self.check_free(&peer, None)?;
         let incarnation = self.next_incarnation(&peer, None);
         let grants = Grants { publish: true, subscribe: true };
-        let args = self.peer_args(&peer, incarnation, grants, None);
+        let (core, of_core) = self.place().await?;
+        let args = self.peer_args(&peer, incarnation, grants, core, None)?;
         let args = PeerArgs { display_name: display_name.clone(), ..args };
         let actor = self.spawn_peer(args).await?;
         let here = Here {
@@ -110,7 +99,8 @@ impl RoomState {
             resumed: false,
             outbox: None,
             resumes: None,
-            _counted: Counted::new(&self.args.shared),
+            core,
+            _counted: Counted::new(&self.args.shared, of_core),
         };
         self.admit(peer.clone(), here);
         let device = json!({"flag": "program", "name": "REST"});
@@ -122,8 +112,9 @@ impl RoomState {
 
     fn check_free(&self, peer: &PeerId, resumed: Option<u64>) -> Result<(), Refusal> {
         let policy = &self.args.record.policy;
-        if self.here.len() >= PEERS_PER_ROOM && !self.here.contains_key(peer) {
-            let message = format!("this room has {PEERS_PER_ROOM} peers on this node");
+        let room_left = PEERS_PER_CORE * self.args.shared.config.workers.max(1);
+        if self.here.len() >= room_left && !self.here.contains_key(peer) {
+            let message = format!("this room has {room_left} peers on this node");
             return Err(Refusal::new(Code::NoCapacity, message).hint("join through another node"));
         }
         let most = policy.max_peers as usize;
@@ -152,19 +143,24 @@ impl RoomState {
         peer: &PeerId,
         incarnation: u64,
         grants: Grants,
+        core: usize,
         outbox: Option<mpsc::Sender<ToClient>>,
-    ) -> PeerArgs {
-        PeerArgs {
+    ) -> Result<PeerArgs, Refusal> {
+        let router = self.routers.get(core).ok_or_else(|| {
+            Refusal::new(Code::Internal, "the room's router has just failed").hint("try again")
+        })?;
+        Ok(PeerArgs {
             id: peer.clone(),
             incarnation,
             display_name: String::new(),
             room: self.myself.clone(),
-            router: self.router.clone(),
-            worker: self.args.worker.clone(),
+            core,
+            router: router.actor.clone(),
+            worker: router.worker.clone(),
             shared: self.args.shared.clone(),
             grants,
             outbox,
-        }
+        })
     }
 
     async fn spawn_peer(&self, args: PeerArgs) -> Result<ActorRef<PeerMsg>, Refusal> {
@@ -290,7 +286,7 @@ impl RoomState {
         params: Box<ProducerParams>,
     ) {
         let here = self.here.get(peer).filter(|here| here.incarnation == incarnation);
-        let Some(actor) = here.map(|here| here.actor.clone()) else { return };
+        let Some((actor, core)) = here.map(|here| (here.actor.clone(), here.core)) else { return };
         // A session that another node has taken over is about to hear of it.
         let own = &self.args.shared.config.id;
         if self.replica.peer(peer).is_none_or(|view| view.node != own) {
@@ -304,13 +300,9 @@ impl RoomState {
             }
             _ => None,
         });
-        let _ = self.router.cast(RouterMsg::Produce {
-            transport,
-            producer,
-            params,
-            peer: actor,
-            replaces,
-        });
+        self.own.insert(producer.clone(), core);
+        let message = RouterMsg::Produce { transport, producer, params, peer: actor, replaces };
+        self.routers.tell(core, message);
         self.carry_out(local);
     }
 

@@ -1,5 +1,7 @@
-//! Pipes of the room: producers of other nodes that somebody here consumes are pulled, once each;
-//! producers of this node are served to nodes that ask.
+//! Pipes of the room: producers of other nodes that somebody here consumes are pulled, once each,
+//! to one core of this node, their root; producers of this node are served to nodes that ask, from
+//! the core of their peer. From its root a producer is piped to each other core with consumers of
+//! it.
 
 use std::{
     collections::BTreeSet,
@@ -11,14 +13,18 @@ use starling_proto::{
 };
 
 use super::{Consume, RoomState};
-use crate::{peer::PeerMsg, router::RouterMsg};
+use crate::{
+    peer::PeerMsg,
+    router::{RouterMsg, Source, Taker},
+};
 
 /// A producer of another node, consumed here.
 pub(super) struct Pull {
     node: NodeId,
     /// Absent while the node is out of reach, or had no such producer.
     flow: Option<FlowId>,
-    by: BTreeSet<ConsumerId>,
+    /// The core it arrives at.
+    root: usize,
     /// When the node was last asked why it does not flow.
     asked: Option<Instant>,
 }
@@ -33,35 +39,49 @@ impl RoomState {
             let _ = consume.peer.clone().cast(PeerMsg::NotConsumed(Box::new(consume)));
             return;
         };
-        let Consume { peer, transport, consumer, producer, params } = consume;
+        let Consume { peer, core, transport, consumer, producer, params } = consume;
         let (node, entry) = (owner.node.clone(), entry.clone());
-        self.consumers.insert(consumer.clone(), producer.clone());
-        if node != self.args.shared.config.id {
-            self.pull_for(&consumer, node, &entry);
+        let first = self.uses.add(consumer.clone(), producer.clone(), core);
+        if node != self.args.shared.config.id && !self.pulls.contains_key(&producer) {
+            self.pulls.insert(producer.clone(), Pull { node, flow: None, root: core, asked: None });
+            self.open_pull(&entry);
         }
-        let _ =
-            self.router.cast(RouterMsg::Consume { transport, consumer, producer, params, peer });
+        if first {
+            self.spread(core, &entry);
+        }
+        let consume = RouterMsg::Consume { transport, consumer, producer, params, peer };
+        self.routers.tell(core, consume);
     }
 
     pub(super) fn unconsume(&mut self, consumer: &ConsumerId) {
-        let _ = self.router.cast(RouterMsg::RemoveConsumer(consumer.clone()));
-        let Some(producer) = self.consumers.remove(consumer) else { return };
-        let Some(pull) = self.pulls.get_mut(&producer) else { return };
-        pull.by.remove(consumer);
-        if pull.by.is_empty() {
-            self.end_pull(&producer);
-            let _ = self.router.cast(RouterMsg::RemoveProducer(producer));
+        let Some(ended) = self.uses.remove(consumer) else { return };
+        let producer = ended.producer;
+        self.routers.tell(ended.core, RouterMsg::RemoveConsumer(consumer.clone()));
+        let root = self.root_of(&producer);
+        if ended.last_there && root != Some(ended.core) {
+            self.routers.tell(ended.core, RouterMsg::RemoveProducer(producer.clone()));
+        }
+        if ended.last
+            && self.end_pull(&producer)
+            && let Some(root) = root
+        {
+            self.routers.tell(root, RouterMsg::RemoveProducer(producer));
         }
     }
 
-    fn pull_for(&mut self, consumer: &ConsumerId, node: NodeId, entry: &ProducerEntry) {
-        if let Some(pull) = self.pulls.get_mut(&entry.id) {
-            pull.by.insert(consumer.clone());
-            return;
+    /// The core where a producer is without another core's help.
+    fn root_of(&self, producer: &ProducerId) -> Option<usize> {
+        let pulled = self.pulls.get(producer).map(|pull| pull.root);
+        pulled.or_else(|| self.own.get(producer).copied())
+    }
+
+    /// A core wants a producer that is on this node already, if on another core.
+    fn spread(&self, core: usize, entry: &ProducerEntry) {
+        let root = self.root_of(&entry.id).filter(|root| *root != core);
+        if let Some(from) = root.and_then(|root| self.routers.source(root)) {
+            let entry = Box::new(entry.clone());
+            self.routers.tell(core, RouterMsg::Pull { entry, from });
         }
-        let by = BTreeSet::from([consumer.clone()]);
-        self.pulls.insert(entry.id.clone(), Pull { node, flow: None, by, asked: None });
-        self.open_pull(entry);
     }
 
     /// Asks the producer's node for it, on a new flow. No layers at first: the plane says which its
@@ -75,55 +95,78 @@ impl RoomState {
         }
         let (room, producer) = (self.args.id.clone(), entry.id.clone());
         port.link.send(LinkMessage::PipeOpen { flow, room, producer, layers: 0 });
-        let link = port.link.clone();
-        let entry = Box::new(entry.clone());
-        let _ = self.router.cast(RouterMsg::Pull { entry, flow, link });
+        let (entry, link) = (Box::new(entry.clone()), port.link.clone());
+        let from = Source::Flow(flow, link);
+        self.routers.tell(pull.root, RouterMsg::Pull { entry, from });
     }
 
     /// The source of `old` is `producer` now, on `node`: whoever consumed the one goes on with the
     /// other.
     pub(super) fn move_pull(&mut self, node: &NodeId, old: &ProducerId, producer: &ProducerEntry) {
-        for of in self.consumers.values_mut().filter(|of| *of == old) {
-            *of = producer.id.clone();
+        let old_root = self.root_of(old);
+        self.end_pull(old);
+        self.own.remove(old);
+        let new = producer.id.clone();
+        self.uses.rename(old, &new);
+        let cores = self.uses.cores(&new);
+        for core in self.routers.cores() {
+            let (old, new) = (old.clone(), new.clone());
+            // Also while the node cannot be reached, so that consumers wait in the right place.
+            self.routers.tell(
+                core,
+                match cores.contains(&core) {
+                    true => RouterMsg::RenameProducer { old, new },
+                    false => RouterMsg::RemoveProducer(old),
+                },
+            );
         }
-        let local = *node == self.args.shared.config.id;
-        let before = self.pulls.remove(old);
-        if let Some(Pull { node, flow: Some(flow), .. }) = &before
-            && let Some(port) = self.links.get(node)
-        {
-            port.end_flow(*flow);
+        if *node != self.args.shared.config.id {
+            let kept = old_root.filter(|root| cores.contains(root));
+            let Some(root) = kept.or_else(|| cores.first().copied()) else { return };
+            self.pulls.insert(new, Pull { node: node.clone(), flow: None, root, asked: None });
+            self.open_pull(producer);
         }
-        let of_it = self.consumers.iter().filter(|(_, of)| **of == producer.id);
-        let by: BTreeSet<_> = of_it.map(|(consumer, _)| consumer.clone()).collect();
-        if local {
-            return;
-        }
-        if by.is_empty() {
-            let _ = self.router.cast(RouterMsg::RemoveProducer(old.clone()));
-            return;
-        }
-        // Also while the node cannot be reached, so that the consumers wait in the right place.
-        let (old, new) = (old.clone(), producer.id.clone());
-        let _ = self.router.cast(RouterMsg::RenameProducer { old, new });
-        let pull = Pull { node: node.clone(), flow: None, by, asked: None };
-        self.pulls.insert(producer.id.clone(), pull);
-        self.open_pull(producer);
+        cores.into_iter().for_each(|core| self.spread(core, producer));
     }
 
-    pub(super) fn end_pull(&mut self, producer: &ProducerId) {
-        let Some(Pull { node, flow: Some(flow), .. }) = self.pulls.remove(producer) else { return };
-        if let Some(port) = self.links.get(&node) {
+    /// A core died, and with it what was pulled there: it goes to another core that wants it.
+    pub(super) fn move_roots(&mut self, dead: usize) {
+        self.uses.forget_core(dead);
+        let pulled: Vec<_> = self.pulls.keys().cloned().collect();
+        for producer in pulled {
+            let cores = self.uses.cores(&producer);
+            let entry = self.replica.producer(&producer).map(|(_, entry)| entry.clone());
+            let (Some(&root), Some(entry)) = (cores.first(), entry) else {
+                if self.end_pull(&producer) {
+                    self.routers.tell_all(|| RouterMsg::RemoveProducer(producer.clone()));
+                }
+                continue;
+            };
+            let Some(pull) = self.pulls.get_mut(&producer).filter(|pull| pull.root == dead) else {
+                continue;
+            };
+            pull.root = root;
+            self.open_pull(&entry);
+            cores.into_iter().for_each(|core| self.spread(core, &entry));
+        }
+    }
+
+    /// False if it was not pulled.
+    pub(super) fn end_pull(&mut self, producer: &ProducerId) -> bool {
+        let Some(Pull { node, flow, .. }) = self.pulls.remove(producer) else { return false };
+        if let (Some(flow), Some(port)) = (flow, self.links.get(&node)) {
             port.end_flow(flow);
         }
+        true
     }
 
     /// The link to a node is down: nothing comes from it, nobody there is served.
     pub(super) fn lose_pulls(&mut self, node: &NodeId) {
         for (producer, pull) in self.pulls.iter_mut().filter(|(_, pull)| pull.node == *node) {
             pull.flow = None;
-            let _ = self.router.cast(RouterMsg::Unpull(producer.clone()));
+            self.routers.tell(pull.root, RouterMsg::Unpull(producer.clone()));
         }
-        let _ = self.router.cast(RouterMsg::UnserveNode(node.clone()));
+        self.routers.tell_all(|| RouterMsg::UnserveNode(node.clone()));
     }
 
     /// A node told its peers anew: what is wanted of it and does not flow is asked for.
@@ -154,8 +197,9 @@ impl RoomState {
             port.refuse_flow(flow);
             return;
         };
+        let Some(root) = self.own.get(producer) else { return port.refuse_flow(flow) };
         let (entry, link) = (Box::new(entry.clone()), port.link.clone());
-        let _ = self.router.cast(RouterMsg::Serve { entry, flow, link, layers });
+        self.routers.tell(*root, RouterMsg::Serve { entry, flow, link, layers });
     }
 
     /// The other side ended a flow: one it pulled, or one we did.
@@ -164,11 +208,12 @@ impl RoomState {
         let pulled = self.pulls.iter_mut().find(|(_, pull)| ours(pull));
         if let Some((producer, pull)) = pulled {
             pull.flow = None;
-            let _ = self.router.cast(RouterMsg::Unpull(producer.clone()));
+            self.routers.tell(pull.root, RouterMsg::Unpull(producer.clone()));
             self.ask_about_dry(Instant::now());
             return;
         }
-        let _ = self.router.cast(RouterMsg::Unserve { node, flow });
+        let taker = Taker::Node(node, flow);
+        self.routers.tell_all(|| RouterMsg::Unserve(taker.clone()));
     }
 
     /// A node refused what its roster has: its next roster is about to say why, or ours is wrong.

@@ -1,7 +1,7 @@
 //! Facts of the worker, told to whom they concern.
 
 use starling_media::{ConsumerKey, Event, ProducerKey, event::IceState, observer::Reading};
-use starling_proto::{ConsumerId, link::LinkMessage, voice::Voice};
+use starling_proto::{ConsumerId, voice::Voice};
 
 use super::{Producer, RouterState, stats::named};
 use crate::{
@@ -66,8 +66,7 @@ impl RouterState {
             Event::LayersWanted { producer, layers } => {
                 let Some(id) = self.producer_ids.get(&producer) else { return };
                 if let Some(Producer { pipe: Some(pipe), .. }) = self.producers.get(id) {
-                    let flow = pipe.flow;
-                    pipe.link.send(LinkMessage::PipeLayers { flow, layers });
+                    pipe.end.want(layers);
                 }
             }
             Event::Stats { token, stats } => {

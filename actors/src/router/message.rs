@@ -5,7 +5,7 @@ use std::sync::Arc;
 use ractor::ActorRef;
 use starling_cluster::link::Link;
 use starling_media::{
-    Event, SocketId,
+    Event, PipeKey, SocketId,
     command::{ConsumerParams, IceCredentials, ProducerParams, SrtpKeys},
 };
 use starling_proto::{
@@ -15,7 +15,11 @@ use starling_proto::{
 
 #[cfg(test)]
 use crate::transport::TransportMsg;
-use crate::{node::Reply, peer::PeerMsg, worker::WorkerHandle};
+use crate::{
+    node::Reply,
+    peer::PeerMsg,
+    worker::{PipeOut, WorkerHandle},
+};
 
 /// What a router is told.
 pub(crate) enum RouterMsg {
@@ -63,16 +67,18 @@ pub(crate) enum RouterMsg {
     KeyFrame(ConsumerId),
     /// Gone.
     RemoveConsumer(ConsumerId),
-    /// A producer of another node is to be had on this flow.
-    Pull { entry: Box<ProducerEntry>, flow: FlowId, link: Arc<dyn Link> },
+    /// A producer of another node or core is to be had there.
+    Pull { entry: Box<ProducerEntry>, from: Source },
     /// Its packets stop; its consumers wait.
     Unpull(ProducerId),
     /// Another node wants a producer on this flow.
     Serve { entry: Box<ProducerEntry>, flow: FlowId, link: Arc<dyn Link>, layers: u32 },
+    /// Another core of this node wants a producer, on a pipe of this key and with that way out.
+    ServeCore { entry: Box<ProducerEntry>, pipe: PipeKey, out: PipeOut },
     /// It wants other layers.
-    ServeLayers { node: NodeId, flow: FlowId, layers: u32 },
+    ServeLayers { taker: Taker, layers: u32 },
     /// It wants no more.
-    Unserve { node: NodeId, flow: FlowId },
+    Unserve(Taker),
     /// The link to a node is down.
     UnserveNode(NodeId),
     /// Statistics.
@@ -87,6 +93,24 @@ pub(crate) enum RouterMsg {
     /// A handler that panics, for the same.
     #[cfg(test)]
     Panic,
+}
+
+/// Where a producer is that is not here.
+#[derive(Clone)]
+pub(crate) enum Source {
+    /// On another node: a flow of the link to it.
+    Flow(FlowId, Arc<dyn Link>),
+    /// On another core of this node: its router of the same room.
+    Core { router: ActorRef<RouterMsg>, worker: WorkerHandle },
+}
+
+/// Who is served a producer.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Taker {
+    /// A node, on a flow of the link to it.
+    Node(NodeId, FlowId),
+    /// Another core, on a pipe whose key its router has chosen.
+    Core(PipeKey),
 }
 
 /// Sockets of a plain transport: closed when this is dropped, wherever it got to.

@@ -1,27 +1,58 @@
-//! Pipes of a router: producers pulled from other nodes, and producers served to them. A pipe is a
-//! transport of the plane whose packets come from and go to a flow of a link.
+//! Pipes of a router: producers pulled from other nodes and cores, and producers served to them. A
+//! pipe is a transport of the plane whose packets come from and go to a flow of a link, or the
+//! queue of another core.
 
 use std::sync::Arc;
 
 use starling_cluster::link::{Link, PacketClass};
 use starling_media::{
-    Command,
+    Command, ConsumerKey, PipeKey,
     command::{ConsumerParams, ProducerParams},
     negotiation::{pipe_mapping, pipe_parameters},
 };
 use starling_proto::{
-    MediaKind, NodeId, ProducerId, flow::FlowId, roster::ProducerEntry, rtp::RtpType,
+    MediaKind, NodeId, ProducerId, flow::FlowId, link::LinkMessage, roster::ProducerEntry,
+    rtp::RtpType,
 };
 
-use super::{Pipe, Producer, RouterState, Served};
+use super::{Pipe, PipeEnd, Producer, RouterMsg, RouterState, Served, Source, Taker};
 use crate::worker::PipeOut;
 
+impl PipeEnd {
+    /// Tells the other end which encodings are of use here.
+    pub(super) fn want(&self, layers: u32) {
+        match self {
+            Self::Flow(flow, link) => {
+                link.send(LinkMessage::PipeLayers { flow: *flow, layers });
+            }
+            Self::Source(router, key) => {
+                let taker = Taker::Core(*key);
+                let _ = router.cast(RouterMsg::ServeLayers { taker, layers });
+            }
+            Self::Taker => {}
+        }
+    }
+}
+
 impl RouterState {
-    /// The producer is to be had on `flow`: a pipe transport and a producer on it, in the place of
-    /// what had its id until now.
-    pub(super) fn pull(&mut self, entry: ProducerEntry, flow: FlowId, link: Arc<dyn Link>) {
+    /// The producer is to be had there: a pipe transport and a producer on it, in the place of what
+    /// had its id until now.
+    pub(super) fn pull(&mut self, entry: ProducerEntry, from: Source) {
+        let pipe = match from {
+            Source::Flow(flow, link) => self.add_flow(flow, link, PacketClass::Control),
+            Source::Core { router, worker } => {
+                let there = self.keys.pipe();
+                let pipe = self.add_pipe(
+                    PipeOut::Worker(worker.pipe_sink(there)),
+                    PipeEnd::Source(router.clone(), there),
+                );
+                let out = PipeOut::Worker(self.args.worker.pipe_sink(pipe.key));
+                let entry = Box::new(entry.clone());
+                let _ = router.cast(RouterMsg::ServeCore { entry, pipe: there, out });
+                pipe
+            }
+        };
         let ProducerEntry { id, kind, paused, consumable, .. } = entry;
-        let pipe = self.add_pipe(flow, link, PacketClass::Control);
         let rtp = pipe_parameters(&consumable.0);
         let mapping = pipe_mapping(&rtp);
         let key = self.keys.producer();
@@ -45,18 +76,36 @@ impl RouterState {
         link: Arc<dyn Link>,
         layers: u32,
     ) {
-        let Some(&Producer { key: producer, .. }) = self.producers.get(&entry.id) else { return };
-        let kind = entry.kind;
-        let node = link.node().clone();
-        self.unserve(&node, flow);
-        let class = match kind {
+        if !self.producers.contains_key(&entry.id) {
+            return;
+        }
+        let taker = Taker::Node(link.node().clone(), flow);
+        self.unserve(&taker);
+        let class = match entry.kind {
             MediaKind::Audio => PacketClass::Audio,
             MediaKind::Video => PacketClass::Video,
         };
-        let pipe = self.add_pipe(flow, link, class);
+        let pipe = self.add_flow(flow, link, class);
+        let consumer = self.consume_for_pipe(&pipe, entry, layers);
+        self.served.insert(taker, Served { pipe, consumer });
+    }
+
+    /// Another core wants the producer. No layers at first, as between nodes: its plane says which
+    /// its consumers can use. What is yet to be pulled here itself has a place to wait in.
+    pub(super) fn serve_core(&mut self, entry: &ProducerEntry, key: PipeKey, out: PipeOut) {
+        let transport = self.keys.transport();
+        self.command(Command::AddPipe { transport, pipe: key });
+        self.args.worker.set_pipe_out(key, out);
+        let pipe = Pipe { transport, key, end: PipeEnd::Taker };
+        let consumer = self.consume_for_pipe(&pipe, entry, 0);
+        self.served.insert(Taker::Core(key), Served { pipe, consumer });
+    }
+
+    fn consume_for_pipe(&mut self, pipe: &Pipe, entry: &ProducerEntry, layers: u32) -> ConsumerKey {
+        let producer = self.producer_or_place(&entry.id);
         let consumer = self.keys.consumer();
         let params = Box::new(ConsumerParams {
-            kind,
+            kind: entry.kind,
             rtp: pipe_parameters(&entry.consumable.0),
             rtp_type: RtpType::Pipe,
             paused: false,
@@ -64,33 +113,44 @@ impl RouterState {
             pipe_layers: layers,
         });
         self.command(Command::Consume { transport: pipe.transport, consumer, producer, params });
-        self.served.insert((node, flow), Served { pipe, consumer });
+        consumer
     }
 
-    pub(super) fn unserve(&mut self, node: &NodeId, flow: FlowId) {
-        if let Some(served) = self.served.remove(&(node.clone(), flow)) {
+    pub(super) fn unserve(&mut self, taker: &Taker) {
+        if let Some(served) = self.served.remove(taker) {
             self.command(Command::RemoveConsumer { consumer: served.consumer });
             self.end_pipe(&served.pipe);
         }
     }
 
     pub(super) fn unserve_node(&mut self, node: &NodeId) {
-        let flows: Vec<_> =
-            self.served.keys().filter(|(to, _)| to == node).map(|(_, flow)| *flow).collect();
-        flows.into_iter().for_each(|flow| self.unserve(node, flow));
+        let of_it = |taker: &&Taker| matches!(taker, Taker::Node(to, _) if to == node);
+        let takers: Vec<_> = self.served.keys().filter(of_it).cloned().collect();
+        takers.iter().for_each(|taker| self.unserve(taker));
     }
 
-    fn add_pipe(&mut self, flow: FlowId, link: Arc<dyn Link>, class: PacketClass) -> Pipe {
+    fn add_flow(&mut self, flow: FlowId, link: Arc<dyn Link>, class: PacketClass) -> Pipe {
+        let out = PipeOut::Link(link.clone(), flow, class);
+        let pipe = self.add_pipe(out, PipeEnd::Flow(flow, link.clone()));
+        link.open_flow(flow, self.args.worker.pipe_sink(pipe.key));
+        pipe
+    }
+
+    fn add_pipe(&mut self, out: PipeOut, end: PipeEnd) -> Pipe {
         let (transport, key) = (self.keys.transport(), self.keys.pipe());
         self.command(Command::AddPipe { transport, pipe: key });
-        let out = PipeOut::Link(link.clone(), flow, class);
         self.args.worker.set_pipe_out(key, out);
-        link.open_flow(flow, self.args.worker.pipe_sink(key));
-        Pipe { transport, key, flow, link }
+        Pipe { transport, key, end }
     }
 
     pub(super) fn end_pipe(&mut self, pipe: &Pipe) {
-        pipe.link.close_flow(pipe.flow);
+        match &pipe.end {
+            PipeEnd::Flow(flow, link) => link.close_flow(*flow),
+            PipeEnd::Source(router, key) => {
+                let _ = router.cast(RouterMsg::Unserve(Taker::Core(*key)));
+            }
+            PipeEnd::Taker => {}
+        }
         self.args.worker.clear_pipe_out(pipe.key);
         self.command(Command::RemoveTransport { transport: pipe.transport });
     }

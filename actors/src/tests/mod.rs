@@ -2,6 +2,7 @@
 //! survives a dead node, and what a panic ends.
 
 mod call;
+mod cores;
 mod failpoints;
 mod leaks;
 mod media;

@@ -8,6 +8,7 @@ use std::{
 
 use serde_json::{Value, json};
 use starling_cluster::{
+    decide::cores::PEERS_PER_CORE,
     link::{DevCa, LinkTls},
     registry::memory::MemoryRegistry,
 };
@@ -31,13 +32,22 @@ pub(super) struct World {
     pub(super) ca: DevCa,
     pub(super) resume_within: Duration,
     pub(super) max_peers: u32,
+    pub(super) workers: usize,
+    pub(super) room_peers_per_core: usize,
 }
 
 impl World {
     pub(super) fn new() -> Self {
         let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
         let ca = DevCa::new().expect("a new CA");
-        Self { registry: MemoryRegistry::new(), ca, resume_within: RESUME_WITHIN, max_peers: 0 }
+        Self {
+            registry: MemoryRegistry::new(),
+            ca,
+            resume_within: RESUME_WITHIN,
+            max_peers: 0,
+            workers: 1,
+            room_peers_per_core: PEERS_PER_CORE,
+        }
     }
 
     pub(super) async fn node(&self, id: &str) -> Node {
@@ -52,7 +62,8 @@ impl World {
             rtc_listen: vec![loopback],
             rtc_port: 0,
             announced: Vec::new(),
-            workers: 1,
+            workers: self.workers,
+            room_peers_per_core: self.room_peers_per_core,
             link_listen: (loopback, 0).into(),
             link_announced: None,
             link_tls: LinkTls::ephemeral(&self.ca, &id).expect("a certificate"),

@@ -18,7 +18,7 @@ use super::{
     counters::WorkerCounters,
     events::{EventSink, MAX_BATCH},
     load::Load,
-    pipe::{Packets, PipeOut},
+    pipe::{Packets, PipeOut, send_all},
     poll::Poll,
     shared::{Order, Shared},
     socket::{Receiver, Sender, Socket},
@@ -28,8 +28,8 @@ use super::{
 const ORDERS_PER_TURN: usize = 256;
 /// Pipe packets of one turn: as many as two full receive calls of merged datagrams.
 const PIPED_PER_TURN: usize = 1_024;
-/// Datagrams between two flushes of one turn: what is decrypted should still be in the cache when
-/// it is sent.
+/// Datagrams, or packets from pipes, between two flushes of one turn: what is decrypted should still
+/// be in the cache when it is sent.
 const DATAGRAMS_PER_FLUSH: usize = 128;
 /// Calls of `handle_timeout` of one turn: several timers may be due at once.
 const TIMEOUTS_PER_TURN: usize = 16;
@@ -125,7 +125,7 @@ impl Driver {
             self.shared.waker.clear();
             let mut more = self.take_orders(now);
             self.receive(now, &mut receiver, &mut sender);
-            more |= self.take_piped(now);
+            more |= self.take_piped(now, &mut sender);
             self.fire_timers(now);
             self.flush(now, &mut sender);
             more |= self.take_events();
@@ -196,13 +196,16 @@ impl Driver {
     }
 
     /// True if packets are left.
-    fn take_piped(&mut self, now: Instant) -> bool {
+    fn take_piped(&mut self, now: Instant, sender: &mut Sender) -> bool {
         if self.piped.is_empty() {
             self.shared.pipes.take(&mut self.piped);
         }
-        for _ in 0..PIPED_PER_TURN {
+        for taken in 1..=PIPED_PER_TURN {
             let Some((pipe, packet)) = self.piped.next() else { return false };
             self.plane.handle_pipe(now, pipe, packet);
+            if taken % DATAGRAMS_PER_FLUSH == 0 {
+                self.flush(now, sender);
+            }
         }
         true
     }
@@ -226,11 +229,7 @@ impl Driver {
                     sender.send(socket, flight.bytes, runs, &mut counters.sockets);
                 }
             }
-            for (pipe, range) in flight.piped {
-                let out = pipes_out.get(pipe);
-                let sent = out.is_some_and(|out| out.send(&flight.bytes[range.clone()]));
-                counters.piped_lost += u64::from(!sent);
-            }
+            counters.piped_lost += send_all(pipes_out, flight.bytes, flight.piped);
         });
     }
 

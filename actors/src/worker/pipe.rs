@@ -3,9 +3,11 @@
 //! counts.
 
 use std::{
+    collections::HashMap,
     fmt,
+    ops::Range,
     sync::{
-        Arc, Mutex, PoisonError,
+        Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicU64, Ordering},
     },
 };
@@ -41,17 +43,34 @@ impl fmt::Debug for PipeOut {
     }
 }
 
-impl PipeOut {
-    /// False if it was shed.
-    pub(crate) fn send(&self, packet: &[u8]) -> bool {
-        match self {
-            Self::Link(link, flow, class) => {
+/// Sends the packets of a flight on their ways: those for another worker that follow each other
+/// share a lock and a wake. How many were shed or had no way out.
+pub(crate) fn send_all(
+    outs: &HashMap<PipeKey, PipeOut>,
+    bytes: &[u8],
+    piped: &[(PipeKey, Range<usize>)],
+) -> u64 {
+    let mut lost = 0;
+    let mut batch: Option<Batch<'_>> = None;
+    for (pipe, range) in piped {
+        let packet = &bytes[range.clone()];
+        let sent = match outs.get(pipe) {
+            Some(PipeOut::Worker(sink)) => {
+                if !batch.as_ref().is_some_and(|batch| std::ptr::eq(batch.queue, &*sink.queue)) {
+                    // Two workers that hold a queue and wait for the other's would be for ever.
+                    drop(batch.take());
+                }
+                batch.get_or_insert_with(|| sink.queue.open()).push(sink.pipe, packet)
+            }
+            Some(PipeOut::Link(link, flow, class)) => {
                 let class = if is_rtcp(packet) { PacketClass::Control } else { *class };
                 link.send_packet(*flow, class, packet)
             }
-            Self::Worker(sink) => sink.push(packet),
-        }
+            None => false,
+        };
+        lost += u64::from(!sent);
     }
+    lost
 }
 
 /// RFC 5761 §4.
@@ -73,7 +92,7 @@ impl PipeSink {
 
     /// Copies a packet into the worker's queue. False if it was full.
     pub fn push(&self, packet: &[u8]) -> bool {
-        self.queue.push(self.pipe, packet)
+        self.queue.open().push(self.pipe, packet)
     }
 }
 
@@ -96,14 +115,9 @@ impl PipeQueue {
         Self { waiting: Mutex::default(), dropped: AtomicU64::new(0), waker }
     }
 
-    fn push(&self, pipe: PipeKey, packet: &[u8]) -> bool {
-        let fits = self.waiting.lock().unwrap_or_else(PoisonError::into_inner).push(pipe, packet);
-        if fits {
-            self.waker.wake();
-        } else {
-            self.dropped.fetch_add(1, Ordering::Relaxed);
-        }
-        fits
+    fn open(&self) -> Batch<'_> {
+        let waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
+        Batch { queue: self, waiting: Some(waiting), pushed: false }
     }
 
     /// Exchanges what waits for `taken`, which must be empty; its memory is used again.
@@ -114,6 +128,34 @@ impl PipeQueue {
 
     pub(crate) fn dropped(&self) -> u64 {
         self.dropped.load(Ordering::Relaxed)
+    }
+}
+
+/// Packets for a worker, under one lock; the worker is woken when it is dropped.
+struct Batch<'a> {
+    queue: &'a PipeQueue,
+    waiting: Option<MutexGuard<'a, Packets>>,
+    pushed: bool,
+}
+
+impl Batch<'_> {
+    fn push(&mut self, pipe: PipeKey, packet: &[u8]) -> bool {
+        let fits = self.waiting.as_mut().is_some_and(|waiting| waiting.push(pipe, packet));
+        self.pushed |= fits;
+        if !fits {
+            self.queue.dropped.fetch_add(1, Ordering::Relaxed);
+        }
+        fits
+    }
+}
+
+impl Drop for Batch<'_> {
+    fn drop(&mut self) {
+        // Who is woken wants the lock at once.
+        drop(self.waiting.take());
+        if self.pushed {
+            self.queue.waker.wake();
+        }
     }
 }
 
@@ -178,6 +220,30 @@ mod tests {
         assert_eq!(taken.next(), Some((PipeKey(2), &b"third"[..])));
         assert_eq!(taken.next(), None);
         assert!(taken.is_empty());
+    }
+
+    #[test]
+    fn a_flight_goes_to_each_worker_in_order_and_what_has_no_way_out_is_counted() {
+        let ((_poll_a, a), (_poll_b, b)) = (queue(), queue());
+        let out = |pipe, queue: &Arc<PipeQueue>| {
+            PipeOut::Worker(Arc::new(PipeSink::new(PipeKey(pipe), queue.clone())))
+        };
+        let outs = HashMap::from([
+            (PipeKey(1), out(11, &a)),
+            (PipeKey(2), out(12, &a)),
+            (PipeKey(3), out(13, &b)),
+        ]);
+        let piped = [1, 2, 3, 9, 1].map(PipeKey).into_iter().enumerate();
+        let piped: Vec<_> = piped.map(|(at, pipe)| (pipe, at..at + 1)).collect();
+        assert_eq!(send_all(&outs, b"abcde", &piped), 1);
+        let mut taken = Packets::default();
+        a.take(&mut taken);
+        for (pipe, packet) in [(11, b"a"), (12, b"b"), (11, b"e")] {
+            assert_eq!(taken.next(), Some((PipeKey(pipe), &packet[..])));
+        }
+        assert_eq!(taken.next(), None);
+        b.take(&mut taken);
+        assert_eq!(taken.next(), Some((PipeKey(13), &b"c"[..])));
     }
 
     #[test]

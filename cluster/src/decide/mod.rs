@@ -1,5 +1,6 @@
-//! Pure decisions: placement, standby, rosters, pipes.
+//! Pure decisions: placement on nodes and cores, standby, rosters.
 
+pub mod cores;
 pub mod floor;
 pub mod placement;
 mod policy;

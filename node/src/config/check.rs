@@ -8,6 +8,7 @@ use std::{
     time::Duration,
 };
 
+use starling_cluster::decide::cores::PEERS_PER_CORE;
 use starling_proto::{Id, NodeId};
 
 use super::{Config, Etcd, Http, Link, Log, Mistake, Raw, Registry, Rtc, Secret, value};
@@ -143,7 +144,11 @@ impl Checker<'_> {
             let message = format!("{workers} workers do not fit between {port} and 65535");
             self.wrong("rtc_port", &message, "give a lower port, at least 1");
         }
-        Rtc { announced: self.announced(&listen, host), listen, port, workers }
+        let room_peers_per_core = self.parse("room_peers_per_core", "a number", PEERS_PER_CORE);
+        if room_peers_per_core == 0 {
+            self.wrong("room_peers_per_core", "0 is no number of peers", "give at least 1");
+        }
+        Rtc { announced: self.announced(&listen, host), listen, port, workers, room_peers_per_core }
     }
 
     fn announced(&mut self, listen: &[IpAddr], host: &Host) -> Vec<String> {

@@ -130,6 +130,12 @@ pub const KEYS: &[Key] = &[
         "one per core",
         "Media workers: each is one thread and one port. More than cores does not help.",
     ),
+    key(
+        "room_peers_per_core",
+        "NUMBER",
+        "32",
+        "Peers of a room on one worker before the room takes another worker. Smaller rooms stay on one, unless it is busy.",
+    ),
     key("link_listen", "ADDR", "0.0.0.0:7443", "Where other nodes reach this one (QUIC over UDP)."),
     key(
         "link_announce",

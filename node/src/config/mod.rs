@@ -77,6 +77,8 @@ pub struct Rtc {
     pub announced: Vec<String>,
     /// Threads.
     pub workers: usize,
+    /// Before a room takes another.
+    pub room_peers_per_core: usize,
 }
 
 /// The QUIC endpoint.

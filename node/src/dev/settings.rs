@@ -3,6 +3,7 @@
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener};
 
 use clap::builder::RangedU64ValueParser;
+use starling_cluster::decide::cores::PEERS_PER_CORE;
 use starling_proto::{Id, NodeId};
 
 use crate::config::{Config, Http, Link, Log, Registry, Rtc, Secret};
@@ -89,6 +90,7 @@ impl DevArgs {
                 port: self.rtc_port.map_or(0, |first| first.saturating_add(n * 16)),
                 announced: vec![self.host.to_string()],
                 workers,
+                room_peers_per_core: PEERS_PER_CORE,
             },
             link: Link { listen: SocketAddr::new(self.host, 0), announced: None, tls: None },
             registry: Registry::Memory,
