@@ -14,12 +14,13 @@ mod shape;
 mod sink;
 mod subject;
 mod sys;
+mod workers;
 
 use std::{path::PathBuf, process::ExitCode};
 
 const USAGE: &str = "\
 usage: starling-load bench [--quick] [part]
-         forward, latency, pipe, memory, joins, dtls; all into target/reports/bench.json
+         forward, cores, latency, pipe, memory, joins, dtls; all into target/reports/bench.json
        starling-load run [--mode plain|srtp|webrtc] [--url http://127.0.0.1:4443] [--token ADMIN]
          [--room load] [--shape video|audio] [--publishers 1] [--subscribers 3] [--seconds 10]";
 

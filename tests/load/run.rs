@@ -18,6 +18,7 @@ use crate::{
     measure::Measure,
     plain::{Admin, Publisher, Subscriber},
     shape::{Shape, Source},
+    workers::Workers,
 };
 
 /// How packets travel between the node and us.
@@ -36,7 +37,7 @@ pub(crate) enum Mode {
 pub(crate) struct RunConfig {
     pub(crate) mode: Mode,
     pub(crate) url: String,
-    /// For plain RTP and SRTP.
+    /// For plain RTP and SRTP, and for what the workers say.
     pub(crate) token: String,
     pub(crate) room: String,
     pub(crate) shape: Shape,
@@ -50,6 +51,7 @@ const FIRST_SSRC: u32 = 500_000;
 /// Runs it and prints what came of it.
 pub(crate) async fn run(config: &RunConfig) -> Result<(), Failure> {
     let began = Instant::now();
+    let before = Workers::read(&config.url, &config.token).await;
     let (sent, measure) = match config.mode {
         Mode::WebRtc => webrtc(config).await?,
         Mode::Plain | Mode::Srtp => plain(config).await?,
@@ -71,6 +73,10 @@ pub(crate) async fn run(config: &RunConfig) -> Result<(), Failure> {
         at(99.9),
         began.elapsed().as_secs_f64(),
     );
+    match (before, Workers::read(&config.url, &config.token).await) {
+        (Ok(before), Ok(after)) => print!("{}", after.since(&before)),
+        (Err(why), _) | (_, Err(why)) => println!("workers: {why}"),
+    }
     if measure.received() == 0 && config.subscribers * config.publishers > 0 {
         return Err("nothing arrived".into());
     }

@@ -28,8 +28,8 @@ use super::{
 const ORDERS_PER_TURN: usize = 256;
 /// Pipe packets of one turn: as many as two full receive calls of merged datagrams.
 const PIPED_PER_TURN: usize = 1_024;
-/// Datagrams, or packets from pipes, between two flushes of one turn: what is decrypted should still
-/// be in the cache when it is sent.
+/// Datagrams, or packets from pipes, between two flushes of one turn: what is decrypted should
+/// still be in the cache when it is sent.
 const DATAGRAMS_PER_FLUSH: usize = 128;
 /// Calls of `handle_timeout` of one turn: several timers may be due at once.
 const TIMEOUTS_PER_TURN: usize = 16;

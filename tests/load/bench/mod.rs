@@ -1,6 +1,7 @@
 //! `starling-load bench`: what Starling costs, each figure beside the least it could cost in the
 //! same run.
 
+mod cores;
 mod dtls;
 mod forward;
 mod joins;
@@ -31,6 +32,9 @@ pub(crate) fn run(config: &BenchConfig, path: &Path) -> io::Result<()> {
     };
     if wanted("forward") {
         forward::run(&mut report, if config.quick { 1 } else { 5 }, &wanted)?;
+    }
+    if wanted("cores") {
+        cores::run(&mut report, if config.quick { 1 } else { 5 })?;
     }
     if wanted("latency") {
         latency::run(&mut report, if config.quick { 1 } else { 5 })?;
