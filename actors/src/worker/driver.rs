@@ -124,7 +124,7 @@ impl Driver {
             self.shared.turn_begins(now);
             self.shared.waker.clear();
             let mut more = self.take_orders(now);
-            self.receive(now, &mut receiver, &mut sender);
+            more |= self.receive(now, &mut receiver, &mut sender);
             more |= self.take_piped(now, &mut sender);
             self.fire_timers(now);
             self.flush(now, &mut sender);
@@ -168,14 +168,15 @@ impl Driver {
         more
     }
 
-    /// One batch of each readable socket; what is left is reported again by the next sleep.
-    fn receive(&mut self, now: Instant, receiver: &mut Receiver, sender: &mut Sender) {
-        let ready = std::mem::take(&mut self.ready);
+    /// One batch of each readable socket. Those that may hold more stay among the ready ones. True
+    /// if there are such.
+    fn receive(&mut self, now: Instant, receiver: &mut Receiver, sender: &mut Sender) -> bool {
+        let mut ready = std::mem::take(&mut self.ready);
         let mut unflushed = 0;
-        for id in &ready {
+        ready.retain(|id| {
             let id = SocketId(*id);
-            let Some(socket) = self.sockets.get(&id) else { continue };
-            receiver.receive(socket, &mut self.counters.sockets);
+            let Some(socket) = self.sockets.get(&id) else { return false };
+            let more = receiver.receive(socket, &mut self.counters.sockets);
             // GRO makes thousands of datagrams of one batch: what is decrypted is sent before the
             // next.
             receiver.drain(|from, datagram| {
@@ -191,8 +192,10 @@ impl Driver {
                     self.counters.sockets.truncated += 1;
                 }
             });
-        }
+            more
+        });
         self.ready = ready;
+        !self.ready.is_empty()
     }
 
     /// True if packets are left.

@@ -117,24 +117,31 @@ pub(crate) struct Receiver {
     controls: Vec<Control>,
     buffers: Vec<libc::iovec>,
     messages: Vec<libc::mmsghdr>,
+    /// Messages of the last call that were not handed out.
     filled: usize,
+    /// Slots the kernel has written to since they were made ready.
+    used: usize,
 }
 
 impl Receiver {
     pub(crate) fn new() -> Self {
-        Self {
+        let mut receiver = Self {
             bytes: vec![0; RECEIVE_SLOTS * SLOT],
             names: vec![empty(); RECEIVE_SLOTS],
             controls: vec![Control([0; 64]); RECEIVE_SLOTS],
             buffers: vec![empty(); RECEIVE_SLOTS],
             messages: vec![empty(); RECEIVE_SLOTS],
             filled: 0,
-        }
+            used: RECEIVE_SLOTS,
+        };
+        receiver.arm();
+        receiver
     }
 
-    /// Takes what waits, up to [`RECEIVE_SLOTS`] messages. True if all slots were filled.
-    pub(crate) fn receive(&mut self, socket: &Socket, counters: &mut SocketCounters) -> bool {
-        for (slot, bytes) in self.bytes.chunks_exact_mut(SLOT).enumerate() {
+    /// Makes the slots that the kernel has written to ready for the next call.
+    fn arm(&mut self) {
+        let used = mem::take(&mut self.used);
+        for (slot, bytes) in self.bytes.chunks_exact_mut(SLOT).enumerate().take(used) {
             self.buffers[slot] = libc::iovec { iov_base: bytes.as_mut_ptr().cast(), iov_len: SLOT };
             let header = &mut self.messages[slot].msg_hdr;
             header.msg_name = (&raw mut self.names[slot]).cast();
@@ -144,9 +151,15 @@ impl Receiver {
             header.msg_control = (&raw mut self.controls[slot]).cast();
             header.msg_controllen = size_of::<Control>() as _;
         }
+    }
+
+    /// Takes what waits, up to [`RECEIVE_SLOTS`] messages. True if more may wait.
+    pub(crate) fn receive(&mut self, socket: &Socket, counters: &mut SocketCounters) -> bool {
+        self.arm();
         counters.receive_calls += 1;
         // SAFETY: every header points at one name, one control and one slot of `self`, whose
-        // vectors do not move during the call; their lengths are given.
+        // vectors never grow and so never move; their lengths are given anew wherever the kernel
+        // has changed them.
         let count = unsafe {
             libc::recvmmsg(
                 socket.as_raw_fd(),
@@ -157,11 +170,15 @@ impl Receiver {
             )
         };
         self.filled = usize::try_from(count).unwrap_or(0);
-        if count < 0 && io::Error::last_os_error().kind() != io::ErrorKind::WouldBlock {
-            counters.receive_errors += 1;
-        }
+        self.used = self.filled;
         counters.messages_received += self.filled as u64;
-        self.filled == RECEIVE_SLOTS
+        if count >= 0 {
+            return self.filled == RECEIVE_SLOTS;
+        }
+        // An error of an earlier send; what waits behind it is still to be taken.
+        let failed = io::Error::last_os_error().kind() != io::ErrorKind::WouldBlock;
+        counters.receive_errors += u64::from(failed);
+        failed
     }
 
     /// Hands out each datagram of the last call; none for one that was longer than a slot.

@@ -180,6 +180,26 @@ fn plain_rtp_goes_through_over_ipv6() {
 }
 
 #[test]
+fn a_burst_longer_than_a_batch_is_taken_without_another_datagram_to_report_it() {
+    const BURST: u16 = 5 * socket::RECEIVE_SLOTS as u16;
+    let (worker, _events) = worker();
+    let receiver = peer(LOOPBACK);
+    let to = forward(&worker, receiver.local_addr().unwrap());
+    let sender = peer(LOOPBACK);
+    let (go, wait) = mpsc::channel::<()>();
+    worker.run_inside(move || {
+        let _ = wait.recv_timeout(SOON);
+    });
+    for sequence in 0..BURST {
+        sender.send_to(&rtp(sequence), to).unwrap();
+    }
+    go.send(()).unwrap();
+    for _ in 0..BURST {
+        forwarded(&receiver);
+    }
+}
+
+#[test]
 fn a_pipe_carries_packets_to_another_worker() {
     let ((near, _near_events), (far, _far_events)) = (worker(), worker());
     let (sender, receiver) = (peer(LOOPBACK), peer(LOOPBACK));
