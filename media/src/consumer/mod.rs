@@ -18,6 +18,7 @@ pub use switch::Switch;
 use crate::{
     command::{ConsumerKey, ProducerKey},
     rtp::ExtensionPlan,
+    trace::TraceTypes,
 };
 
 /// Scores as told: its own, its current stream's, all of its producer's.
@@ -54,6 +55,8 @@ pub struct Consumer {
     pub layers: Option<ConsumerLayers>,
     /// Scores told.
     pub scores: Option<Scores>,
+    /// What is told of its packets.
+    pub trace: TraceTypes,
 }
 
 impl Consumer {

@@ -9,6 +9,7 @@ use crate::{
     consumer::{Consumer, ConsumerSetup, FirstNumbers, Grant, Output},
     producer::{Part, Producer, ProducerSetup},
     rtp::ExtensionPlan,
+    trace::TraceTypes,
 };
 
 use super::{
@@ -179,6 +180,7 @@ impl Plane {
             outputs: outputs.collect(),
             layers: None,
             scores: None,
+            trace: TraceTypes::default(),
             setup,
         };
         let index = self.consumers.insert(consumer);
@@ -268,6 +270,7 @@ impl Plane {
     pub(super) fn remove_consumer(&mut self, now: Instant, place: usize) {
         self.detach(now, place);
         let consumer = self.consumers.remove(place);
+        self.traced_consumers -= usize::from(!consumer.trace.is_empty());
         self.consumer_keys.remove(&consumer.key);
         let transport = &mut self.transports[consumer.transport];
         transport.consumers.retain(|index| *index as usize != place);

@@ -88,11 +88,22 @@ impl Plane {
                 self.remove_consumer(now, place);
                 Some(())
             }
-            Command::CollectStats { token, of } => {
-                self.collect_stats(now, token, of);
-                Some(())
+            look
+            @ (Command::Trace { .. } | Command::Dump { .. } | Command::CollectStats { .. }) => {
+                self.look(now, look)
             }
         }
+    }
+
+    /// What operators ask, and what changes nothing.
+    fn look(&mut self, now: Instant, command: Command) -> Option<()> {
+        match command {
+            Command::Trace { of, types } => self.set_trace(of, types)?,
+            Command::Dump { token, of } => self.dump(token, of),
+            Command::CollectStats { token, of } => self.collect_stats(now, token, of),
+            _ => {}
+        }
+        Some(())
     }
 
     fn change(

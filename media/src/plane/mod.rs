@@ -5,6 +5,7 @@ mod attach;
 mod commands;
 mod counters;
 mod demux;
+mod dump;
 mod fanout;
 mod flush;
 mod hash;
@@ -17,6 +18,7 @@ mod stats;
 #[cfg(test)]
 mod tests;
 mod timers;
+mod trace;
 mod transport;
 mod voices;
 mod wheel;
@@ -89,6 +91,8 @@ pub struct Plane {
     /// Transports with a queue.
     send_due: Vec<u32>,
     last_uid: u32,
+    /// Consumers that are traced.
+    traced_consumers: usize,
     scratch: Scratch,
 }
 
@@ -132,6 +136,7 @@ impl Plane {
             fan_out_due: Vec::new(),
             send_due: Vec::new(),
             last_uid: 0,
+            traced_consumers: 0,
             scratch: Scratch::default(),
         }
     }

@@ -5,6 +5,7 @@ mod bench;
 mod camera;
 mod forwarding;
 mod idle;
+mod inspect;
 mod pipes;
 mod plain;
 mod repair;
