@@ -5,12 +5,13 @@
 #   make lint              the fast part of it: formatting, clippy, documentation
 #   make e2e               browsers against real processes and etcd
 #   make chaos TRIALS=20   the same, with kills
-#   make bench             what a forwarded packet costs, beside the floor
+#   make bench             what a forwarded packet costs, beside the floor; and make bandwidth
+#   make bandwidth         narrow and lossy links, measured and drawn (docs/bandwidth.md)
 #   make fuzz RUNS=1000000 every parser of network bytes
 #   make k8s               renders and checks deploy/ and k8s/
 #   make deny              advisories and licences, if cargo-deny is installed
 #
-# e2e, chaos and bench print a table and leave target/reports/<name>.json.
+# e2e, chaos, bench and bandwidth print a table and leave target/reports/<name>.json.
 
 SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
@@ -24,11 +25,11 @@ NODES ?= 3
 
 export CARGO_TERM_COLOR ?= always
 
-.PHONY: run web test lint fmt-check clippy doc unit e2e e2e-short chaos bench fuzz k8s deny \
+.PHONY: run web test lint fmt-check clippy doc unit e2e e2e-short chaos bench bandwidth fuzz k8s deny \
         browsers setup-build help
 
 help:
-	@sed -n '3,13p' Makefile | cut -c3-
+	@sed -n '3,14p' Makefile | cut -c3-
 
 setup-build:
 	@tests/setup.sh build
@@ -107,6 +108,17 @@ tests/e2e/node_modules/.package-lock.json: tests/e2e/package-lock.json
 bench: setup-build web
 	$(CARGO) build --release --locked -p starling-node -p starling-tests
 	$(TARGET)/release/starling-load bench
+	$(MAKE) bandwidth
+
+# Everything is in namespaces of its own that end with it. Quiet machines give better figures: two cores
+# have to encode, forward and decode.
+bandwidth: browsers
+	@tests/setup.sh plots
+	$(CARGO) build --release --locked -p starling-node -p starling-tests
+	cd tests/e2e && STARLING=$(abspath $(TARGET))/release/starling \
+	  STARLING_WIRE=$(abspath $(TARGET))/release/starling-wire \
+	  STARLING_LOAD=$(abspath $(TARGET))/release/starling-load node run.mjs wire bandwidth loss \
+	  && code=0 || code=$$?; ../../tests/e2e/plots/run.sh; exit $$code
 
 fuzz: setup-build
 	$(CARGO) run --release --locked -p starling-tests --bin fuzz -- --runs $(RUNS)

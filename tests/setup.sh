@@ -6,6 +6,7 @@
 #   tests/setup.sh web        Node.js is only looked for: it comes from where its user likes
 #   tests/setup.sh e2e        Chromium, ffmpeg, nftables, iproute2
 #   tests/setup.sh k8s        Python with venv
+#   tests/setup.sh plots      the same
 set -euo pipefail
 
 missing=()
@@ -38,7 +39,7 @@ for part in "$@"; do
       need /usr/sbin/nft nftables
       need ip iproute2
       ;;
-    k8s)
+    k8s|plots)
       need python3 python3
       python3 -c 'import ensurepip' 2>/dev/null || missing+=(python3-venv)
       ;;

@@ -4,7 +4,9 @@
 //   cluster  the same on three `starling node` processes with etcd
 //   ffmpeg   a file in and a recording out, through three nodes
 //   all      dev, cluster and ffmpeg
-//   wire     the wire of the next two itself: delay, loss, rate, cost
+//   wire       the wire of the next two itself: delay, loss, rate, cost
+//   bandwidth  a link that becomes narrow and wide again, and one that ten streams share
+//   loss       losses each way at 50 ms: what repair leaves, and what it costs
 //   chaos    kills (TRIALS per role, 5 if not given), etcd away for ETCD_STOP_S (60)
 //
 // CODECS=vp8,h264  LOSS=2  E2E_SECONDS=30  STARLING=…  ETCD_BIN=…  CHROMIUM=…
@@ -20,9 +22,9 @@ import { bounded } from './lib/wait.mjs';
 import { call } from './suites/call.mjs';
 import { page } from './suites/page.mjs';
 
-const SUITES = ['dev', 'cluster', 'ffmpeg', 'chaos', 'wire'];
+const SUITES = ['dev', 'cluster', 'ffmpeg', 'chaos', 'wire', 'bandwidth', 'loss'];
 /** These write a report of their own. */
-const OWN_REPORT = ['chaos', 'wire'];
+const OWN_REPORT = ['chaos', 'wire', 'bandwidth', 'loss'];
 const MINUTE = 60_000;
 
 const asked = process.argv.slice(2);
@@ -71,6 +73,14 @@ async function suite(name, report) {
   if (name === 'wire') {
     const { wireItself } = await import('./suites/wire.mjs');
     return bounded(name, 2 * MINUTE, wireItself({ report }));
+  }
+  if (name === 'bandwidth') {
+    const { bandwidth } = await import('./suites/bandwidth/index.mjs');
+    return bounded(name, 6 * MINUTE, bandwidth({ report }));
+  }
+  if (name === 'loss') {
+    const { loss } = await import('./suites/loss/index.mjs');
+    return bounded(name, 8 * MINUTE, loss({ report }));
   }
   if (name === 'ffmpeg') {
     const { ffmpeg } = await import('./suites/ffmpeg.mjs');

@@ -1,5 +1,6 @@
 //! Load for a node, and what it costs: `starling-load bench` measures, `starling-load run`
-//! publishes to and subscribes in a room of a running node.
+//! publishes to and subscribes in a room of a running node, `publish` and `watch` do so with layers and
+//! feedback.
 #![expect(clippy::print_stdout, reason = "tables are what it is for")]
 
 mod bench;
@@ -9,6 +10,7 @@ mod floor;
 mod measure;
 mod memory;
 mod plain;
+mod room;
 mod run;
 mod shape;
 mod sink;
@@ -18,11 +20,17 @@ mod workers;
 
 use std::{path::PathBuf, process::ExitCode};
 
+use room::{PublishConfig, WatchConfig, publish, watch};
+
 const USAGE: &str = "\
 usage: starling-load bench [--quick] [part]
          forward, cores, latency, pipe, memory, joins, dtls; all into target/reports/bench.json
        starling-load run [--mode plain|srtp|webrtc] [--url http://127.0.0.1:4443] [--token ADMIN]
-         [--room load] [--shape video|audio] [--publishers 1] [--subscribers 3] [--seconds 10]";
+         [--room load] [--shape video|audio] [--publishers 1] [--subscribers 3] [--seconds 10]
+       starling-load publish [--url …] [--room load] [--publishers 1] [--ladder 100,300,900]
+         [--fps 25] [--temporal 1] [--audio N] [--seconds 10]
+       starling-load watch [--url …] [--room load] [--peer watcher] [--priorities publisher-0=200,…]
+         [--rtt-ms 50] [--playout-ms 100] [--every-ms 200] [--seconds 10]";
 
 fn main() -> ExitCode {
     // Without it, dtls panics beside quinn.
@@ -33,6 +41,8 @@ fn main() -> ExitCode {
     let done = match command.as_deref() {
         Some("bench") => bench(&rest),
         Some("run") => run(&rest),
+        Some("publish") => PublishConfig::parse(&rest).and_then(|it| block_on(publish(it))),
+        Some("watch") => WatchConfig::parse(&rest).and_then(|it| block_on(watch(it))),
         _ => Err(USAGE.to_owned()),
     };
     match done {
@@ -57,4 +67,10 @@ fn run(words: &[String]) -> Result<(), String> {
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
     let runtime = runtime.map_err(|error| error.to_string())?;
     runtime.block_on(run::run(&config)).map_err(|error| error.to_string())
+}
+
+/// On one thread, so that what it measures waits for nobody else of its own.
+fn block_on(work: impl Future<Output = Result<(), client::Failure>>) -> Result<(), String> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    runtime.map_err(|error| error.to_string())?.block_on(work).map_err(|error| error.to_string())
 }

@@ -17,6 +17,8 @@ const FLAGS = [
   '--force-fieldtrials=WebRTC-LegacySimulcastLayerLimit/Disabled/',
 ];
 
+const SMALL = { width: 560, height: 360 };
+
 /** What everybody's camera gives. */
 export const CAMERA = { width: '480', height: '272', fps: '12', layers: '3' };
 
@@ -27,12 +29,13 @@ export const CAMERA = { width: '480', height: '272', fps: '12', layers: '3' };
 export class Browser {
   people = [];
 
-  async person(name, viewport = { width: 560, height: 360 }) {
+  /** `executable` and more `flags` are for those who live elsewhere or have another camera. */
+  async person(name, viewport = SMALL, { executable = paths.chromium, flags = [] } = {}) {
     const profile = mkdtempSync(join(tmpdir(), 'starling-chromium-'));
     const context = await chromium.launchPersistentContext(profile, {
-      executablePath: paths.chromium,
+      executablePath: executable,
       headless: true,
-      args: FLAGS,
+      args: [...FLAGS, ...flags],
       viewport,
       timeout: 30_000,
     });

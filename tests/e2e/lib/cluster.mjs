@@ -21,8 +21,9 @@ const LOG = process.env.STARLING_E2E_LOG ?? 'info,dtls=error,webrtc_dtls=error';
 
 /** What both kinds can do. */
 class Cluster {
-  constructor(nodes, logs) {
+  constructor(nodes, logs, host = '127.0.0.1') {
     this.logs = logs;
+    this.host = host;
     this.children = [];
     this.nodes = Array.from({ length: nodes }, (_, n) => ({
       id: `node-${n + 1}`,
@@ -74,7 +75,7 @@ class Cluster {
 export class DevCluster extends Cluster {
   async start() {
     const args = ['dev', '--nodes', `${this.nodes.length}`, '--port', '4443', '--log', LOG];
-    args.push('--rtc-port', `${MEDIA.first}`, '--workers', '1');
+    args.push('--host', this.host, '--rtc-port', `${MEDIA.first}`, '--workers', '1');
     const env = { STARLING_ADMIN_TOKEN: ADMIN };
     this.children = [new Child('starling-dev', starling(), args, { env, logs: this.logs })];
     await this.whole();

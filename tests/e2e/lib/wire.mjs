@@ -60,6 +60,9 @@ export class Wire {
       this.waiting.shift()?.answered(JSON.parse(line));
     });
     this.realtime = (await this.answer()).realtime;
+    // Whatever is here can be reached, not only this wire's end.
+    const route = far.inside('ip', ['route', 'replace', 'default', 'via', this.near]);
+    if (spawnSync(...route).status !== 0) throw new Error('no route through the wire');
     return this;
   }
 

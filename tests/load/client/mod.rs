@@ -10,8 +10,8 @@ use serde_json::{Value, json};
 use starling_proto::transport::WebRtcTransportInfo;
 
 use crate::shape::{Shape, Source};
-pub(crate) use signal::Signal;
-pub(crate) use transport::{Transport, check};
+pub(crate) use signal::{Signal, Told};
+pub(crate) use transport::{Arrived, Transport, check};
 
 /// Why a client gave up.
 pub(crate) type Failure = Box<dyn std::error::Error + Send + Sync>;
@@ -85,6 +85,49 @@ impl Client {
         });
         self.signal.request("produce", data).await?;
         Ok(Source::new(shape, ssrc, None).with_payload_type(payload_type))
+    }
+
+    /// The room's payload type of a codec.
+    pub(crate) fn payload_type(&self, mime: &str) -> Option<u8> {
+        self.codec(mime)?["preferredPayloadType"].as_u64().map(|it| it as u8)
+    }
+
+    /// Publishes a stream with these encodings; send its packets on [`Self::up`].
+    pub(crate) async fn publish(
+        &self,
+        kind: &str,
+        mime: &str,
+        encodings: &Value,
+    ) -> Result<(), Failure> {
+        let codec = self.codec(mime).ok_or("the room lacks the codec")?;
+        let codec = json!({
+            "mimeType": mime, "payloadType": codec["preferredPayloadType"],
+            "clockRate": codec["clockRate"], "channels": codec["channels"], "parameters": {},
+            "rtcpFeedback": codec["rtcpFeedback"]
+        });
+        let rtp = json!({
+            "mid": kind, "codecs": [codec], "headerExtensions": [], "encodings": encodings,
+            "rtcp": {"cname": "load"}
+        });
+        let data = json!({
+            "transportId": self.sending, "kind": kind, "rtpParameters": rtp,
+            "appData": {"source": kind}
+        });
+        self.signal.request("produce", data).await.map(|_| ())
+    }
+
+    /// What the node asked and told since the last call.
+    pub(crate) fn told(&self) -> Vec<Told> {
+        self.signal.told()
+    }
+
+    /// Tells the node something.
+    pub(crate) async fn notify(&self, method: &str, data: Value) -> Result<(), Failure> {
+        self.signal.notify(method, data).await
+    }
+
+    fn codec(&self, mime: &str) -> Option<&Value> {
+        self.capabilities["codecs"].as_array()?.iter().find(|codec| codec["mimeType"] == mime)
     }
 }
 

@@ -27,7 +27,7 @@ use webrtc_srtp::{context::Context, protection_profile::ProtectionProfile};
 use webrtc_util::KeyingMaterialExporter;
 
 use super::{Failure, Identity, wire::Wire};
-use crate::measure::Measure;
+use crate::{measure::Measure, sys::monotonic};
 
 /// libwebrtc's interval of checks on a pair that works.
 const CONSENT: Duration = Duration::from_millis(2_500);
@@ -38,11 +38,26 @@ const PATIENCE: Duration = Duration::from_secs(10);
 /// Datagrams waiting for DTLS: more than any flight.
 const FLIGHT: usize = 32;
 
+/// Packets waiting for whoever listens: a second of 40 Mb/s.
+const LISTENED: usize = 4_096;
+
+/// A packet in the clear.
+pub(crate) struct Arrived {
+    pub(crate) at: std::time::Instant,
+    /// Nanoseconds of the clock that all processes share.
+    pub(crate) clock: u64,
+    pub(crate) rtcp: bool,
+    pub(crate) bytes: Vec<u8>,
+}
+
+type Listener = Arc<Mutex<Option<mpsc::Sender<Arrived>>>>;
+
 /// A transport with keys.
 pub(crate) struct Transport {
     socket: Arc<UdpSocket>,
     send: Mutex<Context>,
     measure: Arc<Mutex<Measure>>,
+    listener: Listener,
     tasks: Vec<JoinHandle<()>>,
     _dtls: DTLSConn,
 }
@@ -53,6 +68,7 @@ pub(crate) struct Checked {
     datagrams: mpsc::Receiver<Vec<u8>>,
     keys: Arc<Mutex<Option<Context>>>,
     measure: Arc<Mutex<Measure>>,
+    listener: Listener,
     tasks: Vec<JoinHandle<()>>,
 }
 
@@ -67,9 +83,14 @@ pub(crate) async fn check(info: &WebRtcTransportInfo, keep: bool) -> Result<Chec
     socket.connect(to).await?;
     let (answered, mut nominated) = watch::channel(false);
     let (to_dtls, datagrams) = mpsc::channel(FLIGHT);
-    let (keys, measure) = (Arc::default(), Arc::default());
-    let reader =
-        Reader { keys: Arc::clone(&keys), measure: Arc::clone(&measure), answered, to_dtls };
+    let (keys, measure, listener) = (Arc::default(), Arc::default(), Listener::default());
+    let reader = Reader {
+        keys: Arc::clone(&keys),
+        measure: Arc::clone(&measure),
+        listener: Arc::clone(&listener),
+        answered,
+        to_dtls,
+    };
     let mut tasks = vec![tokio::spawn(reader.run(Arc::clone(&socket)))];
     let ice = info.ice_parameters.clone();
     let begun = timeout(PATIENCE, async {
@@ -92,7 +113,7 @@ pub(crate) async fn check(info: &WebRtcTransportInfo, keep: bool) -> Result<Chec
             }
         }));
     }
-    Ok(Checked { socket, datagrams, keys, measure, tasks })
+    Ok(Checked { socket, datagrams, keys, measure, listener, tasks })
 }
 
 fn request(ice: &IceParameters, n: u64) -> Vec<u8> {
@@ -115,6 +136,7 @@ fn request(ice: &IceParameters, n: u64) -> Vec<u8> {
 struct Reader {
     keys: Arc<Mutex<Option<Context>>>,
     measure: Arc<Mutex<Measure>>,
+    listener: Listener,
     answered: watch::Sender<bool>,
     to_dtls: mpsc::Sender<Vec<u8>>,
 }
@@ -135,15 +157,23 @@ impl Reader {
                     // Full means that nobody reads: the handshake is over.
                     let _ = self.to_dtls.try_send(datagram.to_vec());
                 }
-                PacketClass::RtpOrRtcp if !is_rtcp(datagram) => self.take_rtp(datagram),
-                PacketClass::RtpOrRtcp | PacketClass::Other => {}
+                PacketClass::RtpOrRtcp => self.take(datagram, is_rtcp(datagram)),
+                PacketClass::Other => {}
             }
         }
     }
 
-    fn take_rtp(&self, datagram: &[u8]) {
+    fn take(&self, datagram: &[u8], rtcp: bool) {
         let mut keys = self.keys.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(Ok(packet)) = keys.as_mut().map(|keys| keys.decrypt_rtp(datagram)) {
+        let Some(keys) = keys.as_mut() else { return };
+        let opened = if rtcp { keys.decrypt_rtcp(datagram) } else { keys.decrypt_rtp(datagram) };
+        let Ok(packet) = opened else { return };
+        let listener = self.listener.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(listener) = listener.as_ref() {
+            let (at, clock) = (std::time::Instant::now(), monotonic());
+            // Full: it is lost, as in a socket's buffer.
+            let _ = listener.try_send(Arrived { at, clock, rtcp, bytes: packet.to_vec() });
+        } else if !rtcp {
             self.measure.lock().unwrap_or_else(PoisonError::into_inner).take(&packet);
         }
     }
@@ -152,7 +182,7 @@ impl Reader {
 impl Checked {
     /// Shakes hands as client.
     pub(crate) async fn handshake(self, identity: &Identity) -> Result<Transport, Failure> {
-        let Self { socket, datagrams, keys, measure, tasks } = self;
+        let Self { socket, datagrams, keys, measure, listener, tasks } = self;
         let config = Config {
             certificates: vec![identity.certificate.clone()],
             srtp_protection_profiles: vec![
@@ -185,7 +215,8 @@ impl Checked {
             Context::new(key, salt, profile, None, None)
         };
         *keys.lock().unwrap_or_else(PoisonError::into_inner) = Some(context(1)?);
-        Ok(Transport { socket, send: Mutex::new(context(0)?), measure, tasks, _dtls: conn })
+        let send = Mutex::new(context(0)?);
+        Ok(Transport { socket, send, measure, listener, tasks, _dtls: conn })
     }
 }
 
@@ -196,6 +227,21 @@ impl Transport {
             self.send.lock().unwrap_or_else(PoisonError::into_inner).encrypt_rtp(packet)?;
         self.socket.send(&sealed).await?;
         Ok(())
+    }
+
+    /// Protects and sends an RTCP packet.
+    pub(crate) async fn send_rtcp(&self, packet: &[u8]) -> Result<(), Failure> {
+        let sealed =
+            self.send.lock().unwrap_or_else(PoisonError::into_inner).encrypt_rtcp(packet)?;
+        self.socket.send(&sealed).await?;
+        Ok(())
+    }
+
+    /// All that comes from now on, in place of measuring it.
+    pub(crate) fn listen(&self) -> mpsc::Receiver<Arrived> {
+        let (to, from) = mpsc::channel(LISTENED);
+        *self.listener.lock().unwrap_or_else(PoisonError::into_inner) = Some(to);
+        from
     }
 
     /// Sends no checks any more.

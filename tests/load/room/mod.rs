@@ -1,0 +1,12 @@
+//! People who are not there, for rooms behind bad networks: publishers with known layers and a
+//! receiver that answers like a browser's, at a fraction of a browser's cost.
+
+mod encoder;
+mod frames;
+mod publish;
+mod receiver;
+mod watch;
+mod words;
+
+pub(crate) use publish::{PublishConfig, publish};
+pub(crate) use watch::{WatchConfig, watch};
