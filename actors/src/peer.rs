@@ -5,7 +5,6 @@
 
 mod client;
 mod consumers;
-mod inspect;
 mod plain;
 mod transports;
 
@@ -17,12 +16,11 @@ use starling_proto::{
     Code, ConsumerId, PeerId, ProducerId, Refusal, RtpCapabilities, TransportId,
     rest::{
         ConnectPlainTransport, ConsumerCreated, CreateConsumer, CreatePlainTransport,
-        CreateProducer, PeerObjects, PlainTransportInfo, ProducerCreated,
+        CreateProducer, PlainTransportInfo, ProducerCreated,
     },
     roster::ProducerEntry,
     rtp::ConsumerLayers,
     signal::ServerNotification,
-    trace::{TraceType, Traced},
 };
 use tokio::sync::{OwnedSemaphorePermit, mpsc};
 
@@ -30,7 +28,7 @@ use crate::{
     limits::JOIN_WITHIN,
     node::{Reply, Shared},
     room::{Consume, RoomMsg},
-    router::{Look, RouterMsg, StatsWish},
+    router::RouterMsg,
     session::{FromClient, Grants, ToClient},
     worker::WorkerHandle,
 };
@@ -90,12 +88,6 @@ pub(crate) enum PeerMsg {
         of: (PeerId, Box<ProducerEntry>),
         reply: Reply<ConsumerCreated>,
     },
-    /// REST: its transports, producers and consumers.
-    Objects(Reply<PeerObjects>),
-    /// REST: statistics, or what the plane holds.
-    Inspect { of: StatsWish, dump: bool, reply: Reply<Value> },
-    /// REST: tell what passes.
-    Trace { of: StatsWish, types: Vec<TraceType>, reply: Reply<mpsc::Receiver<Traced>> },
     /// REST: resume a consumer.
     ResumeConsumer { consumer: ConsumerId, reply: Reply<()> },
     /// A handler that panics, for the test of exit policies.
@@ -248,12 +240,6 @@ impl PeerState {
                 let (peer, entry) = of;
                 let _ = reply.send(self.plain_consume(&transport, *consumer, peer, &entry));
             }
-            PeerMsg::Objects(reply) => drop(reply.send(Ok(self.objects()))),
-            PeerMsg::Inspect { of, dump, reply } => self.inspect(of, dump, reply),
-            PeerMsg::Trace { of, types, reply } => match self.check_own(&of) {
-                Ok(()) => self.for_router(RouterMsg::Look(Look::Trace { of, types, reply })),
-                Err(refusal) => drop(reply.send(Err(refusal))),
-            },
             PeerMsg::ResumeConsumer { consumer, reply } => {
                 let _ = reply.send(self.resume_consumer(&consumer));
             }

@@ -7,7 +7,6 @@ mod keys;
 mod message;
 mod pipes;
 mod stats;
-mod trace;
 
 use std::{collections::BTreeMap, sync::Arc};
 
@@ -16,12 +15,12 @@ use starling_cluster::link::Link;
 use starling_media::{
     Command, ConsumerKey, PipeKey, ProducerKey, TransportKey,
     command::{ConsumerParams, IceCredentials, ProducerParams},
-    trace::TraceOf,
 };
 use starling_proto::{ConsumerId, ProducerId, TransportId, flow::FlowId};
 
 use crate::{
     dtls::Certificate,
+    node::Reply,
     peer::PeerMsg,
     room::RoomMsg,
     transport::{TransportActor, TransportArgs, TransportMsg},
@@ -31,9 +30,7 @@ use crate::{
 
 use keys::Keys;
 pub(crate) use keys::RouterSeq;
-pub(crate) use message::{Look, PlainSockets, RouterMsg, Source, StatsWish, Taker};
-use stats::Question;
-use trace::Tracers;
+pub(crate) use message::{PlainSockets, RouterMsg, Source, StatsWish, Taker};
 
 /// What a router is made of.
 pub(crate) struct RouterArgs {
@@ -94,9 +91,7 @@ pub(crate) struct RouterState {
     consumers: BTreeMap<ConsumerId, Consumer>,
     consumer_ids: BTreeMap<ConsumerKey, ConsumerId>,
     served: BTreeMap<Taker, Served>,
-    stats: BTreeMap<u64, Question>,
-    tracers: Tracers,
-    myself: ActorRef<RouterMsg>,
+    stats: BTreeMap<u64, (StatsWish, Reply<serde_json::Value>)>,
 }
 
 /// The actor; see [`RouterMsg`].
@@ -114,7 +109,7 @@ impl Actor for RouterActor {
     ) -> Result<RouterState, ActorProcessingErr> {
         args.worker_actor.cast(WorkerMsg::RouterUp {
             seq: args.seq,
-            router: myself.clone(),
+            router: myself,
             room: args.room.clone(),
             worker: args.worker.clone(),
         })?;
@@ -129,8 +124,6 @@ impl Actor for RouterActor {
             consumer_ids: BTreeMap::new(),
             served: BTreeMap::new(),
             stats: BTreeMap::new(),
-            tracers: Tracers::default(),
-            myself,
         })
     }
 
@@ -255,7 +248,6 @@ impl RouterState {
                 self.on_consumer(&id, |consumer| Command::RemoveConsumer { consumer });
                 if let Some(consumer) = self.consumers.remove(&id) {
                     self.consumer_ids.remove(&consumer.key);
-                    self.tracers.end(TraceOf::Consumer(consumer.key));
                 }
             }
             RouterMsg::Pull { entry, from } => self.pull(*entry, from),
@@ -271,7 +263,7 @@ impl RouterState {
             }
             RouterMsg::Unserve(taker) => self.unserve(&taker),
             RouterMsg::UnserveNode(node) => self.unserve_node(&node),
-            RouterMsg::Look(look) => self.look(look),
+            RouterMsg::Stats { of, reply } => self.ask_stats(of, reply),
             #[cfg(test)]
             RouterMsg::ToTransport(id, message) => self.tell_transport(&id, message),
             #[cfg(test)]
@@ -364,7 +356,6 @@ impl RouterState {
 
     fn end_producer(&mut self, producer: Producer) {
         self.producer_ids.remove(&producer.key);
-        self.tracers.end(TraceOf::Producer(producer.key));
         self.command(Command::RemoveProducer { producer: producer.key });
         if let Some(pipe) = producer.pipe {
             self.end_pipe(&pipe);

@@ -10,8 +10,6 @@ use starling_proto::{
     transport::SrtpProfile,
 };
 
-use crate::trace::{TraceOf, TraceTypes};
-
 macro_rules! keys {
     ($($(#[$doc:meta])* $name:ident;)*) => {$(
         $(#[$doc])*
@@ -106,6 +104,19 @@ pub struct ConsumerParams {
     pub preferred: Option<ConsumerLayers>,
     /// For `RtpType::Pipe`: bit n forwards encoding n.
     pub pipe_layers: u32,
+}
+
+/// Limits of a transport's bitrates in bits per second (WT10, WT11); what is absent stays as it is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Bitrates {
+    /// Assumed to reach its receiver until anything is known.
+    pub initial_outgoing: Option<u64>,
+    /// Its estimate is never less.
+    pub min_outgoing: Option<u64>,
+    /// Its estimate is never more; 0 for no limit.
+    pub max_outgoing: Option<u64>,
+    /// What its sender is told not to exceed; 0 for no limit.
+    pub max_incoming: Option<u64>,
 }
 
 /// A wish.
@@ -241,24 +252,24 @@ pub enum Command {
         /// Which.
         consumer: ConsumerKey,
     },
+    /// How much may be sent and received.
+    SetBitrates {
+        /// Which.
+        transport: TransportKey,
+        /// Limits.
+        bitrates: Bitrates,
+    },
+    /// Weight of a video among those of its transport (CO5).
+    SetPriority {
+        /// Which.
+        consumer: ConsumerKey,
+        /// 1 to 255; 1 unless set.
+        priority: u8,
+    },
     /// A consumer ends.
     RemoveConsumer {
         /// Which.
         consumer: ConsumerKey,
-    },
-    /// Tell what passes from now on; no types: no more.
-    Trace {
-        /// What.
-        of: TraceOf,
-        /// Of these kinds.
-        types: TraceTypes,
-    },
-    /// Answer with [`crate::Event::Stats`]: one object in mediasoup's dump fields.
-    Dump {
-        /// Goes into the answer.
-        token: u64,
-        /// Of what.
-        of: StatsOf,
     },
     /// Answer with [`crate::Event::Stats`].
     CollectStats {

@@ -8,6 +8,7 @@
     allow(clippy::disallowed_methods, reason = "a test is the outside: it starts the clock")
 )]
 
+pub mod bandwidth;
 pub mod codec;
 pub mod command;
 pub mod consumer;
@@ -22,7 +23,6 @@ pub mod producer;
 pub mod rtcp;
 pub mod rtp;
 pub mod srtp;
-pub mod trace;
 
 pub use command::{Command, ConsumerKey, PipeKey, ProducerKey, SocketId, TransportKey};
 pub use event::{Event, Flight, Run};

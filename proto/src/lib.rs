@@ -16,7 +16,6 @@ pub mod rest;
 pub mod roster;
 pub mod rtp;
 pub mod signal;
-pub mod trace;
 pub mod transport;
 pub mod voice;
 

@@ -4,7 +4,6 @@
 mod call;
 mod cores;
 mod failpoints;
-mod inspect;
 mod leaks;
 mod media;
 mod moves;

@@ -8,6 +8,8 @@ pub mod setup;
 pub mod switch;
 pub mod timeline;
 
+use std::cmp::Ordering;
+
 use starling_proto::rtp::{ConsumerLayers, RtpType};
 
 pub use choose::{Candidate, Grant};
@@ -16,9 +18,9 @@ pub use setup::{ConsumerSetup, OutputSetup};
 pub use switch::Switch;
 
 use crate::{
+    bandwidth::Memory,
     command::{ConsumerKey, ProducerKey},
     rtp::ExtensionPlan,
-    trace::TraceTypes,
 };
 
 /// Scores as told: its own, its current stream's, all of its producer's.
@@ -47,6 +49,10 @@ pub struct Consumer {
     pub wish: Option<ConsumerLayers>,
     /// Highest layers the receiver's bandwidth allows.
     pub granted: Grant,
+    /// What it lost for want of bandwidth.
+    pub memory: Memory,
+    /// Its weight among the videos of its transport (CO5).
+    pub priority: u8,
     /// For a pipe: encodings to forward.
     pub pipe_layers: u32,
     /// One, or one per encoding for a pipe.
@@ -55,8 +61,6 @@ pub struct Consumer {
     pub layers: Option<ConsumerLayers>,
     /// Scores told.
     pub scores: Option<Scores>,
-    /// What is told of its packets.
-    pub trace: TraceTypes,
 }
 
 impl Consumer {
@@ -68,6 +72,29 @@ impl Consumer {
     /// The most it may get: the lower of wish and grant.
     pub fn ceiling(&self) -> Grant {
         self.granted.cap(self.wish)
+    }
+
+    /// The highest temporal layer to forward now. A layer that is to be left for a lower one is
+    /// thinned at once: the key frame of the other one may take its time, and the path has none.
+    pub fn temporal_ceiling(&self) -> u8 {
+        let flows = self.outputs.first().and_then(|output| output.switch.current());
+        match (self.granted, flows) {
+            (Grant::UpTo(granted), Some(flows)) if self.setup.rtp_type == RtpType::Simulcast => {
+                let granted = usize::from(granted.spatial_layer);
+                match flows.cmp(&granted) {
+                    Ordering::Less => Grant::Everything.cap(self.wish).temporal(),
+                    Ordering::Equal => self.ceiling().temporal(),
+                    // Unless it is its owner who wants less.
+                    Ordering::Greater if self.wishes(flows) => 0,
+                    Ordering::Greater => self.ceiling().temporal(),
+                }
+            }
+            _ => self.ceiling().temporal(),
+        }
+    }
+
+    fn wishes(&self, spatial: usize) -> bool {
+        self.wish.is_none_or(|wish| usize::from(wish.spatial_layer) >= spatial)
     }
 
     /// Which of its outputs takes packets of `encoding`.

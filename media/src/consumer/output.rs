@@ -276,6 +276,21 @@ impl Output {
     ) -> Option<(Source, Place)> {
         let rtt = self.stats.rtt();
         let sent = self.sent.resend(output, now_ms, rtt)?;
+        Self::place_of(sent, streams)
+    }
+
+    /// How to send the packet that is `back` before the newest one again, for nothing but its
+    /// bytes; nothing if it is gone.
+    pub fn repeat(
+        &self,
+        back: u16,
+        streams: &[Option<Box<RecvStream>>],
+    ) -> Option<(Source, Place)> {
+        let newest = self.sequence.as_ref()?.max_output();
+        Self::place_of(self.sent.find(newest.wrapping_sub(back))?, streams)
+    }
+
+    fn place_of(sent: Sent, streams: &[Option<Box<RecvStream>>]) -> Option<(Source, Place)> {
         let (encoding, stream) = streams.iter().enumerate().find_map(|(index, stream)| {
             let stream = stream.as_deref()?;
             let source = Source { encoding: index as u8, uid: stream.uid };
@@ -286,7 +301,7 @@ impl Output {
         let deltas = Vp8Deltas { picture_id: sent.picture, tl0_picture_index: sent.tl0 };
         let place = Place {
             slot,
-            sequence: output,
+            sequence: sent.output,
             timestamp: packet.header.timestamp.wrapping_sub(sent.ts_offset),
             deltas,
             payload_len: packet.payload().len() as u16,

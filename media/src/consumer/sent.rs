@@ -69,6 +69,12 @@ impl SentPackets {
         Some(*sent)
     }
 
+    /// How `output` was sent, if it is remembered.
+    pub fn find(&self, output: u16) -> Option<Sent> {
+        let sent = self.entries[self.index(output)?];
+        (sent.stream != NOTHING && sent.output == output).then_some(sent)
+    }
+
     fn index(&self, output: u16) -> Option<usize> {
         let mask = self.entries.len().checked_sub(1)?;
         Some(usize::from(output) & mask)
@@ -92,6 +98,8 @@ mod tests {
         packets.insert(sent(65_535));
         packets.insert(sent(0));
         assert_eq!(packets.resend(65_535, 10, RTT).map(|sent| sent.input), Some(6));
+        assert_eq!(packets.find(65_535).map(|sent| sent.input), Some(6));
+        assert_eq!(packets.find(1), None);
         assert_eq!(packets.resend(1, 10, RTT), None);
         packets.insert(sent(3));
         assert_eq!(packets.resend(65_535, 500, RTT), None);

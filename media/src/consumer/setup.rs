@@ -104,6 +104,26 @@ impl ConsumerSetup {
         plan
     }
 
+    /// Whether its packets carry transport-wide sequence numbers, which its receiver tells about.
+    pub fn is_told_about(&self) -> bool {
+        self.extensions.iter().any(|(name, _)| name == uri::TWCC)
+    }
+
+    /// Extensions of packets that are sent for nothing but their bytes, under the ids of this
+    /// consumer (BW5).
+    pub fn probation_plan(&self) -> ExtensionPlan {
+        let mut plan = ExtensionPlan::new();
+        for (name, id) in &self.extensions {
+            match name.as_str() {
+                uri::MID => plan.constant(*id, b"probator"),
+                uri::ABS_SEND_TIME => plan.abs_send_time(*id),
+                uri::TWCC => plan.twcc(*id),
+                _ => {}
+            }
+        }
+        plan
+    }
+
     /// Whether it can go on with this producer's packets.
     pub fn matches(&self, producer: &ProducerSetup) -> bool {
         self.clock_rate == producer.clock_rate

@@ -5,11 +5,11 @@ use std::time::Instant;
 use rand::{Rng, RngCore};
 
 use crate::{
+    bandwidth::Memory,
     command::{ConsumerKey, ConsumerParams, ProducerKey, ProducerParams, TransportKey},
     consumer::{Consumer, ConsumerSetup, FirstNumbers, Grant, Output},
     producer::{Part, Producer, ProducerSetup},
     rtp::ExtensionPlan,
-    trace::TraceTypes,
 };
 
 use super::{
@@ -176,11 +176,12 @@ impl Plane {
             active: !params.paused && self.transports[place].ready,
             wish: params.preferred,
             granted: Grant::default(),
+            memory: Memory::default(),
+            priority: 1,
             pipe_layers: params.pipe_layers,
             outputs: outputs.collect(),
             layers: None,
             scores: None,
-            trace: TraceTypes::default(),
             setup,
         };
         let index = self.consumers.insert(consumer);
@@ -192,6 +193,9 @@ impl Plane {
             for ssrc in std::iter::once(setup.ssrc).chain(setup.rtx_ssrc) {
                 home.out_routes.insert(ssrc, route);
             }
+        }
+        if self.consumers[index].setup.is_told_about() {
+            self.estimate(place);
         }
         if let Some(producer) = self.producer_keys.get(&producer_key).copied() {
             self.attach(now, index, producer);
@@ -209,7 +213,9 @@ impl Plane {
         consumer.producer = Some(producer);
         consumer.plan = consumer.setup.plan(&source.setup);
         source.consumers.push(place as u32);
+        let transport = consumer.transport;
         self.watch(producer);
+        self.share(now, transport);
         self.aim(now, place);
     }
 
@@ -251,6 +257,7 @@ impl Plane {
             consumer.stop();
             self.tell_layers(place);
         }
+        self.share(now, self.consumers[place].transport);
         self.aim(now, place);
     }
 
@@ -270,12 +277,14 @@ impl Plane {
     pub(super) fn remove_consumer(&mut self, now: Instant, place: usize) {
         self.detach(now, place);
         let consumer = self.consumers.remove(place);
-        self.traced_consumers -= usize::from(!consumer.trace.is_empty());
         self.consumer_keys.remove(&consumer.key);
         let transport = &mut self.transports[consumer.transport];
         transport.consumers.retain(|index| *index as usize != place);
         transport.out_routes.retain(|_, route| route.consumer as usize != place);
         transport.queue.retain(|item| item.consumer as usize != place);
+        if let Some(bandwidth) = &mut transport.bandwidth {
+            bandwidth.pacer.forget(|item| item.consumer as usize == place);
+        }
     }
 }
 

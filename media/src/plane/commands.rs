@@ -66,6 +66,21 @@ impl Plane {
             }
             Command::RemoveProducer { producer } => self.remove_producer(now, producer),
             Command::ReplaceProducer { old, new } => self.replace_producer(now, old, new),
+            Command::SetBitrates { transport, bitrates } => {
+                let place = self.place(transport)?;
+                self.set_bitrates(now, place, bitrates);
+                Some(())
+            }
+            Command::CollectStats { token, of } => {
+                self.collect_stats(now, token, of);
+                Some(())
+            }
+            command => self.obey_about_consumer(now, command),
+        }
+    }
+
+    fn obey_about_consumer(&mut self, now: Instant, command: Command) -> Option<()> {
+        match command {
             Command::Consume { transport, consumer, producer, params } => {
                 self.consume(now, transport, consumer, producer, &params)
             }
@@ -73,10 +88,16 @@ impl Plane {
                 self.pause_consumer(now, consumer, paused)
             }
             Command::SetPreferredLayers { consumer, layers } => {
-                self.change(now, consumer, |consumer| consumer.wish = Some(layers))
+                self.change(now, consumer, |consumer| {
+                    consumer.wish = Some(layers);
+                    consumer.memory.forget();
+                })
             }
             Command::SetPipeLayers { consumer, layers } => {
                 self.change(now, consumer, |consumer| consumer.pipe_layers = layers)
+            }
+            Command::SetPriority { consumer, priority } => {
+                self.change(now, consumer, |consumer| consumer.priority = priority.max(1))
             }
             Command::RequestKeyFrame { consumer } => {
                 let place = self.consumer_place(consumer)?;
@@ -88,22 +109,8 @@ impl Plane {
                 self.remove_consumer(now, place);
                 Some(())
             }
-            look
-            @ (Command::Trace { .. } | Command::Dump { .. } | Command::CollectStats { .. }) => {
-                self.look(now, look)
-            }
+            _ => None,
         }
-    }
-
-    /// What operators ask, and what changes nothing.
-    fn look(&mut self, now: Instant, command: Command) -> Option<()> {
-        match command {
-            Command::Trace { of, types } => self.set_trace(of, types)?,
-            Command::Dump { token, of } => self.dump(token, of),
-            Command::CollectStats { token, of } => self.collect_stats(now, token, of),
-            _ => {}
-        }
-        Some(())
     }
 
     fn change(
@@ -114,6 +121,7 @@ impl Plane {
     ) -> Option<()> {
         let place = self.consumer_place(key)?;
         wish(&mut self.consumers[place]);
+        self.share(now, self.consumers[place].transport);
         self.aim(now, place);
         Some(())
     }

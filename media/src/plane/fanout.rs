@@ -80,7 +80,7 @@ fn offer_batch(
     transport: &mut Transport,
 ) -> After {
     let mut after = After::default();
-    let temporal = consumer.ceiling().temporal();
+    let temporal = consumer.temporal_ceiling();
     for pending in &producer.pending {
         let encoding = pending.encoding;
         let position = consumer.output_of(encoding);
@@ -102,6 +102,7 @@ fn offer_batch(
                 output: position as u8,
                 again: false,
                 rtx: false,
+                probe: false,
                 place: place_in_stream,
             });
         };

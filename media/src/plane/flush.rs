@@ -32,9 +32,6 @@ impl Plane {
         if let Some(to) = destination
             && !self.outbox.is_overflowing()
         {
-            if self.traced_consumers > 0 {
-                self.trace_queue(now, &queue);
-            }
             // One consumer after the other, audio among video too: runs are longer, and within a
             // flush nothing waits for anything.
             let several = queue.first().zip(queue.last()).is_some_and(|(a, b)| {
@@ -44,7 +41,8 @@ impl Plane {
                 queue.sort_unstable_by_key(|item| (item.consumer, item.order));
             }
             let time = self.wall.abs_send_time(now);
-            let Some(transport) = self.transports.get_mut(place) else { return };
+            let micros =
+                transport.bandwidth.as_ref().map_or(0, |known| known.estimator.micros(now));
             let mut writer = Writer {
                 outbox: &mut self.outbox,
                 counters: &mut self.counters,
@@ -53,6 +51,8 @@ impl Plane {
                 abs_send_time: time,
                 rtp_bytes: 0,
                 rtx_bytes: 0,
+                probe_bytes: 0,
+                micros,
             };
             let mut rest = queue.as_slice();
             while !rest.is_empty() {
@@ -69,12 +69,15 @@ impl Plane {
                 }
                 rest = later;
             }
-            let (rtp, rtx) = (writer.rtp_bytes, writer.rtx_bytes);
+            let (rtp, rtx, probe) = (writer.rtp_bytes, writer.rtx_bytes, writer.probe_bytes);
             let sent = &mut transport.sent;
-            sent.all.add(now, rtp + rtx);
+            sent.all.add(now, rtp + rtx + probe);
             sent.rtp.add(now, rtp);
             if rtx > 0 {
                 sent.rtx.add(now, rtx);
+            }
+            if let Some(bandwidth) = transport.bandwidth.as_mut().filter(|_| probe > 0) {
+                bandwidth.probation.add(now, probe);
             }
         }
         queue.clear();
@@ -108,6 +111,9 @@ struct Writer<'a> {
     abs_send_time: [u8; 3],
     rtp_bytes: usize,
     rtx_bytes: usize,
+    probe_bytes: usize,
+    /// Now, as the estimator counts.
+    micros: i64,
 }
 
 impl Writer<'_> {
@@ -140,24 +146,36 @@ impl Writer<'_> {
             output.rtx_sequence = output.rtx_sequence.wrapping_add(1);
         }
         let start = self.outbox.bytes.len();
-        let len = self.lay_out(item, packet, consumer, &fields, longest);
+        let (len, numbered) = self.lay_out(item, packet, consumer, &fields, longest);
         if !self.protect(start) {
             return;
         }
+        let sent = self.outbox.bytes.len() - start;
+        if let Some(bandwidth) = &mut self.transport.bandwidth {
+            if numbered {
+                bandwidth.estimator.on_sent(self.micros, sent);
+            } else {
+                bandwidth.estimator.on_untold(sent);
+            }
+        }
         self.outbox.commit(start, self.to);
+        if item.probe {
+            self.probe_bytes += sent;
+            return;
+        }
         self.counters.rtp_forwarded += 1;
         if item.again {
             self.counters.rtp_retransmitted += 1;
-            self.rtx_bytes += self.outbox.bytes.len() - start;
+            self.rtx_bytes += sent;
             if let Some(output) = consumer.outputs.get_mut(usize::from(item.output)) {
                 output.stats.on_resent(now, len);
             }
         } else {
-            self.rtp_bytes += self.outbox.bytes.len() - start;
+            self.rtp_bytes += sent;
         }
     }
 
-    /// Appends the plain packet; its length.
+    /// Appends the plain packet; its length, and whether it has a transport-wide number.
     fn lay_out(
         &mut self,
         item: &Item,
@@ -165,7 +183,7 @@ impl Writer<'_> {
         consumer: &Consumer,
         fields: &Outgoing,
         longest: u16,
-    ) -> usize {
+    ) -> (usize, bool) {
         let out = &mut self.outbox.bytes;
         let written = write_packet(out, &packet.header, &packet.bytes, fields, &consumer.plan);
         if let (Some(descriptor), false) = (&packet.facts.vp8, consumer.is_pipe()) {
@@ -175,15 +193,16 @@ impl Writer<'_> {
             out[at..at + 3].copy_from_slice(&self.abs_send_time);
         }
         if let Some(at) = written.twcc {
-            out[at..at + 2].copy_from_slice(&self.transport.twcc_out.to_be_bytes());
-            self.transport.twcc_out = self.transport.twcc_out.wrapping_add(1);
+            let next = self.transport.bandwidth.as_ref();
+            let next = next.map_or(0, |bandwidth| bandwidth.estimator.next_sequence());
+            out[at..at + 2].copy_from_slice(&next.to_be_bytes());
         }
         let body = item.place.payload_len + 2 * u16::from(item.rtx);
         let missing = longest.saturating_sub(body);
         if missing > 0 && matches!(self.to, Destination::Udp(..)) {
             pad(out, written.start, missing as u8);
         }
-        out.len() - written.start
+        (out.len() - written.start, written.twcc.is_some())
     }
 
     fn protect(&mut self, start: usize) -> bool {

@@ -13,7 +13,7 @@ use crate::{
 use super::Plane;
 
 /// What a consumer may choose from; how many of them there are.
-fn candidates(
+pub(super) fn candidates(
     now: Instant,
     consumer: &Consumer,
     producer: &Producer,

@@ -2,23 +2,24 @@
 //! and the next deadline out. Composes transports, producers and consumers; decides nothing itself.
 
 mod attach;
+mod bandwidth;
 mod commands;
 mod counters;
 mod demux;
-mod dump;
 mod fanout;
 mod flush;
 mod hash;
 mod ingress;
 mod layers;
 mod outbox;
+mod probation;
 mod rtcp_in;
 mod rtcp_out;
+mod share;
 mod stats;
 #[cfg(test)]
 mod tests;
 mod timers;
-mod trace;
 mod transport;
 mod voices;
 mod wheel;
@@ -45,6 +46,7 @@ use crate::{
 };
 use hash::{Seeded, SeededMap};
 use outbox::{Destination, Outbox};
+use share::Sharing;
 use timers::Timers;
 use transport::Transport;
 
@@ -91,8 +93,6 @@ pub struct Plane {
     /// Transports with a queue.
     send_due: Vec<u32>,
     last_uid: u32,
-    /// Consumers that are traced.
-    traced_consumers: usize,
     scratch: Scratch,
 }
 
@@ -107,6 +107,7 @@ struct Scratch {
     ssrcs: Vec<u32>,
     places: Vec<u32>,
     key_frames: Vec<(usize, usize)>,
+    sharing: Sharing,
 }
 
 impl Plane {
@@ -136,7 +137,6 @@ impl Plane {
             fan_out_due: Vec::new(),
             send_due: Vec::new(),
             last_uid: 0,
-            traced_consumers: 0,
             scratch: Scratch::default(),
         }
     }

@@ -3,9 +3,6 @@
 
 use std::time::Instant;
 
-use serde_json::json;
-use starling_proto::trace::TraceType;
-
 use crate::{
     consumer::Place,
     producer::Part,
@@ -14,7 +11,6 @@ use crate::{
 
 use super::{
     Plane,
-    trace::report_info,
     transport::{Item, MAX_QUEUE},
 };
 
@@ -44,7 +40,8 @@ impl Plane {
                     self.on_picture_loss(now, place, ssrc, true);
                 }
             }
-            RtcpItem::Remb { bitrate, .. } => self.transports[place].remb = Some(bitrate),
+            RtcpItem::Remb { bitrate, .. } => self.on_receiver_estimate(now, place, bitrate),
+            RtcpItem::Twcc(feedback) => self.on_feedback(now, place, &feedback),
             RtcpItem::XrRrt { ssrc, ntp } => {
                 self.transports[place].on_reference_time(now, ssrc, ntp.middle());
             }
@@ -53,10 +50,7 @@ impl Plane {
                 self.on_silence(now, place, &ssrcs);
             }
             // Browsers say BYE of streams they go on with after renegotiation (RC4).
-            RtcpItem::Bye { .. }
-            | RtcpItem::Twcc(_)
-            | RtcpItem::SdesCname { .. }
-            | RtcpItem::Other { .. } => {}
+            RtcpItem::Bye { .. } | RtcpItem::SdesCname { .. } | RtcpItem::Other { .. } => {}
         }
     }
 
@@ -71,9 +65,7 @@ impl Plane {
         let Some(stream) = stream else { return };
         let first = !stream.clock.is_known();
         stream.on_sender_report(now, info.ntp, info.timestamp);
-        let (key, layered) = (producer.key, producer.is_layered());
-        self.trace_producer(now, key, TraceType::Sr, || report_info(info));
-        if first && layered {
+        if first && producer.is_layered() {
             self.on_usability(now, index);
         }
         if first {
@@ -167,15 +159,13 @@ impl Plane {
                 output: route.output,
                 again: true,
                 rtx,
+                probe: false,
                 place: Place { ..found },
             });
         }
         if !transport.queue.is_empty() && !std::mem::replace(&mut transport.queued, true) {
             self.send_due.push(place as u32);
         }
-        let key = consumer.key;
-        let info = || json!({ "ssrc": media, "packets": lost });
-        self.trace_consumer(now, key, TraceType::Nack, info);
     }
 
     fn on_picture_loss(&mut self, now: Instant, place: usize, media: u32, fir: bool) {
@@ -187,16 +177,12 @@ impl Plane {
         } else {
             output.stats.plis += 1;
         }
-        let (key, piped) = (consumer.key, consumer.is_pipe());
-        let kind = if fir { TraceType::Fir } else { TraceType::Pli };
-        self.trace_consumer(now, key, kind, || json!({ "ssrc": media }));
-        if !piped {
+        if !consumer.is_pipe() {
             self.request_for_consumer(now, route.consumer as usize);
             return;
         }
         // A far plane asks for one encoding at a time.
         self.counters.key_frame_requests_received += 1;
-        let consumer = &self.consumers[route.consumer as usize];
         if let (Some(producer), true) = (consumer.producer, consumer.active) {
             self.request_key_frame(now, producer, usize::from(route.output));
         }

@@ -3,10 +3,8 @@
 
 use std::time::Instant;
 
-use serde_json::json;
-use starling_proto::trace::TraceType;
-
 use crate::{
+    bandwidth::estimator::MAX_BITRATE,
     producer::Feedback,
     rtcp::{
         MAX_COMPOUND, ReportBlock,
@@ -156,15 +154,18 @@ impl Plane {
     }
 
     /// Tells publishers that know nothing better how much to send: half more than what comes, so
-    /// that it can grow, and never so little that it cannot. It limits nothing.
+    /// that it can grow, and never so little that it cannot. All are told the limit their owner set
+    /// (WT10), and a few times that it is gone.
     fn estimate_remb(&mut self, now: Instant, place: usize) {
         let mut ssrcs = std::mem::take(&mut self.scratch.ssrcs);
         ssrcs.clear();
         let transport = &mut self.transports[place];
+        let limit = (transport.max_incoming > 0).then_some(transport.max_incoming);
+        let told = limit.is_some() || transport.limits_due > 0;
         for &index in &transport.producers {
             let producer = &self.producers[index as usize];
             let Feedback { remb, twcc, .. } = producer.setup.feedback;
-            if !remb || (twcc && producer.setup.ids.twcc != 0) {
+            if !told && (!remb || (twcc && producer.setup.ids.twcc != 0)) {
                 continue;
             }
             for stream in producer.streams.iter().flatten().filter(|stream| stream.active) {
@@ -174,7 +175,12 @@ impl Plane {
         if !ssrcs.is_empty() {
             ssrcs.truncate(REMB_SSRCS);
             let received = transport.received.all.rate.bits_per_second(now);
-            let bitrate = (received + received / 2).max(REMB_FLOOR);
+            let bitrate = match (limit, told) {
+                (Some(limit), _) => limit,
+                (None, true) => MAX_BITRATE,
+                (None, false) => (received + received / 2).max(REMB_FLOOR),
+            };
+            transport.limits_due = transport.limits_due.saturating_sub(u8::from(limit.is_none()));
             let mut packet = std::mem::take(&mut self.scratch.rtcp);
             packet.clear();
             build::remb(&mut packet, transport.rtcp_ssrc, bitrate, &ssrcs);
@@ -238,9 +244,6 @@ impl Plane {
         if !packet.is_empty() {
             self.counters.key_frame_requests_sent += 1;
             self.send_rtcp(now, place, &packet);
-            let (key, kind) =
-                (self.producers[index].key, if pli { TraceType::Pli } else { TraceType::Fir });
-            self.trace_producer(now, key, kind, || json!({ "ssrc": ssrc }));
         }
         self.scratch.rtcp = packet;
     }
@@ -263,14 +266,8 @@ impl Plane {
             stream.counts.nacks += 1;
             stream.counts.nacked += asked.len() as u64;
             self.counters.nacks_sent += asked.len() as u64;
-            let (ssrc, place, key) = (stream.ssrc, producer.transport, producer.key);
+            let (ssrc, place) = (stream.ssrc, producer.transport);
             self.send_nacks(now, place, ssrc, &asked);
-            self.trace_producer(
-                now,
-                key,
-                TraceType::Nack,
-                || json!({ "ssrc": ssrc, "packets": asked }),
-            );
         }
         self.scratch.asked = asked;
         next

@@ -17,6 +17,10 @@ pub(super) struct Timers {
     pub missing: Vec<(u32, u8)>,
     /// Transports with feedback to send.
     pub feedback: Vec<u32>,
+    /// Transports that send something bit by bit.
+    pub paced: Vec<u32>,
+    /// Transports whose receiver's bandwidth is looked after each tenth of a second.
+    pub estimated: Vec<u32>,
     /// Producers looked after each tenth of a second.
     pub watched: Vec<u32>,
     /// Producers that are heard.
@@ -33,6 +37,8 @@ impl Timers {
             wheel: Wheel::new(start),
             missing: Vec::new(),
             feedback: Vec::new(),
+            paced: Vec::new(),
+            estimated: Vec::new(),
             watched: Vec::new(),
             voices: Vec::new(),
             voices_at: None,
@@ -56,6 +62,8 @@ impl Timers {
     pub(super) fn forget_transport(&mut self, place: u32) {
         self.wheel.remove(place);
         self.feedback.retain(|due| *due != place);
+        self.paced.retain(|due| *due != place);
+        self.estimated.retain(|due| *due != place);
     }
 
     pub(super) fn forget_producer(&mut self, place: u32) {
@@ -96,6 +104,13 @@ impl Plane {
             more
         });
         self.timers.feedback = feedback;
+        let mut paced = std::mem::take(&mut self.timers.paced);
+        paced.retain(|place| {
+            let more = keep(self.pace(now, *place as usize));
+            self.transports[*place as usize].paced = more;
+            more
+        });
+        self.timers.paced = paced;
         self.timers.soon = next.map(|at| at.max(now + SOON));
     }
 
@@ -109,6 +124,9 @@ impl Plane {
             self.timers.wheel.add(now, place, random);
         }
         self.timers.due = due;
+        for position in 0..self.timers.estimated.len() {
+            self.attend(now, self.timers.estimated[position] as usize);
+        }
         let mut watched = std::mem::take(&mut self.timers.watched);
         watched.retain(|producer| {
             let more = self.look_after(now, *producer as usize);

@@ -4,6 +4,7 @@
 use std::{net::SocketAddr, time::Instant};
 
 use crate::{
+    bandwidth::Bounds,
     command::{PipeKey, SocketId, TransportKey},
     consumer::Place,
     ice::Agent,
@@ -14,6 +15,7 @@ use crate::{
 };
 
 use super::{
+    bandwidth::Bandwidth,
     hash::{Seeded, SeededMap},
     outbox::Destination,
 };
@@ -86,6 +88,8 @@ pub(super) struct Item {
     pub again: bool,
     /// As RTX.
     pub rtx: bool,
+    /// For nothing but its bytes.
+    pub probe: bool,
     pub place: Place,
 }
 
@@ -97,7 +101,7 @@ pub(super) struct Traffic {
 }
 
 impl Traffic {
-    fn new() -> Self {
+    pub(super) fn new() -> Self {
         Self { bytes: 0, rate: RateCalculator::new(rate::DEFAULT_WINDOW) }
     }
 
@@ -139,8 +143,16 @@ pub(super) struct Transport {
     pub queued: bool,
     /// It can send RTP.
     pub ready: bool,
-    /// Transport-wide sequence number of the next packet.
-    pub twcc_out: u16,
+    /// What its owner allows to be sent.
+    pub bounds: Bounds,
+    /// What its sender is told not to exceed; 0 for no limit.
+    pub max_incoming: u64,
+    /// How often it is still told that there is none.
+    pub limits_due: u8,
+    /// What its receiver can take, where it tells.
+    pub bandwidth: Option<Box<Bandwidth>>,
+    /// It is among those with something to be sent bit by bit.
+    pub paced: bool,
     pub twcc_in: Option<Box<TwccRecorder>>,
     /// It is among those with feedback to send.
     pub twcc_armed: bool,
@@ -169,7 +181,11 @@ impl Transport {
             queue_peak: 0,
             queued: false,
             ready: false,
-            twcc_out: 0,
+            bounds: Bounds::default(),
+            max_incoming: 0,
+            limits_due: 0,
+            bandwidth: None,
+            paced: false,
             twcc_in: None,
             twcc_armed: false,
             rtcp_ssrc,

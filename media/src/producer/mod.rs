@@ -1,5 +1,6 @@
 //! What a producer is on this plane: its streams, who consumes them, and what is wanted of it.
 
+pub mod rates;
 pub mod setup;
 pub mod stream;
 pub mod wanted;
@@ -8,6 +9,7 @@ use std::time::{Duration, Instant};
 
 use starling_proto::MediaKind;
 
+pub use rates::LayerRates;
 pub use setup::{Feedback, MAX_ENCODINGS, Part, ProducerSetup, ReceivedIds};
 pub use stream::{Intake, RecvStream, StreamSetup, StreamUid};
 pub use wanted::Wanted;
@@ -16,7 +18,6 @@ use crate::{
     command::{ProducerKey, TransportKey},
     ingress::{KeyFrameRequests, SlotRef},
     observer::Meter,
-    trace::TraceTypes,
 };
 
 /// Packets that may wait for the fan-out of a flush; more are fanned out at once. A batch of
@@ -76,8 +77,6 @@ pub struct Producer {
     pub meter: Option<Box<Meter>>,
     /// It is among those the plane tells of.
     pub heard: bool,
-    /// What is told of its packets.
-    pub trace: TraceTypes,
 }
 
 impl Producer {
@@ -111,7 +110,6 @@ impl Producer {
             usability: 0,
             meter: metered.then(Box::default),
             heard: false,
-            trace: TraceTypes::default(),
         }
     }
 

@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 use serde_json::{Map, Value, json};
 use starling_proto::MediaKind;
 
+use super::LayerRates;
 use crate::{
     codec::{self, Codec, PacketFacts, vp8},
     ingress::{
@@ -72,6 +73,8 @@ pub struct RecvStream {
     pub score: ScoreWindow,
     /// How much.
     pub rate: RateCalculator,
+    /// How much of each layer.
+    pub layers: LayerRates,
     /// To its sender, once measured.
     pub rtt: Option<Duration>,
     /// Packets came lately.
@@ -142,6 +145,7 @@ impl RecvStream {
             reported_at: None,
             score: ScoreWindow::default(),
             rate: RateCalculator::new(window),
+            layers: LayerRates::default(),
             rtt: None,
             active: false,
             active_since: now,
@@ -181,6 +185,7 @@ impl RecvStream {
             }
         }
         self.rate.add(now, packet.len());
+        self.layers.on_packet(facts.spatial_layer, facts.temporal_layer, packet.len());
         let key_frame = facts.key_frame;
         let slot = self.store(now, header, packet, facts);
         slot.map_or(Intake::Dropped, |slot| Intake::Stored { slot, key_frame, repaired: rtx })
@@ -236,6 +241,7 @@ impl RecvStream {
         }
         self.active = true;
         self.active_since = now;
+        self.layers.reset();
         if self.score.score() == 0 {
             self.score.reset(10);
         }

@@ -76,6 +76,7 @@ fn forward(srtp: bool) -> (u64, u64) {
     for viewer in 0..20u64 {
         let transport = 100 + viewer;
         bench.plain(transport, address(6000 + viewer as u16));
+        bench.open(transport);
         if srtp {
             let key = SrtpKey { key: vec![viewer as u8; 16], salt: vec![7; 12] };
             let keys =
@@ -155,6 +156,7 @@ fn a_consumer_takes_less_than_24_kib_and_an_idle_peer_less_than_128() {
     let mut bench = Bench::new(1);
     bench.plain(1, address(5001));
     bench.plain(2, address(5002));
+    bench.open(2);
     bench.produce(1, 1, vp8(1111));
     let consumer = bytes_each(&mut bench, |bench, number| {
         let ssrc = 10_000 + 10 * number as u32;

@@ -13,7 +13,7 @@ use starling_proto::{
 
 use crate::{
     Command, ConsumerKey, Event, PipeKey, Plane, PlaneConfig, ProducerKey, SocketId, TransportKey,
-    command::{ConsumerParams, ProducerParams},
+    command::{Bitrates, ConsumerParams, ProducerParams},
     rtcp::{self, RtcpItem},
     rtp::{RtpHeader, is_rtcp},
 };
@@ -115,6 +115,14 @@ impl Bench {
             srtp: false,
         });
         self.command(Command::ConnectPlain { transport: TransportKey(key), rtp: to, rtcp: None });
+    }
+
+    /// So much may be sent to its receiver, whatever it tells.
+    pub(super) fn open(&mut self, transport: u64) {
+        let wide = Some(500_000_000);
+        let bitrates =
+            Bitrates { initial_outgoing: wide, min_outgoing: wide, ..Bitrates::default() };
+        self.command(Command::SetBitrates { transport: TransportKey(transport), bitrates });
     }
 
     pub(super) fn produce(&mut self, transport: u64, producer: u64, rtp: RtpParameters) {

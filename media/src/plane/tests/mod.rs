@@ -2,10 +2,10 @@
 
 mod allocations;
 mod bench;
+mod bottleneck;
 mod camera;
 mod forwarding;
 mod idle;
-mod inspect;
 mod pipes;
 mod plain;
 mod repair;
@@ -32,6 +32,8 @@ impl super::Plane {
             && self.send_due.is_empty()
             && self.timers.missing.is_empty()
             && self.timers.feedback.is_empty()
+            && self.timers.paced.is_empty()
+            && self.timers.estimated.is_empty()
             && self.timers.watched.is_empty()
             && self.timers.voices.is_empty()
     }

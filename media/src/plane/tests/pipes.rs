@@ -159,7 +159,8 @@ fn only_the_layer_in_use_crosses_after_a_while() {
     let mut pair = Pair::new();
     pair.run(990);
     pair.consume();
-    assert_eq!(pair.told, [0b111]);
+    // What the third layer takes is not known before the second one comes.
+    assert_eq!(pair.told, [0b011]);
     pair.run(3_960);
     assert_eq!(pair.told.last(), Some(&0b100), "{:?}", pair.told);
     pair.crossed();

@@ -1,0 +1,117 @@
+//! Bandwidth of a transport's receiver on a plane: takes feedback, has what it allows shared, and
+//! looks after both each tenth of a second. Estimates and shares nothing itself.
+
+use std::time::Instant;
+
+use crate::{
+    bandwidth::{
+        Bounds, Estimator,
+        estimator::{MAX_BITRATE, MIN_BITRATE},
+        pacer::Pacer,
+    },
+    command::Bitrates,
+    rtcp::TwccFeedback,
+};
+
+use super::{
+    Plane,
+    probation::Probator,
+    transport::{Item, Traffic},
+};
+
+/// How often a sender is told that it is limited no more: one may be lost (BW7).
+const UNLIMITED: u8 = 4;
+
+/// What is known of the way to a receiver that tells when packets arrive.
+#[derive(Debug)]
+pub(super) struct Bandwidth {
+    pub estimator: Estimator,
+    /// Retransmissions that wait for their turn.
+    pub pacer: Pacer<Item>,
+    /// What was sent for nothing but its bytes.
+    pub probation: Traffic,
+    pub probator: Probator,
+    /// What there would be to send, as of the last sharing.
+    pub desired: u64,
+    /// Which of the last packets is repeated next.
+    pub back: u16,
+}
+
+impl Bandwidth {
+    fn new(start: Instant, bounds: Bounds, sequence: u16) -> Self {
+        Self {
+            estimator: Estimator::new(start, bounds),
+            pacer: Pacer::default(),
+            probation: Traffic::new(),
+            probator: Probator::new(sequence),
+            desired: 0,
+            back: 0,
+        }
+    }
+}
+
+impl Plane {
+    /// The receiver tells when packets arrive: what it can take is estimated from now on (BW1).
+    pub(super) fn estimate(&mut self, place: usize) {
+        let sequence = (self.transports[place].rtcp_ssrc & 0x7fff) as u16;
+        let transport = &mut self.transports[place];
+        if transport.is_pipe() || transport.bandwidth.is_some() {
+            return;
+        }
+        let bandwidth = Bandwidth::new(self.start, transport.bounds, sequence);
+        transport.bandwidth = Some(Box::new(bandwidth));
+        self.timers.estimated.push(place as u32);
+    }
+
+    /// Transport-wide feedback came.
+    pub(super) fn on_feedback(&mut self, now: Instant, place: usize, feedback: &TwccFeedback) {
+        let Some(bandwidth) = &mut self.transports[place].bandwidth else { return };
+        if bandwidth.estimator.on_feedback(now, feedback) {
+            self.share(now, place);
+        }
+    }
+
+    /// A receiver's own estimate came; it counts where there is no feedback (BW1).
+    pub(super) fn on_receiver_estimate(&mut self, now: Instant, place: usize, bitrate: u64) {
+        let transport = &mut self.transports[place];
+        let first = transport.remb.replace(bitrate).is_none();
+        if transport.bandwidth.is_none() && !transport.is_pipe() {
+            if first {
+                self.timers.estimated.push(place as u32);
+            }
+            self.share(now, place);
+        }
+    }
+
+    /// Its owner limits what is sent and received.
+    pub(super) fn set_bitrates(&mut self, now: Instant, place: usize, bitrates: Bitrates) {
+        let transport = &mut self.transports[place];
+        let bounds = &mut transport.bounds;
+        bounds.min = bitrates.min_outgoing.unwrap_or(bounds.min).max(MIN_BITRATE);
+        bounds.max = match bitrates.max_outgoing {
+            Some(0) => MAX_BITRATE,
+            Some(max) => max,
+            None => bounds.max,
+        };
+        bounds.initial = bitrates.initial_outgoing.unwrap_or(bounds.initial).max(MIN_BITRATE);
+        if let Some(bandwidth) = &mut transport.bandwidth {
+            bandwidth.estimator.set_bounds(now, transport.bounds);
+        }
+        if let Some(max) = bitrates.max_incoming
+            && std::mem::replace(&mut transport.max_incoming, max) != max
+        {
+            transport.limits_due = UNLIMITED;
+        }
+        self.share(now, place);
+    }
+
+    /// Each tenth of a second.
+    pub(super) fn attend(&mut self, now: Instant, place: usize) {
+        self.share(now, place);
+        let Some(bandwidth) = &mut self.transports[place].bandwidth else { return };
+        let desired = bandwidth.desired;
+        if bandwidth.estimator.on_time(now, desired) {
+            self.start_pacing(now, place);
+        }
+    }
+}

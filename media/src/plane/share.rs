@@ -1,0 +1,208 @@
+//! Shares what a receiver's bandwidth allows among its videos: says what each could take, and
+//! carries out what `bandwidth::allocate` decides.
+
+use std::time::Instant;
+
+use starling_proto::{MediaKind, rtp::ConsumerLayers};
+
+use crate::{
+    bandwidth::{Demand, Granted, Ladder, allocate, estimator::MAX_BITRATE},
+    consumer::{Consumer, Grant, choose},
+    producer::{Producer, RecvStream},
+};
+
+use super::{Plane, layers::candidates};
+
+/// Assumed of a lowest layer that is not measured yet: libwebrtc's for 180 lines is 150 kb/s.
+const FIRST_LAYER: u64 = 150_000;
+/// Assumed of the next one up, as a multiple of the one below (libwebrtc
+/// `video/config/simulcast.cc`: 150, 500, 2,500 kb/s).
+const NEXT_LAYER: u64 = 3;
+/// What is wanted is this much more than the sum of layers, so that the uppermost of them fits.
+const HEADROOM: (u64, u64) = (11, 10);
+
+/// Reused by [`Plane::share`].
+#[derive(Debug, Default)]
+pub(super) struct Sharing {
+    places: Vec<u32>,
+    demands: Vec<Demand>,
+    granted: Vec<Granted>,
+}
+
+impl Plane {
+    /// Shares anew among a transport's videos. Nothing happens where nothing is known of what its
+    /// receiver can take: it gets everything.
+    pub(super) fn share(&mut self, now: Instant, place: usize) {
+        let Some((estimate, other)) = self.budget(now, place) else { return };
+        let mut sharing = std::mem::take(&mut self.scratch.sharing);
+        let desired = self.demands(now, place, estimate, &mut sharing);
+        if let Some(bandwidth) = &mut self.transports[place].bandwidth {
+            bandwidth.desired = other + desired * HEADROOM.0 / HEADROOM.1;
+        }
+        let budget = estimate.saturating_sub(other);
+        allocate(budget, &sharing.demands, &mut sharing.granted);
+        for (at, consumer) in sharing.places.iter().enumerate() {
+            let ladder = &sharing.demands[at].ladder;
+            let grant = match sharing.granted[at].step {
+                Some(step) => Grant::UpTo(ConsumerLayers::from(ladder.steps()[step])),
+                // Nothing comes yet: what will is begun with at the bottom.
+                None if ladder.steps().is_empty() => {
+                    Grant::UpTo(ConsumerLayers { spatial_layer: 0, temporal_layer: None })
+                }
+                None => Grant::Nothing,
+            };
+            let top = ladder.top().map(|top| top.spatial);
+            self.grant(now, *consumer as usize, estimate, (grant, top));
+        }
+        self.scratch.sharing = sharing;
+    }
+
+    /// The estimate, and what of it is not for videos: audio, which always flows, and
+    /// retransmissions.
+    fn budget(&mut self, now: Instant, place: usize) -> Option<(u64, u64)> {
+        let transport = &mut self.transports[place];
+        let estimate = match (&transport.bandwidth, transport.remb) {
+            (Some(bandwidth), None) if bandwidth.estimator.is_deaf(now) => MAX_BITRATE,
+            (Some(bandwidth), _) => bandwidth.estimator.bitrate(),
+            (None, Some(told)) if !transport.is_pipe() => {
+                told.clamp(transport.bounds.min, transport.bounds.max)
+            }
+            (None, _) => return None,
+        };
+        let mut other = transport.sent.rtx.rate.bits_per_second(now);
+        for consumer in &transport.consumers {
+            let consumer = &mut self.consumers[*consumer as usize];
+            if consumer.setup.kind == MediaKind::Audio && consumer.active {
+                let rates = consumer.outputs.iter_mut();
+                other += rates.map(|output| output.stats.rate.bits_per_second(now)).sum::<u64>();
+            }
+        }
+        Some((estimate, other))
+    }
+
+    /// What each video of a transport could take; the sum of it.
+    fn demands(&mut self, now: Instant, place: usize, estimate: u64, sharing: &mut Sharing) -> u64 {
+        let micros = self.micros(now);
+        sharing.places.clear();
+        sharing.demands.clear();
+        let mut sum = 0;
+        for &place in &self.transports[place].consumers {
+            let consumer = &self.consumers[place as usize];
+            let Some(index) = consumer.producer.filter(|_| consumer.active) else { continue };
+            if consumer.setup.kind != MediaKind::Video || self.producers[index].paused {
+                continue;
+            }
+            for stream in self.producers[index].streams.iter_mut().flatten() {
+                stream.layers.roll(now);
+            }
+            let mut ladder = ladder(now, consumer, &self.producers[index]);
+            // What is kept from it for now is desired nonetheless: probes may show it sooner.
+            sum += ladder.top().map_or(0, |top| u64::from(top.bitrate));
+            if let Some(ceiling) = consumer.memory.ceiling(micros, estimate) {
+                ladder.cap(ceiling);
+            }
+            sharing.places.push(place);
+            sharing.demands.push(Demand {
+                ladder,
+                priority: consumer.priority,
+                held: held(consumer.granted),
+            });
+        }
+        sum
+    }
+
+    /// `top` could be had if there were bandwidth.
+    fn grant(
+        &mut self,
+        now: Instant,
+        place: usize,
+        estimate: u64,
+        (grant, top): (Grant, Option<u8>),
+    ) {
+        let micros = self.micros(now);
+        let consumer = &mut self.consumers[place];
+        if consumer.granted == grant {
+            return;
+        }
+        let spatial = |grant: Grant| held(grant).map(|(spatial, _)| spatial);
+        let (before, after) = (spatial(consumer.granted), spatial(grant));
+        // A layer that is not sent any more was not lost for want of bandwidth.
+        if after > before || top >= before {
+            consumer.memory.on_grant(micros, estimate, before, after);
+        }
+        consumer.granted = grant;
+        self.aim(now, place);
+    }
+
+    /// Microseconds since this plane began.
+    pub(super) fn micros(&self, now: Instant) -> i64 {
+        now.saturating_duration_since(self.start).as_micros() as i64
+    }
+}
+
+/// The layers that are held with a grant. Nothing is held before the first sharing.
+fn held(grant: Grant) -> Option<(u8, u8)> {
+    match grant {
+        Grant::UpTo(layers) => Some((layers.spatial_layer, layers.temporal_layer.unwrap_or(0))),
+        Grant::Everything | Grant::Nothing => None,
+    }
+}
+
+/// What a video could be forwarded at, up to its wish.
+fn ladder(now: Instant, consumer: &Consumer, producer: &Producer) -> Ladder {
+    let mut ladder = Ladder::default();
+    let wish = Grant::Everything.cap(consumer.wish);
+    let (mut all, count) = candidates(now, consumer, producer);
+    if producer.piped {
+        // What nobody here wants yet does not come, and comes once it is wanted.
+        for candidate in &mut all[..count] {
+            (candidate.active, candidate.alignable) = (true, true);
+        }
+    }
+    let Some(top) = choose::choose(wish, &all[..count]) else { return ladder };
+    if !producer.is_layered() {
+        if let Some(stream) = producer.streams[0].as_deref() {
+            climb_inside(stream, wish, &mut ladder);
+        }
+        return ladder;
+    }
+    // What is not measured yet is climbed to once it is, which takes half a second; but something
+    // has to be begun with, and what does not come cannot be measured.
+    let mut guess = FIRST_LAYER;
+    for (spatial, candidate) in all[..=top].iter().enumerate() {
+        let stream = producer.streams[spatial].as_deref();
+        let known = |temporal| {
+            let known = stream.and_then(|stream| stream.layers.bitrate(0, temporal));
+            known.filter(|known| *known > 0)
+        };
+        let guessed = producer.piped || ladder.steps().is_empty();
+        if candidate.active && candidate.alignable {
+            let temporal = stream.map_or(1, |stream| stream.layers.temporal_layers());
+            for temporal in 0..=(temporal - 1).min(wish.temporal()) {
+                let Some(bitrate) = known(temporal).or(guessed.then_some(guess)) else { break };
+                ladder.push(spatial as u8, temporal, bitrate);
+            }
+        }
+        if !ladder.steps().is_empty() {
+            guess = NEXT_LAYER * known(u8::MAX).unwrap_or(guess);
+        }
+    }
+    ladder
+}
+
+/// Layers inside one stream (SVC, or temporal ones alone).
+fn climb_inside(stream: &RecvStream, wish: Grant, ladder: &mut Ladder) {
+    let layers = &stream.layers;
+    let top = match wish {
+        Grant::UpTo(wish) => wish.spatial_layer,
+        Grant::Everything | Grant::Nothing => u8::MAX,
+    };
+    let spatial_layers = layers.spatial_layers().max(1);
+    for spatial in 0..spatial_layers.min(top.saturating_add(1)) {
+        for temporal in 0..=(layers.temporal_layers() - 1).min(wish.temporal()) {
+            let below = (0..=spatial).map(|spatial| layers.bitrate(spatial, temporal));
+            let sum: Option<u64> = below.sum();
+            ladder.push(spatial, temporal, sum.unwrap_or(FIRST_LAYER));
+        }
+    }
+}

@@ -1,0 +1,345 @@
+//! A plane behind a bottleneck, in virtual time: cameras of three layers with a browser's bitrates,
+//! a shaper with a queue, and a receiver that tells when packets arrive.
+
+use std::{collections::VecDeque, time::Duration};
+
+use starling_proto::rtp::RtpType;
+
+use super::bench::*;
+use crate::{
+    Event, TransportKey,
+    bandwidth::{Trace, path::Path},
+    rtcp::{
+        RtcpItem, SenderInfo, build,
+        twcc::{Feedback, Symbols},
+    },
+    rtp::{NtpTime, RtpHeader, is_rtcp},
+};
+
+/// Bits per second of a camera's layers (libwebrtc `video/config/simulcast.cc`, 720 lines at a cap
+/// of 1.7 Mb/s).
+const LAYERS: [u64; 3] = [150_000, 450_000, 1_700_000];
+/// Temporal layers of four frames, and the share of four frames' bytes each has.
+const PATTERN: [(u8, bool, u64); 4] =
+    [(0, false, 40), (2, true, 20), (1, true, 20), (2, false, 20)];
+/// A key frame, as a multiple of the mean frame.
+const KEY_FRAME: u64 = 6;
+const FRAME_MS: i64 = 33;
+/// From the camera's sender to us, and back.
+const UPSTREAM_MS: i64 = 30;
+
+struct Camera {
+    base: u32,
+    layers: [Layer; 3],
+}
+
+#[derive(Clone, Copy, Default)]
+struct Layer {
+    sequence: u16,
+    picture: u16,
+    tl0: u8,
+    cycle: usize,
+    key_at: Option<i64>,
+}
+
+impl Camera {
+    fn new(base: u32) -> Self {
+        let layer = Layer { key_at: Some(0), ..Layer::default() };
+        Self { base, layers: [layer; 3] }
+    }
+
+    fn ssrc(&self, layer: usize) -> u32 {
+        self.base + 100 * layer as u32
+    }
+
+    /// Packets of one frame of each layer, one a millisecond.
+    fn frame(&mut self, ms: i64, out: &mut VecDeque<(i64, u32, Vec<u8>)>) {
+        for index in 0..3 {
+            let ssrc = self.ssrc(index);
+            let layer = &mut self.layers[index];
+            let key = layer.key_at.is_some_and(|at| at <= ms);
+            if key {
+                (layer.key_at, layer.cycle) = (None, 0);
+            }
+            let (tid, sync, share) = PATTERN[layer.cycle % 4];
+            layer.cycle += 1;
+            layer.picture = (layer.picture + 1) & 0x7fff;
+            layer.tl0 = layer.tl0.wrapping_add(u8::from(tid == 0));
+            let mean = LAYERS[index] * FRAME_MS as u64 / 8_000;
+            let bytes = if key { KEY_FRAME * mean } else { mean * 4 * share / 100 };
+            let packets = bytes.div_ceil(1_150);
+            for n in 0..packets {
+                let mut payload = vp8_payload(key, layer.picture, layer.tl0, tid, sync);
+                if n > 0 {
+                    payload[0] = 0x80;
+                }
+                payload.resize((bytes / packets) as usize, 0xaa);
+                let rid: &[u8] = [b"r0", b"r1", b"r2"][index];
+                let extensions: [(u8, &[u8]); 2] = [(4, b"1"), (10, rid)];
+                let timestamp = (ms * 90) as u32;
+                let last = n + 1 == packets;
+                let packet = rtp(96, ssrc, layer.sequence, timestamp, last, &extensions, &payload);
+                layer.sequence = layer.sequence.wrapping_add(1);
+                out.push_back((ms + UPSTREAM_MS / 2 + n as i64, self.base, packet));
+            }
+        }
+    }
+
+    fn report(&self, ms: i64) -> Vec<u8> {
+        let ntp = NtpTime::from_unix(Duration::from_millis(1_000_000 + ms as u64));
+        let mut packet = Vec::new();
+        for index in 0..3 {
+            let timestamp = (ms * 90) as u32;
+            let ssrc = self.ssrc(index);
+            let info = SenderInfo { ssrc, ntp, timestamp, packets: 1, octets: 1 };
+            build::sender_report(&mut packet, &info, &[]);
+        }
+        packet
+    }
+}
+
+/// One receiver of several cameras and a microphone.
+struct World {
+    bench: Bench,
+    path: Path,
+    cameras: Vec<Camera>,
+    upstream: VecDeque<(i64, u32, Vec<u8>)>,
+    ms: i64,
+    audio: u16,
+    /// Bytes of media that arrived: when, of which consumer's SSRC.
+    arrived: Vec<(i64, u32, usize)>,
+    probation: usize,
+    /// When which consumer got which layers.
+    layers: Vec<(i64, Option<(u8, u8)>)>,
+    traces: Vec<Trace>,
+}
+
+const VIEWER: u16 = 7_000;
+
+impl World {
+    fn new(cameras: usize, rate: u64) -> Self {
+        let mut bench = Bench::new(9);
+        bench.plain(1, address(5_001));
+        bench.plain(900, address(VIEWER));
+        bench.produce(1, 1, opus(77));
+        let mut world = Self {
+            bench,
+            path: Path::new(rate),
+            cameras: Vec::new(),
+            upstream: VecDeque::new(),
+            ms: 0,
+            audio: 0,
+            arrived: Vec::new(),
+            probation: 0,
+            layers: Vec::new(),
+            traces: Vec::new(),
+        };
+        world.bench.consume(900, 1, 1, audio_consumer(50));
+        for n in 0..cameras as u64 {
+            let base = 1_000 * (n as u32 + 1);
+            world.bench.plain(100 + n, address(6_000 + n as u16));
+            world.bench.produce(100 + n, 100 + n, vp8_simulcast());
+            let consumer = video_consumer(base + 7, RtpType::Simulcast);
+            world.bench.consume(900, 100 + n, 100 + n, consumer);
+            world.cameras.push(Camera::new(base));
+        }
+        world
+    }
+
+    fn run(&mut self, ms: i64) {
+        let end = self.ms + ms;
+        while self.ms < end {
+            self.step();
+            self.ms += 1;
+        }
+    }
+
+    fn step(&mut self) {
+        let ms = self.ms;
+        let place = |base: u32| u64::from(base / 1_000 - 1);
+        for camera in &mut self.cameras {
+            // Cameras are not in step.
+            if (ms + i64::from(camera.base / 100)) % FRAME_MS == 0 {
+                camera.frame(ms, &mut self.upstream);
+            }
+            if ms % 1_000 == 500 {
+                let report = camera.report(ms);
+                let place = place(camera.base);
+                self.bench.receive(110 + place as u32, address(6_000 + place as u16), &report);
+            }
+        }
+        self.upstream.make_contiguous().sort_by_key(|(at, ..)| *at);
+        while let Some((_, base, packet)) = self.upstream.pop_front_if(|(at, ..)| *at <= ms) {
+            let place = place(base);
+            self.bench.receive(110 + place as u32, address(6_000 + place as u16), &packet);
+        }
+        if ms % 20 == 0 {
+            let packet = rtp(111, 77, self.audio, ms as u32 * 48, false, &[], &[9; 80]);
+            self.audio = self.audio.wrapping_add(1);
+            self.bench.receive(11, address(5_001), &packet);
+        }
+        if let Some((base, reference, count, deltas)) = self.path.feedback(ms * 1_000) {
+            let mut symbols = Symbols::default();
+            for delta in deltas {
+                match delta {
+                    Some(delta) => symbols.received(delta),
+                    None => symbols.lost(),
+                }
+            }
+            let head = Feedback {
+                sender_ssrc: 1,
+                media_ssrc: 2,
+                base_sequence: base,
+                reference_time: reference,
+                feedback_count: count,
+            };
+            let mut packet = Vec::new();
+            head.write(&symbols, &mut packet);
+            self.bench.receive(910, address(VIEWER), &packet);
+        }
+        self.bench.advance(1);
+        self.take();
+        if ms % 500 == 250 {
+            let (_, viewer) = self
+                .bench
+                .plane
+                .transports
+                .iter()
+                .find(|(_, transport)| transport.key == TransportKey(900))
+                .unwrap();
+            self.traces.push(viewer.bandwidth.as_ref().unwrap().estimator.trace());
+        }
+    }
+
+    fn take(&mut self) {
+        let ms = self.ms;
+        for packet in std::mem::take(&mut self.bench.packets) {
+            if is_rtcp(&packet.bytes) {
+                self.take_rtcp(&packet);
+                continue;
+            }
+            let header = RtpHeader::parse(&packet.bytes).unwrap();
+            let sequence = packet.extension(5).map(|at| u16::from_be_bytes([at[0], at[1]]));
+            let arrival = self.path.send(ms * 1_000, packet.bytes.len(), sequence);
+            if header.ssrc == 1_234 || header.payload_type == 102 {
+                self.probation += packet.bytes.len();
+            } else if let Some(arrival) = arrival {
+                self.arrived.push((arrival / 1_000, header.ssrc, packet.bytes.len()));
+            }
+        }
+        for event in self.bench.take_events() {
+            if let Event::ConsumerLayers { layers, .. } = event {
+                let layers = layers.map(|it| (it.spatial_layer, it.temporal_layer.unwrap_or(0)));
+                self.layers.push((ms, layers));
+            }
+        }
+    }
+
+    fn take_rtcp(&mut self, packet: &Packet) {
+        let mut items = Vec::new();
+        crate::rtcp::parse(&packet.bytes, &mut items);
+        for item in items {
+            let RtcpItem::Pli { media, .. } = item else { continue };
+            for camera in &mut self.cameras {
+                let layer = (0..3).find(|layer| camera.base + 100 * layer == media);
+                if let Some(layer) = layer {
+                    let key_at = &mut camera.layers[layer as usize].key_at;
+                    *key_at = Some(key_at.unwrap_or(self.ms + UPSTREAM_MS / 2));
+                }
+            }
+        }
+    }
+
+    /// Bits per second of `ssrc` that arrived in a stretch of time.
+    fn bitrate(&self, ssrc: u32, from: i64, to: i64) -> u64 {
+        let bytes =
+            self.arrived.iter().filter(|(at, whose, _)| *whose == ssrc && (from..to).contains(at));
+        bytes.map(|(.., bytes)| *bytes as u64).sum::<u64>() * 8_000 / (to - from) as u64
+    }
+
+    /// A line for each half second, for whoever looks into a failure.
+    fn print(&self, ssrc: u32) {
+        for from in (0..self.ms).step_by(500) {
+            let worst =
+                self.path.waits.iter().filter(|(at, _)| (from..from + 500).contains(&(at / 1_000)));
+            let worst = worst.map(|(_, wait)| wait / 1_000).max().unwrap_or(0);
+            let drops =
+                self.path.drops.iter().filter(|at| (from..from + 500).contains(&(**at / 1_000)));
+            let layers: Vec<_> = self
+                .layers
+                .iter()
+                .filter(|(at, ..)| (from..from + 500).contains(at))
+                .map(|(at, layers)| (at % 500, layers.unwrap_or((9, 9))))
+                .collect();
+            let trace = self.traces[from as usize / 500];
+            eprintln!(
+                "{:6.1} s {:5} kb/s, waits {worst:4} ms, drops {}, {layers:?} est {} delay {} loss {:?} {:.2} arrives {} {:?} {}",
+                from as f64 / 1e3,
+                self.bitrate(ssrc, from, from + 500) / 1_000,
+                drops.count(),
+                trace.bitrate / 1000,
+                trace.delay_based / 1000,
+                trace.loss_based.map(|it| it / 1000),
+                trace.loss,
+                trace.arrives.unwrap_or(0) / 1000,
+                trace.usage,
+                if trace.limited { "alr" } else { "" },
+            );
+        }
+    }
+}
+
+#[test]
+fn one_video_follows_its_path_down_and_up_again() {
+    let mut world = World::new(1, 2_500_000);
+    world.run(20_000);
+    let before = world.bitrate(1_007, 10_000, 20_000);
+    (world.path.rate, world.path.queue) = (600_000, 600_000 / 8 * 3 / 10);
+    world.run(30_000);
+    (world.path.rate, world.path.queue) = (2_500_000, 2_500_000 / 8 * 3 / 10);
+    world.run(30_000);
+    world.print(1_007);
+    let down = world.bitrate(1_007, 23_000, 50_000);
+    let up = world.bitrate(1_007, 62_000, 80_000);
+    let wait = |from: i64, to: i64| {
+        let mut waits: Vec<i64> = world
+            .path
+            .waits
+            .iter()
+            .filter(|(at, _)| (from * 1_000..to * 1_000).contains(at))
+            .map(|(_, wait)| wait / 1_000)
+            .collect();
+        waits.sort_unstable();
+        waits[waits.len() * 95 / 100]
+    };
+    eprintln!(
+        "before {before}, down {down}, up {up}; p95 waits {} {} {} ms; {} bytes of probation",
+        wait(10_000, 20_000),
+        wait(23_000, 50_000),
+        wait(62_000, 80_000),
+        world.probation
+    );
+    assert!(before >= LAYERS[2] * 85 / 100, "{before}");
+    assert!(down >= LAYERS[1] * 60 / 100, "{down}");
+    assert!(up >= LAYERS[2] * 85 / 100, "{up}");
+    for (from, to) in [(10_000, 20_000), (23_000, 50_000), (62_000, 80_000)] {
+        assert!(wait(from, to) < 150, "{} ms", wait(from, to));
+    }
+}
+
+#[test]
+fn ten_videos_share_three_megabits_by_priority_and_nobody_starves() {
+    let mut world = World::new(10, 3_000_000);
+    world.run(40_000);
+    let rates: Vec<u64> =
+        (1..=10).map(|n| world.bitrate(1_000 * n + 7, 20_000, 40_000) / 1_000).collect();
+    let audio = world.bitrate(50, 20_000, 40_000);
+    world.print(1_007);
+    eprintln!(
+        "{rates:?} kb/s, audio {audio}, p95 {} ms, drops {}",
+        world.path.p95(20_000_000) / 1_000,
+        world.path.drops.len()
+    );
+    assert!(rates.iter().all(|rate| *rate >= 60), "{rates:?}");
+    assert!(rates.iter().sum::<u64>() >= 3_000 * 6 / 10, "{rates:?}");
+}
