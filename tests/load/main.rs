@@ -1,6 +1,6 @@
 //! Load for a node, and what it costs: `starling-load bench` measures, `starling-load run`
-//! publishes to and subscribes in a room of a running node, `publish` and `watch` do so with layers and
-//! feedback.
+//! publishes to and subscribes in a room of a running node, `publish` and `watch` do so with layers
+//! and feedback.
 #![expect(clippy::print_stdout, reason = "tables are what it is for")]
 
 mod bench;

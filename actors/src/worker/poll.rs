@@ -1,5 +1,5 @@
-//! Sleeping until a socket becomes readable, a deadline passes or another thread wakes us: epoll and
-//! an eventfd. Also the thread's CPU clock. Knows nothing of what the sockets carry.
+//! Sleeping until a socket becomes readable, a deadline passes or another thread wakes us: epoll
+//! and an eventfd. Also the thread's CPU clock. Knows nothing of what the sockets carry.
 //!
 //! Edge-triggered: the kernel need not look again at a socket that was emptied, nor we read the
 //! eventfd, which is a sixth of a turn that forwards one packet.
