@@ -4,13 +4,14 @@ use starling_media::PlaneCounters;
 
 use crate::{
     Metric,
-    worker::{SocketCounters, WorkerCounters},
+    worker::{SocketCounters, TcpCounters, WorkerCounters},
 };
 
 /// Appends them, labelled with the worker's number.
 pub(crate) fn append(metrics: &mut Vec<Metric>, index: usize, counters: &WorkerCounters) {
     let all = thread(counters).into_iter().chain(sockets(&counters.sockets));
-    let all = all.chain(plane(&counters.plane)).chain(dropped(&counters.plane));
+    let all =
+        all.chain(tcp(&counters.tcp)).chain(plane(&counters.plane)).chain(dropped(&counters.plane));
     metrics.extend(all.map(|metric| metric.label("worker", index.to_string())));
 }
 
@@ -48,6 +49,26 @@ fn sockets(of: &SocketCounters) -> [Metric; 4] {
         count("starling_udp_datagrams_sent_total", "Datagrams sent.", of.datagrams_sent),
         count("starling_udp_send_calls_total", CALLS, of.send_calls),
         count("starling_udp_send_buffer_full_total", FULL, of.send_buffer_full),
+    ]
+}
+
+fn tcp(of: &TcpCounters) -> [Metric; 7] {
+    const REFUSED: &str = "TCP connections closed at once because there were too many.";
+    const UNPROVEN: &str = "TCP connections ended without a proven ICE password.";
+    const DROPPED: &str = "Datagrams dropped because a TCP client did not read.";
+    let (count, gauge) = (Metric::counter, Metric::gauge);
+    [
+        gauge("starling_tcp_connections", "TCP connections.", of.connections as f64),
+        count("starling_tcp_accepted_total", "TCP connections taken.", of.accepted),
+        count("starling_tcp_refused_total", REFUSED, of.refused),
+        count("starling_tcp_unproven_total", UNPROVEN, of.unproven_ended),
+        count(
+            "starling_tcp_datagrams_received_total",
+            "Datagrams received over TCP.",
+            of.frames_received,
+        ),
+        count("starling_tcp_datagrams_sent_total", "Datagrams sent over TCP.", of.frames_sent),
+        count("starling_tcp_dropped_total", DROPPED, of.frames_dropped),
     ]
 }
 

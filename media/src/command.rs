@@ -29,10 +29,20 @@ keys! {
     PipeKey;
 }
 
-/// A socket of the plane's driver. 0 and 1 are the shared ones (IPv4, IPv6); others belong to one
-/// plain transport each.
+/// A socket of the plane's driver. 0 and 1 are the shared ones (IPv4, IPv6); from
+/// [`Self::FIRST_TCP`] on they are TCP connections; others belong to one plain transport each.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct SocketId(pub u32);
+
+impl SocketId {
+    /// The first number of a TCP connection.
+    pub const FIRST_TCP: u32 = 1 << 31;
+
+    /// Whether it is a TCP connection: a stream of RFC 4571 frames with one remote end.
+    pub const fn is_tcp(self) -> bool {
+        self.0 >= Self::FIRST_TCP
+    }
+}
 
 /// ICE credentials of our side (RFC 8445 §5.3).
 #[derive(Clone, PartialEq, Eq)]

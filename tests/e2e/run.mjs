@@ -3,7 +3,8 @@
 //   dev      the page itself, and four people on `starling dev --nodes 3`
 //   cluster  the same on three `starling node` processes with etcd
 //   ffmpeg   a file in and a recording out, through three nodes
-//   all      dev, cluster and ffmpeg
+//   tcp      two people whose network lets no UDP through
+//   all      dev, cluster, ffmpeg and tcp
 //   wire       the wire of the next two itself: delay, loss, rate, cost
 //   bandwidth  a link that becomes narrow and wide again, and one that ten streams share
 //   loss       losses each way at 50 ms: what repair leaves, and what it costs
@@ -22,13 +23,13 @@ import { bounded } from './lib/wait.mjs';
 import { call } from './suites/call.mjs';
 import { page } from './suites/page.mjs';
 
-const SUITES = ['dev', 'cluster', 'ffmpeg', 'chaos', 'wire', 'bandwidth', 'loss'];
+const SUITES = ['dev', 'cluster', 'ffmpeg', 'tcp', 'chaos', 'wire', 'bandwidth', 'loss'];
 /** These write a report of their own. */
 const OWN_REPORT = ['chaos', 'wire', 'bandwidth', 'loss'];
 const MINUTE = 60_000;
 
 const asked = process.argv.slice(2);
-const wanted = asked.length === 1 && asked[0] === 'all' ? ['dev', 'cluster', 'ffmpeg'] : asked;
+const wanted = asked.length === 1 && asked[0] === 'all' ? ['dev', 'cluster', 'ffmpeg', 'tcp'] : asked;
 if (!wanted.length || wanted.some((suite) => !SUITES.includes(suite))) {
   console.error(`usage: node run.mjs ${SUITES.join('|')}|all …`);
   process.exit(2);
@@ -85,6 +86,10 @@ async function suite(name, report) {
   if (name === 'ffmpeg') {
     const { ffmpeg } = await import('./suites/ffmpeg.mjs');
     return on(ProcessCluster, name, 6 * MINUTE, () => ffmpeg({ cluster, codecs, report }));
+  }
+  if (name === 'tcp') {
+    const { tcp } = await import('./suites/tcp.mjs');
+    return on(DevCluster, name, 4 * MINUTE, () => tcp({ cluster, report }));
   }
   const { chaos } = await import('./suites/chaos.mjs');
   const trials = Number(process.env.TRIALS ?? 5);

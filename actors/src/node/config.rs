@@ -7,7 +7,7 @@ use std::{
 };
 
 use starling_cluster::{link::LinkTls, registry::Registry};
-use starling_proto::NodeId;
+use starling_proto::{NodeId, transport::Protocol};
 
 /// A node's settings.
 #[derive(Clone)]
@@ -22,6 +22,12 @@ pub struct NodeConfig {
     pub rtc_port: u16,
     /// Addresses or host names that clients are told; the listening addresses if empty.
     pub announced: Vec<String>,
+    /// Internal addresses that clients are told, too (mediasoup's `exposeInternalIp`).
+    pub internal: Vec<IpAddr>,
+    /// Listen for ICE over TCP at the media ports.
+    pub rtc_tcp: bool,
+    /// Which protocol clients are to try first; none: UDP, for it is told first.
+    pub rtc_prefer: Option<Protocol>,
     /// Worker threads; one per core is right.
     pub workers: usize,
     /// Peers of a room on one worker before the room takes another; see
@@ -57,6 +63,14 @@ pub enum StartError {
     /// A media socket.
     #[error("media port {port} cannot be bound: {error}")]
     Media {
+        /// Which.
+        port: u16,
+        /// Why.
+        error: std::io::Error,
+    },
+    /// A media socket's TCP counterpart.
+    #[error("media port {port} cannot be bound in TCP: {error}")]
+    MediaTcp {
         /// Which.
         port: u16,
         /// Why.

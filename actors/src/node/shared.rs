@@ -3,7 +3,7 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet},
-    net::{IpAddr, Ipv4Addr, SocketAddr},
+    net::IpAddr,
     sync::{
         Arc, PoisonError, RwLock,
         atomic::{AtomicI64, AtomicU32, AtomicU64, Ordering},
@@ -12,10 +12,7 @@ use std::{
 };
 
 use starling_cluster::decide::standby::{STANDBYS, standby};
-use starling_media::{
-    SocketId,
-    ice::candidates::{HostAddress, host_candidates},
-};
+use starling_media::ice::{Announcement, worker_candidates};
 use starling_proto::{
     NodeId, PeerId, RoomId, RtpCapabilities,
     registry::{NodeRecord, RoomPolicy},
@@ -216,33 +213,18 @@ impl Shared {
         DtlsParameters { role: DtlsRole::Auto, fingerprints }
     }
 
-    /// Where a client reaches a worker's sockets: at the announced addresses of each socket's
-    /// family (host names go with IPv4), or at the address it is bound to.
-    pub(crate) fn candidates(&self, sockets: &[(SocketId, SocketAddr)]) -> Vec<IceCandidate> {
-        let mut addresses = Vec::new();
-        for (_, bound) in sockets {
-            let family = |text: &&String| {
-                let ipv4 = text.parse::<IpAddr>().map_or(true, |ip| ip.is_ipv4());
-                ipv4 == bound.is_ipv4()
-            };
-            let address = |announced| HostAddress {
-                ip: if bound.ip().is_unspecified() {
-                    Ipv4Addr::LOCALHOST.into()
-                } else {
-                    bound.ip()
-                },
-                announced,
-                expose_internal: false,
-                protocol: Protocol::Udp,
-                port: bound.port(),
-            };
-            let announced: Vec<_> = self.announced.iter().filter(family).cloned().collect();
-            if announced.is_empty() {
-                addresses.push(address(None));
-            }
-            addresses.extend(announced.into_iter().map(|text| address(Some(text))));
-        }
-        host_candidates(&addresses, None)
+    /// Where a client reaches a worker; over TCP alone if it says that nothing else comes through.
+    pub(crate) fn candidates(&self, worker: &WorkerHandle, force_tcp: bool) -> Vec<IceCandidate> {
+        let bound: Vec<_> = worker.local_addrs().iter().map(|(_, addr)| *addr).collect();
+        let how = Announcement {
+            announced: self.announced.clone(),
+            internal: self.config.internal.clone(),
+            tcp: worker.listens_tcp(),
+            preferred: self.config.rtc_prefer,
+        };
+        let mut candidates = worker_candidates(&bound, &how);
+        candidates.retain(|candidate| !force_tcp || candidate.protocol == Protocol::Tcp);
+        candidates
     }
 
     /// The address a program is told to send to: the first announced one that is an address.

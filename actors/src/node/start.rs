@@ -74,6 +74,10 @@ fn check_media_ports(config: &NodeConfig) -> Result<(), StartError> {
         for ip in &config.rtc_listen {
             std::net::UdpSocket::bind((*ip, port))
                 .map_err(|error| StartError::Media { port, error })?;
+            if config.rtc_tcp {
+                crate::worker::check_tcp((*ip, port).into())
+                    .map_err(|error| StartError::MediaTcp { port, error })?;
+            }
         }
     }
     Ok(())
@@ -90,7 +94,10 @@ pub(super) async fn assemble(
     let NodeArgs { shared, endpoint, mut events, record } = args;
     for index in 0..shared.config.workers.max(1) {
         let listen: Vec<IpAddr> = shared.config.rtc_listen.clone();
-        let config = WorkerConfig::new(index, listen, port_of(shared.config.rtc_port, index));
+        let config = WorkerConfig {
+            tcp: shared.config.rtc_tcp,
+            ..WorkerConfig::new(index, listen, port_of(shared.config.rtc_port, index))
+        };
         let args = WorkerArgs { config, node: myself.clone() };
         let (actor, _) = Actor::spawn_linked(None, WorkerActor, args, myself.get_cell()).await?;
         let handle = ractor::call_t!(actor, crate::worker_actor::WorkerMsg::Handle, 1_000)?;

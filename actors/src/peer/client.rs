@@ -39,7 +39,9 @@ impl PeerState {
                 Ok(()) => return,
                 Err(refusal) => Err(refusal),
             },
-            ClientRequest::CreateWebRtcTransport { producing } => self.create_webrtc(producing),
+            ClientRequest::CreateWebRtcTransport { producing, force_tcp } => {
+                self.create_webrtc(producing, force_tcp)
+            }
             ClientRequest::ConnectWebRtcTransport { transport, dtls } => {
                 self.connect_webrtc(&transport, dtls)
             }

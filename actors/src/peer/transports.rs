@@ -39,7 +39,16 @@ pub(super) enum Transport {
 }
 
 impl PeerState {
-    pub(super) fn create_webrtc(&mut self, producing: bool) -> Result<Value, Refusal> {
+    pub(super) fn create_webrtc(
+        &mut self,
+        producing: bool,
+        force_tcp: bool,
+    ) -> Result<Value, Refusal> {
+        let ice_candidates = self.args.shared.candidates(&self.args.worker, force_tcp);
+        if ice_candidates.is_empty() {
+            return Err(Refusal::new(Code::BadRequest, "this node takes no media over TCP")
+                .hint("leave 'forceTcp' out, or set rtc_tcp on the node"));
+        }
         if self.transports.len() >= TRANSPORTS_PER_PEER {
             return Err(too_many("transports", TRANSPORTS_PER_PEER));
         }
@@ -49,7 +58,7 @@ impl PeerState {
         let info = WebRtcTransportInfo {
             transport_id: id.clone(),
             ice_parameters: ice_parameters(&ice),
-            ice_candidates: self.args.shared.candidates(self.args.worker.local_addrs()),
+            ice_candidates,
             dtls_parameters: self.args.shared.dtls_parameters(),
         };
         let peer = self.myself.clone();

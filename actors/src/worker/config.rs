@@ -21,6 +21,8 @@ pub struct WorkerConfig {
     pub listen: Vec<IpAddr>,
     /// Port of the shared sockets; 0: any.
     pub port: u16,
+    /// Listen for TCP connections at the same addresses and port.
+    pub tcp: bool,
     /// Address of the sockets of plain transports.
     pub plain_ip: IpAddr,
     /// Ports of plain transports; `None`: ephemeral ones.
@@ -49,6 +51,7 @@ impl WorkerConfig {
             index,
             listen,
             port,
+            tcp: true,
             plain_ip,
             plain_ports: None,
             seed: rand::random(),

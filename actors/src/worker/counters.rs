@@ -9,8 +9,10 @@ use starling_media::PlaneCounters;
 pub struct WorkerCounters {
     /// Its plane's.
     pub plane: PlaneCounters,
-    /// Its sockets'.
+    /// Its UDP sockets'.
     pub sockets: SocketCounters,
+    /// Its TCP connections'.
+    pub tcp: TcpCounters,
     /// Turns taken.
     pub turns: u64,
     /// Commands carried out.
@@ -35,7 +37,26 @@ pub struct WorkerCounters {
     pub plain_sockets: u64,
 }
 
-/// Counters of a worker's sockets.
+/// Counters of a worker's TCP connections.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct TcpCounters {
+    /// Connections now (gauge).
+    pub connections: u64,
+    /// Connections taken.
+    pub accepted: u64,
+    /// Connections closed at once, because there were too many.
+    pub refused: u64,
+    /// Connections ended on which nobody proved an ICE password in time, or any more.
+    pub unproven_ended: u64,
+    /// Datagrams received.
+    pub frames_received: u64,
+    /// Datagrams sent, or waiting for the client to read.
+    pub frames_sent: u64,
+    /// Datagrams dropped because the client does not read.
+    pub frames_dropped: u64,
+}
+
+/// Counters of a worker's UDP sockets.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct SocketCounters {
     /// `recvmmsg` calls.

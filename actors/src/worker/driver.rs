@@ -5,7 +5,7 @@ use std::{
     any::Any,
     collections::HashMap,
     io,
-    net::SocketAddr,
+    net::{IpAddr, SocketAddr, TcpListener},
     panic::{AssertUnwindSafe, catch_unwind},
     sync::Arc,
     time::{Duration, Instant},
@@ -22,6 +22,7 @@ use super::{
     poll::Poll,
     shared::{Order, Shared},
     socket::{Receiver, Sender, Socket},
+    tcp::{self, Tcp},
 };
 
 /// Orders of one turn: a few hundred microseconds of them.
@@ -44,6 +45,7 @@ pub(super) struct Driver {
     plane: Plane,
     poll: Poll,
     sockets: HashMap<SocketId, Socket>,
+    tcp: Tcp,
     pipes_out: HashMap<PipeKey, PipeOut>,
     events: EventSink,
     counters: WorkerCounters,
@@ -56,10 +58,11 @@ pub(super) struct Driver {
 impl Driver {
     pub(super) fn new(config: &WorkerConfig, events: EventSink) -> io::Result<Self> {
         let poll = Poll::new()?;
-        let mut sockets = HashMap::new();
+        let (mut sockets, mut listeners) = (HashMap::new(), Vec::new());
         for ip in &config.listen {
             let id = SocketId(u32::from(ip.is_ipv6()));
-            let socket = Socket::bind(SocketAddr::new(*ip, config.port), config.shared_buffer)?;
+            let (socket, listener) = bind(*ip, config)?;
+            listeners.extend(listener);
             poll.add(&socket, id.0)?;
             if sockets.insert(id, socket).is_some() {
                 let text = "a worker listens on one address of each family";
@@ -74,6 +77,7 @@ impl Driver {
         Ok(Self {
             shared: Arc::new(Shared::new(config.start, poll.waker().clone())),
             plane: Plane::new(plane),
+            tcp: Tcp::new(config.start, listeners, &poll)?,
             poll,
             sockets,
             pipes_out: HashMap::new(),
@@ -105,9 +109,9 @@ impl Driver {
     pub(super) fn run(mut self) {
         let end = catch_unwind(AssertUnwindSafe(|| self.turns()));
         let shared = self.shared.clone();
-        let Self { events, sockets, plane, pipes_out, .. } = self;
+        let Self { events, sockets, tcp, plane, pipes_out, .. } = self;
         // A plane that panicked may panic again when it is dropped.
-        let _ = catch_unwind(AssertUnwindSafe(|| drop((sockets, plane, pipes_out))));
+        let _ = catch_unwind(AssertUnwindSafe(|| drop((sockets, tcp, plane, pipes_out))));
         shared.bury();
         match end {
             Ok(Ok(())) => {}
@@ -128,6 +132,7 @@ impl Driver {
             more |= self.take_piped(now, &mut sender);
             self.fire_timers(now);
             self.flush(now, &mut sender);
+            self.tcp.sweep(now, (&mut self.plane, &self.poll), &mut self.counters.tcp);
             more |= self.take_events();
             let behind = self.events.publish();
             self.counters.events_dropped = self.events.dropped();
@@ -175,6 +180,12 @@ impl Driver {
         let mut unflushed = 0;
         ready.retain(|id| {
             let id = SocketId(*id);
+            if Tcp::owns(id) {
+                let counters = &mut self.counters.tcp;
+                let more = self.tcp.ready(now, id, (&mut self.plane, &self.poll), counters);
+                self.flush(now, sender);
+                return more;
+            }
             let Some(socket) = self.sockets.get(&id) else { return false };
             let more = receiver.receive(socket, &mut self.counters.sockets);
             // GRO makes thousands of datagrams of one batch: what is decrypted is sent before the
@@ -223,12 +234,15 @@ impl Driver {
     }
 
     fn flush(&mut self, now: Instant, sender: &mut Sender) {
-        let Self { plane, sockets, pipes_out, counters, .. } = self;
+        let Self { plane, sockets, tcp, pipes_out, counters, .. } = self;
         plane.flush(now, &mut |flight: Flight<'_>| {
             let same_socket =
                 |a: &starling_media::Run, b: &starling_media::Run| a.socket == b.socket;
             for runs in flight.runs.chunk_by(same_socket) {
-                if let Some(socket) = sockets.get_mut(&runs[0].socket) {
+                let id = runs[0].socket;
+                if id.is_tcp() {
+                    tcp.send(id, flight.bytes, runs, &mut counters.tcp);
+                } else if let Some(socket) = sockets.get_mut(&id) {
                     sender.send(socket, flight.bytes, runs, &mut counters.sockets);
                 }
             }
@@ -261,6 +275,23 @@ impl Driver {
         self.poll.wait(timeout, &mut self.ready)?;
         self.load.woke(Instant::now());
         Ok(())
+    }
+}
+
+/// A shared socket, and the TCP listener at the same port where one is wanted.
+fn bind(ip: IpAddr, config: &WorkerConfig) -> io::Result<(Socket, Option<TcpListener>)> {
+    let mut tries = if config.port == 0 { tcp::PORT_TRIES } else { 1 };
+    loop {
+        let socket = Socket::bind(SocketAddr::new(ip, config.port), config.shared_buffer)?;
+        if !config.tcp {
+            return Ok((socket, None));
+        }
+        tries -= 1;
+        match tcp::listen(socket.local_addr()?) {
+            Ok(listener) => return Ok((socket, Some(listener))),
+            Err(error) if tries == 0 => return Err(error),
+            Err(_) => {}
+        }
     }
 }
 

@@ -48,6 +48,7 @@ impl Worker {
         Ok(WorkerHandle(Arc::new(Owner {
             index: config.index,
             local,
+            tcp: config.tcp,
             shared,
             plain: PlainPorts::new(config.plain_ip, config.plain_ports, config.plain_buffer),
             plain_count: AtomicUsize::new(0),
@@ -65,6 +66,7 @@ pub struct WorkerHandle(Arc<Owner>);
 struct Owner {
     index: usize,
     local: Vec<(SocketId, SocketAddr)>,
+    tcp: bool,
     shared: Arc<Shared>,
     plain: PlainPorts,
     plain_count: AtomicUsize,
@@ -102,6 +104,11 @@ impl WorkerHandle {
     /// The shared sockets.
     pub fn local_addrs(&self) -> &[(SocketId, SocketAddr)] {
         &self.0.local
+    }
+
+    /// Whether it listens for TCP connections at the addresses of its shared sockets.
+    pub fn listens_tcp(&self) -> bool {
+        self.0.tcp
     }
 
     /// Binds sockets for a plain transport: usable by the next command.

@@ -13,12 +13,14 @@ mod plain;
 mod poll;
 mod shared;
 mod socket;
+mod tcp;
 #[cfg(test)]
 mod tests;
 
 pub use config::{PLAIN_BUFFER, SHARED_BUFFER, WorkerConfig};
-pub use counters::{SocketCounters, WorkerCounters};
+pub use counters::{SocketCounters, TcpCounters, WorkerCounters};
 pub use events::{EventSink, WorkerEvent};
 pub use handle::{MAX_PLAIN_SOCKETS, PlainSockets, Worker, WorkerHandle};
 pub use pipe::{PipeOut, PipeSink};
 pub use shared::MAX_COMMANDS;
+pub(crate) use tcp::check as check_tcp;

@@ -67,7 +67,7 @@ impl Poll {
             Arc::new(Waker { eventfd: File::from(eventfd), pending: AtomicBool::new(false) });
         let events = vec![libc::epoll_event { events: 0, u64: 0 }; MAX_READY];
         let poll = Self { epoll, waker, events, nanoseconds: true };
-        poll.register(&poll.waker.eventfd, WAKER)?;
+        poll.register(&poll.waker.eventfd, WAKER, libc::EPOLLIN)?;
         Ok(poll)
     }
 
@@ -78,11 +78,16 @@ impl Poll {
     /// Reports `socket` as `id` whenever something comes, until it is closed. What is left in it is
     /// not reported again.
     pub(crate) fn add(&self, socket: &impl AsRawFd, id: u32) -> io::Result<()> {
-        self.register(socket, u64::from(id))
+        self.register(socket, u64::from(id), libc::EPOLLIN)
     }
 
-    fn register(&self, fd: &impl AsRawFd, token: u64) -> io::Result<()> {
-        let events = (libc::EPOLLIN | libc::EPOLLET) as u32;
+    /// The same for a stream, which is reported also when it has room again after it was full.
+    pub(crate) fn add_stream(&self, stream: &impl AsRawFd, id: u32) -> io::Result<()> {
+        self.register(stream, u64::from(id), libc::EPOLLIN | libc::EPOLLOUT)
+    }
+
+    fn register(&self, fd: &impl AsRawFd, token: u64, events: libc::c_int) -> io::Result<()> {
+        let events = (events | libc::EPOLLET) as u32;
         let mut event = libc::epoll_event { events, u64: token };
         // SAFETY: both descriptors are open for the call, and the kernel copies `event`.
         let result = unsafe {

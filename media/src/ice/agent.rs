@@ -235,6 +235,22 @@ impl Agent {
             }
             alive
         });
+        self.reselect(&mut expiry);
+        expiry
+    }
+
+    /// The tuple cannot be used any more: its TCP connection ended. As when its consent ends.
+    pub fn forget(&mut self, tuple: Tuple) -> Expiry {
+        let mut expiry = Expiry::default();
+        let Some(place) = self.place(tuple) else { return expiry };
+        self.tuples.remove(place);
+        expiry.removed.push(tuple);
+        self.reselect(&mut expiry);
+        expiry
+    }
+
+    /// Without the selected tuple another is selected, or the transport is disconnected.
+    fn reselect(&mut self, expiry: &mut Expiry) {
         if self.selected.is_some_and(|tuple| expiry.removed.contains(&tuple)) {
             self.selected =
                 self.tuples.iter().max_by_key(|path| path.checked).map(|path| path.tuple);
@@ -244,7 +260,6 @@ impl Agent {
                 expiry.state = self.enter(IceState::Disconnected);
             }
         }
-        expiry
     }
 
     fn login(&self, ufrag: Option<&str>) -> Option<&Login> {

@@ -1,6 +1,6 @@
 //! What we offer to a client: host candidates and credentials. Never knows a socket.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
 use rand::Rng;
 use starling_proto::transport::{IceCandidate, Protocol};
@@ -42,6 +42,57 @@ pub struct HostAddress {
     pub protocol: Protocol,
     /// Port.
     pub port: u16,
+}
+
+/// How a worker's sockets are told to clients.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Announcement {
+    /// IP addresses, and host names (which go with IPv4). Empty: the sockets' own.
+    pub announced: Vec<String>,
+    /// The machine's own addresses, told beside the announced ones of their family (mediasoup's
+    /// `exposeInternalIp`).
+    pub internal: Vec<IpAddr>,
+    /// The sockets listen for TCP connections, too.
+    pub tcp: bool,
+    /// Told with a higher priority than the other.
+    pub preferred: Option<Protocol>,
+}
+
+/// Candidates for sockets bound to `bound`: UDP of all of them, then TCP at the same ports.
+pub fn worker_candidates(bound: &[SocketAddr], how: &Announcement) -> Vec<IceCandidate> {
+    let mut addresses = Vec::new();
+    for protocol in [Protocol::Udp, Protocol::Tcp] {
+        if protocol == Protocol::Tcp && !how.tcp {
+            continue;
+        }
+        for bound in bound {
+            let internal = how.internal.iter().find(|ip| ip.is_ipv4() == bound.is_ipv4());
+            let own =
+                if bound.ip().is_unspecified() { Ipv4Addr::LOCALHOST.into() } else { bound.ip() };
+            let address = |announced| HostAddress {
+                ip: internal.copied().unwrap_or(own),
+                announced,
+                expose_internal: internal.is_some(),
+                protocol,
+                port: bound.port(),
+            };
+            let family = |text: &&String| {
+                let ipv4 = text.parse::<IpAddr>().map_or(true, |ip| ip.is_ipv4());
+                ipv4 == bound.is_ipv4()
+            };
+            let announced: Vec<_> = how.announced.iter().filter(family).cloned().collect();
+            if announced.is_empty() {
+                addresses.push(address(None));
+            }
+            // The internal address once, behind the first one.
+            for (place, text) in announced.into_iter().enumerate() {
+                let address = address(Some(text));
+                let expose_internal = address.expose_internal && place == 0;
+                addresses.push(HostAddress { expose_internal, ..address });
+            }
+        }
+    }
+    host_candidates(&addresses, how.preferred)
 }
 
 /// Candidates for `addresses`, which are in order of preference. Addresses of the `preferred`
@@ -151,6 +202,28 @@ mod tests {
         let exposed = host_candidates(&[behind], None);
         assert_eq!(exposed[1].address, "10.0.0.1");
         assert_eq!(exposed[1].priority, exposed[0].priority - 1_000);
+    }
+
+    #[test]
+    fn a_worker_tells_udp_then_tcp_of_each_announced_address_of_the_sockets_family() {
+        let bound = [SocketAddr::from(([0, 0, 0, 0], 7000)), "[::]:7000".parse().unwrap()];
+        let how = Announcement {
+            announced: ["sfu.example", "198.51.100.7", "2001:db8::7"].map(String::from).to_vec(),
+            internal: vec![[10, 0, 0, 7].into()],
+            tcp: true,
+            preferred: Some(Protocol::Udp),
+        };
+        let told = worker_candidates(&bound, &how);
+        let seen: Vec<_> = told.iter().map(|c| (c.protocol, c.address.as_str(), c.port)).collect();
+        let of = |protocol| {
+            ["sfu.example", "10.0.0.7", "198.51.100.7", "2001:db8::7"]
+                .map(|address| (protocol, address, 7000))
+        };
+        assert_eq!(seen, [of(Protocol::Udp), of(Protocol::Tcp)].concat());
+        assert_eq!(told[1].priority, told[0].priority - 1_000);
+        assert!(told[..4].iter().all(|udp| udp.priority > told[4].priority));
+        let bare = worker_candidates(&[([192, 0, 2, 1], 7001).into()], &Announcement::default());
+        assert_eq!((bare.len(), bare[0].address.as_str()), (1, "192.0.2.1"));
     }
 
     #[test]

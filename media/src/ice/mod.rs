@@ -5,10 +5,11 @@
 pub mod agent;
 pub mod candidates;
 mod crc32;
+pub mod framing;
 pub mod stun;
 mod tuple;
 
 pub use agent::{Agent, Answer, Verdict};
-pub use candidates::{HostAddress, credentials, host_candidates};
+pub use candidates::{Announcement, HostAddress, credentials, host_candidates, worker_candidates};
 pub use stun::{IntegrityKey, StunMessage};
 pub use tuple::Tuple;

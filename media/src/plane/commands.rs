@@ -9,7 +9,7 @@ use crate::{
     command::{Command, ConsumerKey, IceCredentials, SocketId, SrtpKeys, TransportKey},
     consumer::Consumer,
     event::IceState,
-    ice::Agent,
+    ice::{Agent, Tuple, agent::Expiry},
     srtp,
 };
 
@@ -240,6 +240,24 @@ impl Plane {
             return;
         }
         let expiry = agent.handle_timeout(now);
+        self.apply_expiry(now, place, expiry);
+    }
+
+    /// A TCP connection of the driver's ended: what was reached by it is so no more.
+    pub fn close_connection(&mut self, now: Instant, socket: SocketId, remote: SocketAddr) {
+        let tuple = Tuple { socket, remote };
+        let Some(&place) = self.tuples.get(&tuple) else { return };
+        let Kind::WebRtc(agent) = &mut self.transports[place].kind else { return };
+        let expiry = agent.forget(tuple);
+        self.apply_expiry(now, place, expiry);
+    }
+
+    /// Whether somebody has proved an ICE password from there, and still may send.
+    pub fn is_admitted(&self, socket: SocketId, remote: SocketAddr) -> bool {
+        self.tuples.contains_key(&Tuple { socket, remote })
+    }
+
+    fn apply_expiry(&mut self, now: Instant, place: usize, expiry: Expiry) {
         for tuple in expiry.removed {
             self.forget_tuple(place, tuple);
         }

@@ -199,7 +199,7 @@ impl Writer<'_> {
         }
         let body = item.place.payload_len + 2 * u16::from(item.rtx);
         let missing = longest.saturating_sub(body);
-        if missing > 0 && matches!(self.to, Destination::Udp(..)) {
+        if missing > 0 && matches!(self.to, Destination::Udp(socket, _) if !socket.is_tcp()) {
             pad(out, written.start, missing as u8);
         }
         (out.len() - written.start, written.twcc.is_some())

@@ -6,7 +6,7 @@ use serde_json::{Map, Value, json};
 use starling_proto::{MediaKind, transport::Protocol};
 
 use crate::{
-    command::{SocketId, StatsOf},
+    command::StatsOf,
     event::{Event, IceState},
     producer::ProducerSetup,
     rtp::NtpTime,
@@ -193,10 +193,10 @@ fn ice_name(state: IceState) -> &'static str {
 /// The plane knows its sockets by number only: whoever opened them adds the local address.
 fn tuple(destination: Option<Destination>) -> Value {
     match destination {
-        Some(Destination::Udp(SocketId(_), remote)) => json!({
+        Some(Destination::Udp(socket, remote)) => json!({
             "remoteIp": remote.ip(),
             "remotePort": remote.port(),
-            "protocol": Protocol::Udp,
+            "protocol": if socket.is_tcp() { Protocol::Tcp } else { Protocol::Udp },
         }),
         Some(Destination::Pipe(_)) | None => Value::Null,
     }

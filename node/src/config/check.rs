@@ -9,7 +9,7 @@ use std::{
 };
 
 use starling_cluster::decide::cores::PEERS_PER_CORE;
-use starling_proto::{Id, NodeId};
+use starling_proto::{Id, NodeId, transport::Protocol};
 
 use super::{Config, Etcd, Http, Link, Log, Mistake, Raw, Registry, Rtc, Secret, value};
 
@@ -148,7 +148,41 @@ impl Checker<'_> {
         if room_peers_per_core == 0 {
             self.wrong("room_peers_per_core", "0 is no number of peers", "give at least 1");
         }
-        Rtc { announced: self.announced(&listen, host), listen, port, workers, room_peers_per_core }
+        Rtc {
+            announced: self.announced(&listen, host),
+            internal: self.internal(&listen, host),
+            listen,
+            port,
+            tcp: self.parse("rtc_tcp", "true or false", true),
+            prefer: self.prefer(),
+            workers,
+            room_peers_per_core,
+        }
+    }
+
+    /// The machine's own addresses, if clients are to know them.
+    fn internal(&mut self, listen: &[IpAddr], host: &Host) -> Vec<IpAddr> {
+        if !self.parse("expose_internal_ip", "true or false", false) {
+            return Vec::new();
+        }
+        let mut own: Vec<_> = listen.iter().copied().filter(|ip| !ip.is_unspecified()).collect();
+        if own.len() < listen.len() {
+            own.extend(host.address);
+        }
+        own
+    }
+
+    fn prefer(&mut self) -> Option<Protocol> {
+        match self.raw.value("rtc_prefer") {
+            None => None,
+            Some("udp") => Some(Protocol::Udp),
+            Some("tcp") => Some(Protocol::Tcp),
+            Some(other) => {
+                let message = format!("{other:?} is no protocol of media");
+                self.wrong("rtc_prefer", &message, "write udp or tcp, or leave it out");
+                None
+            }
+        }
     }
 
     fn announced(&mut self, listen: &[IpAddr], host: &Host) -> Vec<String> {

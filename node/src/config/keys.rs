@@ -111,12 +111,30 @@ pub const KEYS: &[Key] = &[
         "20",
         "New signalling sessions per second and client address, with a burst of ten times as many; 0 means no limit. 20 lets an office of 200 behind one address come in within a second.",
     ),
-    key("rtc_listen", "IP,...", "0.0.0.0", "Addresses on which media is received (UDP)."),
+    key("rtc_listen", "IP,...", "0.0.0.0", "Addresses on which media is received."),
     key(
         "rtc_port",
         "PORT",
         "7000",
         "Media port of the first worker; the next workers have the next ports.",
+    ),
+    key(
+        "rtc_tcp",
+        "BOOL",
+        "true",
+        "Take media over TCP, too, at the same port numbers (ICE-TCP): for clients whose network lets no UDP out.",
+    ),
+    key(
+        "rtc_prefer",
+        "udp or tcp",
+        "none",
+        "Which of them clients are told to prefer. Without it UDP, which they are told first.",
+    ),
+    key(
+        "expose_internal_ip",
+        "BOOL",
+        "false",
+        "Write the machine's own addresses into ICE candidates beside the announced ones: for clients on both sides of a NAT.",
     ),
     key(
         "announce",

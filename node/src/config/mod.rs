@@ -15,7 +15,7 @@ use std::{
 
 pub use check::{Host, check};
 pub use raw::{Flags, Origin, Raw};
-use starling_proto::NodeId;
+use starling_proto::{NodeId, transport::Protocol};
 pub use value::Secret;
 
 /// A checked configuration.
@@ -75,6 +75,12 @@ pub struct Rtc {
     pub port: u16,
     /// What clients are told.
     pub announced: Vec<String>,
+    /// Internal addresses that clients are told, too.
+    pub internal: Vec<IpAddr>,
+    /// ICE over TCP.
+    pub tcp: bool,
+    /// What clients are to try first.
+    pub prefer: Option<Protocol>,
     /// Threads.
     pub workers: usize,
     /// Before a room takes another.

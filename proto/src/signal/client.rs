@@ -21,6 +21,8 @@ pub enum ClientRequest {
     CreateWebRtcTransport {
         /// True for the transport it sends on.
         producing: bool,
+        /// UDP does not reach the client.
+        force_tcp: bool,
     },
     /// `connectWebRtcTransport`.
     ConnectWebRtcTransport {
@@ -162,6 +164,8 @@ struct Create {
     app_data: CreateAppData,
     #[serde(default)]
     producing: bool,
+    #[serde(default)]
+    force_tcp: bool,
 }
 
 #[derive(Default, Deserialize)]
@@ -204,7 +208,10 @@ impl ClientRequest {
             "createWebRtcTransport" => {
                 let create: Create = read(method, data)?;
                 let sends = create.app_data.direction.as_deref() == Some("producer");
-                Self::CreateWebRtcTransport { producing: create.producing || sends }
+                Self::CreateWebRtcTransport {
+                    producing: create.producing || sends,
+                    force_tcp: create.force_tcp,
+                }
             }
             "connectWebRtcTransport" => {
                 let connect: Connect = read(method, data)?;
@@ -270,7 +277,8 @@ mod tests {
             "createWebRtcTransport",
             json!({"forceTcp": false, "appData": {"direction": "producer"}}),
         );
-        assert_eq!(request, Ok(ClientRequest::CreateWebRtcTransport { producing: true }));
+        let expected = ClientRequest::CreateWebRtcTransport { producing: true, force_tcp: false };
+        assert_eq!(request, Ok(expected));
         let wish = ClientNotification::parse(
             "setConsumerPreferredLayers",
             json!({"consumerId": "c", "spatialLayer": 1}),

@@ -2,6 +2,7 @@
 
 mod cluster;
 mod codec;
+mod framing;
 mod hello;
 mod plane;
 mod rtcp;
@@ -52,6 +53,7 @@ pub(crate) const TARGETS: &[Kind] = &[
     srtp::SRTP,
     srtp::SRTCP,
     hello::KIND,
+    framing::KIND,
     cluster::FLOW,
     cluster::LINK,
     cluster::RECORDS,
