@@ -23,4 +23,4 @@ mod worker_actor;
 mod worker_metrics;
 
 pub use metric::{Metric, MetricKind};
-pub use node::{Node, NodeConfig, RESUME_WITHIN, Readiness, StartError};
+pub use node::{Inspected, Node, NodeConfig, RESUME_WITHIN, Readiness, StartError};

@@ -5,6 +5,7 @@
 
 mod client;
 mod consumers;
+mod inspect;
 mod plain;
 mod transports;
 
@@ -16,11 +17,12 @@ use starling_proto::{
     Code, ConsumerId, PeerId, ProducerId, Refusal, RtpCapabilities, TransportId,
     rest::{
         ConnectPlainTransport, ConsumerCreated, CreateConsumer, CreatePlainTransport,
-        CreateProducer, PlainTransportInfo, ProducerCreated,
+        CreateProducer, PeerObjects, PlainTransportInfo, ProducerCreated,
     },
     roster::ProducerEntry,
     rtp::ConsumerLayers,
     signal::ServerNotification,
+    trace::{TraceType, Traced},
 };
 use tokio::sync::{OwnedSemaphorePermit, mpsc};
 
@@ -28,7 +30,7 @@ use crate::{
     limits::JOIN_WITHIN,
     node::{Reply, Shared},
     room::{Consume, RoomMsg},
-    router::RouterMsg,
+    router::{Look, RouterMsg, StatsWish},
     session::{FromClient, Grants, ToClient},
     worker::WorkerHandle,
 };
@@ -88,6 +90,12 @@ pub(crate) enum PeerMsg {
         of: (PeerId, Box<ProducerEntry>),
         reply: Reply<ConsumerCreated>,
     },
+    /// REST: its transports, producers and consumers.
+    Objects(Reply<PeerObjects>),
+    /// REST: statistics, or what the plane holds.
+    Inspect { of: StatsWish, dump: bool, reply: Reply<Value> },
+    /// REST: tell what passes.
+    Trace { of: StatsWish, types: Vec<TraceType>, reply: Reply<mpsc::Receiver<Traced>> },
     /// REST: resume a consumer.
     ResumeConsumer { consumer: ConsumerId, reply: Reply<()> },
     /// A handler that panics, for the test of exit policies.
@@ -240,6 +248,12 @@ impl PeerState {
                 let (peer, entry) = of;
                 let _ = reply.send(self.plain_consume(&transport, *consumer, peer, &entry));
             }
+            PeerMsg::Objects(reply) => drop(reply.send(Ok(self.objects()))),
+            PeerMsg::Inspect { of, dump, reply } => self.inspect(of, dump, reply),
+            PeerMsg::Trace { of, types, reply } => match self.check_own(&of) {
+                Ok(()) => self.for_router(RouterMsg::Look(Look::Trace { of, types, reply })),
+                Err(refusal) => drop(reply.send(Err(refusal))),
+            },
             PeerMsg::ResumeConsumer { consumer, reply } => {
                 let _ = reply.send(self.resume_consumer(&consumer));
             }

@@ -115,6 +115,8 @@ pub(crate) enum RoomMsg {
     Summary(Reply<(u32, Option<PeerId>)>),
     /// REST: who is here and elsewhere.
     Peers(Reply<Vec<PeerInfo>>),
+    /// REST: what the router here forwards to whom.
+    RouterDump(Reply<Value>),
     /// REST: a peer of this node.
     PeerRef { peer: PeerId, reply: Reply<ActorRef<PeerMsg>> },
     /// REST: send a peer away.
@@ -358,6 +360,7 @@ impl RoomState {
             RoomMsg::Peers(reply) => {
                 let _ = reply.send(Ok(self.peer_infos()));
             }
+            RoomMsg::RouterDump(reply) => self.router_dump(reply),
             RoomMsg::PeerRef { peer, reply } => {
                 let found = self.here(&peer).map(|here| here.actor.clone());
                 let _ = reply.send(found);

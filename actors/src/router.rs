@@ -7,6 +7,7 @@ mod keys;
 mod message;
 mod pipes;
 mod stats;
+mod trace;
 
 use std::{collections::BTreeMap, sync::Arc};
 
@@ -15,12 +16,12 @@ use starling_cluster::link::Link;
 use starling_media::{
     Command, ConsumerKey, PipeKey, ProducerKey, TransportKey,
     command::{ConsumerParams, IceCredentials, ProducerParams},
+    trace::TraceOf,
 };
 use starling_proto::{ConsumerId, ProducerId, TransportId, flow::FlowId};
 
 use crate::{
     dtls::Certificate,
-    node::Reply,
     peer::PeerMsg,
     room::RoomMsg,
     transport::{TransportActor, TransportArgs, TransportMsg},
@@ -30,7 +31,9 @@ use crate::{
 
 use keys::Keys;
 pub(crate) use keys::RouterSeq;
-pub(crate) use message::{PlainSockets, RouterMsg, Source, StatsWish, Taker};
+pub(crate) use message::{Look, PlainSockets, RouterMsg, Source, StatsWish, Taker};
+use stats::Question;
+use trace::Tracers;
 
 /// What a router is made of.
 pub(crate) struct RouterArgs {
@@ -91,7 +94,9 @@ pub(crate) struct RouterState {
     consumers: BTreeMap<ConsumerId, Consumer>,
     consumer_ids: BTreeMap<ConsumerKey, ConsumerId>,
     served: BTreeMap<Taker, Served>,
-    stats: BTreeMap<u64, (StatsWish, Reply<serde_json::Value>)>,
+    stats: BTreeMap<u64, Question>,
+    tracers: Tracers,
+    myself: ActorRef<RouterMsg>,
 }
 
 /// The actor; see [`RouterMsg`].
@@ -109,7 +114,7 @@ impl Actor for RouterActor {
     ) -> Result<RouterState, ActorProcessingErr> {
         args.worker_actor.cast(WorkerMsg::RouterUp {
             seq: args.seq,
-            router: myself,
+            router: myself.clone(),
             room: args.room.clone(),
             worker: args.worker.clone(),
         })?;
@@ -124,6 +129,8 @@ impl Actor for RouterActor {
             consumer_ids: BTreeMap::new(),
             served: BTreeMap::new(),
             stats: BTreeMap::new(),
+            tracers: Tracers::default(),
+            myself,
         })
     }
 
@@ -248,6 +255,7 @@ impl RouterState {
                 self.on_consumer(&id, |consumer| Command::RemoveConsumer { consumer });
                 if let Some(consumer) = self.consumers.remove(&id) {
                     self.consumer_ids.remove(&consumer.key);
+                    self.tracers.end(TraceOf::Consumer(consumer.key));
                 }
             }
             RouterMsg::Pull { entry, from } => self.pull(*entry, from),
@@ -263,7 +271,7 @@ impl RouterState {
             }
             RouterMsg::Unserve(taker) => self.unserve(&taker),
             RouterMsg::UnserveNode(node) => self.unserve_node(&node),
-            RouterMsg::Stats { of, reply } => self.ask_stats(of, reply),
+            RouterMsg::Look(look) => self.look(look),
             #[cfg(test)]
             RouterMsg::ToTransport(id, message) => self.tell_transport(&id, message),
             #[cfg(test)]
@@ -356,6 +364,7 @@ impl RouterState {
 
     fn end_producer(&mut self, producer: Producer) {
         self.producer_ids.remove(&producer.key);
+        self.tracers.end(TraceOf::Producer(producer.key));
         self.command(Command::RemoveProducer { producer: producer.key });
         if let Some(pipe) = producer.pipe {
             self.end_pipe(&pipe);

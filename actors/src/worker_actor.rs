@@ -5,7 +5,7 @@
 use std::collections::BTreeMap;
 
 use ractor::{Actor, ActorId, ActorProcessingErr, ActorRef, RpcReplyPort, SupervisionEvent};
-use starling_media::Event;
+use starling_media::{Event, trace::TraceOf};
 
 use crate::{
     node::NodeMsg,
@@ -187,6 +187,8 @@ fn key_of(event: &Event) -> u64 {
         Event::ConsumerScore { consumer, .. } | Event::ConsumerLayers { consumer, .. } => {
             consumer.0
         }
+        Event::Trace { of: TraceOf::Producer(producer), .. } => producer.0,
+        Event::Trace { of: TraceOf::Consumer(consumer), .. } => consumer.0,
         Event::Stats { token, .. } => *token,
     }
 }

@@ -10,6 +10,8 @@ use starling_proto::{
     transport::SrtpProfile,
 };
 
+use crate::trace::{TraceOf, TraceTypes};
+
 macro_rules! keys {
     ($($(#[$doc:meta])* $name:ident;)*) => {$(
         $(#[$doc])*
@@ -280,6 +282,20 @@ pub enum Command {
     RemoveConsumer {
         /// Which.
         consumer: ConsumerKey,
+    },
+    /// Tell what passes from now on; no types: no more.
+    Trace {
+        /// What.
+        of: TraceOf,
+        /// Of these kinds.
+        types: TraceTypes,
+    },
+    /// Answer with [`crate::Event::Stats`]: one object in mediasoup's dump fields.
+    Dump {
+        /// Goes into the answer.
+        token: u64,
+        /// Of what.
+        of: StatsOf,
     },
     /// Answer with [`crate::Event::Stats`].
     CollectStats {

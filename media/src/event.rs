@@ -3,11 +3,12 @@
 use std::{net::SocketAddr, ops::Range};
 
 use serde_json::Value;
-use starling_proto::rtp::ConsumerLayers;
+use starling_proto::{rtp::ConsumerLayers, trace::TraceEvent};
 
 use crate::{
     command::{ConsumerKey, PipeKey, ProducerKey, SocketId, TransportKey},
     observer::Reading,
+    trace::TraceOf,
 };
 
 /// A fact for the control plane. Bounded by the plane: at most one of a kind per object and tick.
@@ -78,11 +79,18 @@ pub enum Event {
         /// None: it has fallen silent, or its producer was paused. Once.
         reading: Option<Reading>,
     },
-    /// Answer to `CollectStats`, in mediasoup's field names; `Null` if it is gone.
+    /// Something passed that is traced.
+    Trace {
+        /// What is traced.
+        of: TraceOf,
+        /// What passed.
+        event: Box<TraceEvent>,
+    },
+    /// Answer to `CollectStats` and `Dump`, in mediasoup's field names; `Null` if it is gone.
     Stats {
         /// Of the command.
         token: u64,
-        /// Array.
+        /// An array; of a dump, one object.
         stats: Value,
     },
 }

@@ -23,6 +23,7 @@ pub mod producer;
 pub mod rtcp;
 pub mod rtp;
 pub mod srtp;
+pub mod trace;
 
 pub use command::{Command, ConsumerKey, PipeKey, ProducerKey, SocketId, TransportKey};
 pub use event::{Event, Flight, Run};

@@ -16,6 +16,7 @@ pub mod rest;
 pub mod roster;
 pub mod rtp;
 pub mod signal;
+pub mod trace;
 pub mod transport;
 pub mod voice;
 

@@ -131,6 +131,133 @@ pub struct ProducerInfo {
     pub mime_type: String,
 }
 
+/// Ids of what a peer has.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
+#[serde(rename_all = "camelCase")]
+pub struct PeerObjects {
+    /// Its transports.
+    pub transports: Vec<TransportObject>,
+    /// What it sends.
+    pub producers: Vec<ProducerObject>,
+    /// What it gets.
+    pub consumers: Vec<ConsumerObject>,
+}
+
+/// A transport of a peer.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
+#[serde(rename_all = "camelCase")]
+pub struct TransportObject {
+    /// Its id.
+    pub id: TransportId,
+    /// What it is.
+    #[serde(rename = "type")]
+    pub kind: TransportKind,
+}
+
+/// What a transport is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
+#[serde(rename_all = "lowercase")]
+pub enum TransportKind {
+    /// ICE and DTLS.
+    Webrtc,
+    /// RTP on UDP.
+    Plain,
+}
+
+/// A producer of a peer.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
+#[serde(rename_all = "camelCase")]
+pub struct ProducerObject {
+    /// Its id.
+    pub id: ProducerId,
+    /// On which transport.
+    pub transport_id: TransportId,
+    /// Audio or video.
+    pub kind: MediaKind,
+    /// Which of the peer's sources.
+    pub source: String,
+}
+
+/// A consumer of a peer.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
+#[serde(rename_all = "camelCase")]
+pub struct ConsumerObject {
+    /// Its id.
+    pub id: ConsumerId,
+    /// On which transport.
+    pub transport_id: TransportId,
+    /// Of what.
+    pub producer_id: ProducerId,
+}
+
+/// A node's process and its workers.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
+#[serde(rename_all = "camelCase")]
+pub struct WorkersInfo {
+    /// Of the process.
+    pub pid: u32,
+    /// Of the process, as mediasoup's `getResourceUsage`.
+    pub resource_usage: ResourceUsage,
+    /// Rooms with peers here: each has a router on every core it uses.
+    pub router_ids: Vec<RoomId>,
+    /// One per core.
+    pub workers: Vec<WorkerInfo>,
+}
+
+/// One core's media thread.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
+#[serde(rename_all = "camelCase")]
+pub struct WorkerInfo {
+    /// Which.
+    pub index: u32,
+    /// Its thread has ended and is about to be started again.
+    pub dead: bool,
+    /// CPU time of its thread since it started.
+    pub cpu_seconds: f64,
+    /// Share of the last second it was awake.
+    pub busy: f32,
+    /// Longest turn of the last second.
+    pub longest_turn_ms: f64,
+    /// Sessions whose transports are on it.
+    pub peers: u32,
+    /// Transports, pipes too.
+    pub transports: u64,
+    /// Producers, pulled ones too.
+    pub producers: u64,
+    /// Consumers, served pipes too.
+    pub consumers: u64,
+}
+
+/// `getrusage(2)` of the process; times in milliseconds, memory in KiB.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
+#[expect(missing_docs, reason = "the names are the system call's")]
+pub struct ResourceUsage {
+    pub ru_utime: i64,
+    pub ru_stime: i64,
+    pub ru_maxrss: i64,
+    pub ru_ixrss: i64,
+    pub ru_idrss: i64,
+    pub ru_isrss: i64,
+    pub ru_minflt: i64,
+    pub ru_majflt: i64,
+    pub ru_nswap: i64,
+    pub ru_inblock: i64,
+    pub ru_oublock: i64,
+    pub ru_msgsnd: i64,
+    pub ru_msgrcv: i64,
+    pub ru_nsignals: i64,
+    pub ru_nvcsw: i64,
+    pub ru_nivcsw: i64,
+}
+
 /// Body of `POST /v1/rooms/{room}/peers`: a peer without signalling, for programs such as ffmpeg.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]

@@ -17,7 +17,7 @@ use starling_proto::{
     NodeId, Refusal, RoomId,
     link::LinkMessage,
     registry::{NodeLoad, NodeState, RoomPolicy, RoomRecord},
-    rest::{CreatePeer, CreateRoom, NodeInfo, PeerInfo, Placement, RoomInfo},
+    rest::{CreatePeer, CreateRoom, NodeInfo, PeerInfo, Placement, RoomInfo, WorkersInfo},
 };
 
 use super::{
@@ -85,6 +85,8 @@ pub(crate) enum NodeMsg {
     Drain(Reply<()>),
     /// Take new peers again.
     Undrain(Reply<()>),
+    /// The process and its workers.
+    Workers(Reply<WorkersInfo>),
     /// Probe.
     Readiness(Reply<Readiness>),
     /// Figures.

@@ -71,6 +71,7 @@ impl NodeTree {
                 }
                 let _ = reply.send(Ok(()));
             }
+            NodeMsg::Workers(reply) => drop(reply.send(Ok(self.workers_info()))),
             NodeMsg::Readiness(reply) => drop(reply.send(Ok(self.readiness()))),
             NodeMsg::Metrics(reply) => drop(reply.send(Ok(self.metrics()))),
             _ => {}

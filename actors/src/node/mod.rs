@@ -9,20 +9,23 @@ mod load;
 mod shared;
 mod start;
 mod view;
+mod workers;
 
 use std::{sync::Arc, time::Duration};
 
 use ractor::ActorRef;
+use serde_json::Value;
 use starling_proto::{
-    Code, ConsumerId, NodeId, PeerId, Refusal, RoomId, TransportId,
+    Code, ConsumerId, NodeId, PeerId, ProducerId, Refusal, RoomId, TransportId,
     registry::RoomPolicy,
     rest::{
         ConnectPlainTransport, ConsumerCreated, CreateConsumer, CreatePeer, CreatePlainTransport,
-        CreateProducer, CreateRoom, NodeInfo, PeerInfo, Placement, PlainTransportInfo,
-        ProducerCreated, RoomInfo,
+        CreateProducer, CreateRoom, NodeInfo, PeerInfo, PeerObjects, Placement, PlainTransportInfo,
+        ProducerCreated, RoomInfo, WorkersInfo,
     },
+    trace::{TraceType, Traced},
 };
-use tokio::sync::oneshot;
+use tokio::sync::{mpsc, oneshot};
 
 pub use config::{NodeConfig, RESUME_WITHIN, StartError};
 
@@ -33,6 +36,7 @@ use crate::{
     Metric,
     peer::PeerMsg,
     room::RoomMsg,
+    router::StatsWish,
     session::{Session, SessionRequest},
 };
 
@@ -55,6 +59,27 @@ pub struct Readiness {
     pub ready: bool,
     /// What does not work at the moment, as sentences.
     pub degraded: Vec<String>,
+}
+
+/// What of a peer is looked at.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Inspected {
+    /// A transport.
+    Transport(TransportId),
+    /// A producer.
+    Producer(ProducerId),
+    /// A consumer.
+    Consumer(ConsumerId),
+}
+
+impl From<Inspected> for StatsWish {
+    fn from(of: Inspected) -> Self {
+        match of {
+            Inspected::Transport(id) => Self::Transport(id),
+            Inspected::Producer(id) => Self::Producer(id),
+            Inspected::Consumer(id) => Self::Consumer(id),
+        }
+    }
 }
 
 /// A running node. Clones are the same node; it runs until [`Node::stop`].
@@ -261,6 +286,62 @@ impl Node {
         let (room, peer) = (self.room_ref(room).await?, peer.clone());
         let transport = transport.clone();
         ask(&room, |reply| RoomMsg::PlainConsume { peer, transport, consumer, reply }).await
+    }
+
+    /// Ids of a peer's transports, producers and consumers.
+    ///
+    /// # Errors
+    /// `room_not_found`, `peer_not_found`.
+    pub async fn objects(&self, room: &RoomId, peer: &PeerId) -> Result<PeerObjects, Refusal> {
+        self.ask_peer(room, peer, PeerMsg::Objects).await
+    }
+
+    /// What the plane counts of one of them, in mediasoup's stats fields, or holds of it, in those
+    /// of its dumps.
+    ///
+    /// # Errors
+    /// `room_not_found`, `peer_not_found`, and the object's own `…_not_found`.
+    pub async fn inspect(
+        &self,
+        room: &RoomId,
+        peer: &PeerId,
+        of: Inspected,
+        dump: bool,
+    ) -> Result<Value, Refusal> {
+        let of = of.into();
+        self.ask_peer(room, peer, |reply| PeerMsg::Inspect { of, dump, reply }).await
+    }
+
+    /// Tells what passes one of them until the receiver is dropped.
+    ///
+    /// # Errors
+    /// As [`Node::inspect`]; `limit_reached`.
+    pub async fn trace(
+        &self,
+        room: &RoomId,
+        peer: &PeerId,
+        of: Inspected,
+        types: Vec<TraceType>,
+    ) -> Result<mpsc::Receiver<Traced>, Refusal> {
+        let of = of.into();
+        self.ask_peer(room, peer, |reply| PeerMsg::Trace { of, types, reply }).await
+    }
+
+    /// What this node's router of a room forwards to whom.
+    ///
+    /// # Errors
+    /// `room_not_found`.
+    pub async fn router_dump(&self, room: &RoomId) -> Result<Value, Refusal> {
+        let room = self.room_ref(room).await?;
+        ask(&room, RoomMsg::RouterDump).await
+    }
+
+    /// This node's process and its workers.
+    ///
+    /// # Errors
+    /// Only if the node is stopping.
+    pub async fn workers(&self) -> Result<WorkersInfo, Refusal> {
+        ask(&self.actor, NodeMsg::Workers).await
     }
 
     /// Resumes a consumer that was made paused.

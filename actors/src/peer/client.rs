@@ -14,7 +14,7 @@ use crate::{
     limits::DISPLAY_NAME,
     node::Reply,
     room::RoomMsg,
-    router::{RouterMsg, StatsWish},
+    router::{Look, RouterMsg, StatsWish},
     session::{FromClient, ToClient},
 };
 
@@ -141,7 +141,7 @@ impl PeerState {
             return self.tell(ToClient::Response { id, result });
         }
         let (reply, answer): (Reply<Value>, _) = tokio::sync::oneshot::channel();
-        self.to_router(RouterMsg::Stats { of, reply });
+        self.to_router(RouterMsg::Look(Look::Stats { of, reply }));
         let Some(outbox) = self.args.outbox.clone() else { return };
         tokio::spawn(async move {
             let gone = || Err(Refusal::new(Code::Internal, "the statistics did not come"));

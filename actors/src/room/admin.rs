@@ -1,5 +1,6 @@
 //! What operators and programs ask of a room.
 
+use serde_json::{Value, json};
 use starling_proto::{
     Code, PeerId, Refusal, TransportId,
     rest::{ConsumerCreated, CreateConsumer, PeerInfo, ProducerInfo},
@@ -7,7 +8,11 @@ use starling_proto::{
 };
 
 use super::{RoomState, local::Here};
-use crate::{node::Reply, peer::PeerMsg};
+use crate::{
+    node::{Reply, ask},
+    peer::PeerMsg,
+    router::{Look, RouterMsg},
+};
 
 impl RoomState {
     pub(super) fn here(&self, peer: &PeerId) -> Result<&Here, Refusal> {
@@ -52,6 +57,42 @@ impl RoomState {
         let of = (owner.entry.id.clone(), Box::new(entry.clone()));
         let consumer = Box::new(consumer);
         let _ = actor.cast(PeerMsg::PlainConsume { transport, consumer, of, reply });
+    }
+
+    /// Who gets what on this node, in the fields of mediasoup's router dump; and what each core's
+    /// router adds.
+    pub(super) fn router_dump(&self, reply: Reply<Value>) {
+        let mut dump = self.forwarding();
+        let routers = self.routers.actors();
+        tokio::spawn(async move {
+            let mut cores = Vec::new();
+            for router in routers {
+                let own = ask(&router, |reply| RouterMsg::Look(Look::DumpSelf(reply))).await;
+                cores.extend(own.ok());
+            }
+            dump["routers"] = cores.into();
+            let _ = reply.send(Ok(dump));
+        });
+    }
+
+    fn forwarding(&self) -> Value {
+        let producers = self.replica.peers().flat_map(|view| &view.entry.producers);
+        let forwarded = producers.map(|producer| {
+            let values = self.uses.consumers(&producer.id);
+            json!({ "key": producer.id, "values": values.collect::<Vec<_>>() })
+        });
+        let consumed = self
+            .uses
+            .all()
+            .map(|(consumer, producer)| json!({ "key": consumer, "value": producer }));
+        json!({
+            "id": self.args.id,
+            "node": self.args.shared.config.id,
+            "peerIds": self.here.keys().collect::<Vec<_>>(),
+            "mapProducerIdConsumerIds": forwarded.collect::<Vec<_>>(),
+            "mapConsumerIdProducerId": consumed.collect::<Vec<_>>(),
+            "activeSpeaker": self.active_speaker(),
+        })
     }
 
     pub(super) fn peer_infos(&self) -> Vec<PeerInfo> {

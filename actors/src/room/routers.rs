@@ -53,6 +53,10 @@ impl Routers {
         self.0.keys().copied().collect()
     }
 
+    pub(super) fn actors(&self) -> Vec<ActorRef<RouterMsg>> {
+        self.0.values().map(|router| router.actor.clone()).collect()
+    }
+
     /// Where what is on `core` can be had by the others.
     pub(super) fn source(&self, core: usize) -> Option<Source> {
         let CoreRouter { actor, worker, .. } = self.0.get(&core)?;

@@ -73,6 +73,16 @@ impl Uses {
         self.by.retain(|_, cores| !cores.is_empty());
     }
 
+    /// Consumers of a producer, on any core.
+    pub(super) fn consumers(&self, producer: &ProducerId) -> impl Iterator<Item = &ConsumerId> {
+        self.by.get(producer).into_iter().flat_map(|cores| cores.values().flatten())
+    }
+
+    /// All consumers, and of what they are.
+    pub(super) fn all(&self) -> impl Iterator<Item = (&ConsumerId, &ProducerId)> {
+        self.of.iter().map(|(consumer, (producer, _))| (consumer, producer))
+    }
+
     /// Cores with consumers of a producer.
     pub(super) fn cores(&self, producer: &ProducerId) -> Vec<usize> {
         self.by.get(producer).into_iter().flat_map(|cores| cores.keys().copied()).collect()

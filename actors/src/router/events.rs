@@ -3,7 +3,7 @@
 use starling_media::{ConsumerKey, Event, ProducerKey, event::IceState, observer::Reading};
 use starling_proto::{ConsumerId, voice::Voice};
 
-use super::{Producer, RouterState, stats::named};
+use super::{Producer, RouterState};
 use crate::{
     peer::PeerMsg,
     room::{Heard, RoomMsg},
@@ -69,10 +69,8 @@ impl RouterState {
                     pipe.end.want(layers);
                 }
             }
-            Event::Stats { token, stats } => {
-                let Some((wish, reply)) = self.stats.remove(&token) else { return };
-                let _ = reply.send(Ok(named(stats, &wish)));
-            }
+            Event::Trace { of, event } => self.tracers.tell(of, event),
+            Event::Stats { token, stats } => self.on_stats(token, stats),
         }
     }
 

@@ -7,11 +7,17 @@ use starling_cluster::link::Link;
 use starling_media::{
     Event, PipeKey, SocketId,
     command::{ConsumerParams, IceCredentials, ProducerParams, SrtpKeys},
+    trace::TraceOf,
 };
 use starling_proto::{
-    ConsumerId, NodeId, ProducerId, TransportId, flow::FlowId, roster::ProducerEntry,
-    rtp::ConsumerLayers, transport::DtlsParameters,
+    ConsumerId, NodeId, ProducerId, TransportId,
+    flow::FlowId,
+    roster::ProducerEntry,
+    rtp::ConsumerLayers,
+    trace::{TraceType, Traced},
+    transport::DtlsParameters,
 };
+use tokio::sync::mpsc;
 
 #[cfg(test)]
 use crate::transport::TransportMsg;
@@ -81,8 +87,8 @@ pub(crate) enum RouterMsg {
     Unserve(Taker),
     /// The link to a node is down.
     UnserveNode(NodeId),
-    /// Statistics.
-    Stats { of: StatsWish, reply: Reply<serde_json::Value> },
+    /// An operator or a client looks.
+    Look(Look),
     /// Facts of the worker about keys of this router.
     Events(Vec<Event>),
     /// Everything ends.
@@ -113,6 +119,20 @@ pub(crate) enum Taker {
     Core(PipeKey),
 }
 
+/// Who looks at what a router and its plane hold.
+pub(crate) enum Look {
+    /// Statistics.
+    Stats { of: StatsWish, reply: Reply<serde_json::Value> },
+    /// What the plane holds of it.
+    Dump { of: StatsWish, reply: Reply<serde_json::Value> },
+    /// What the router holds.
+    DumpSelf(Reply<serde_json::Value>),
+    /// Tell what passes.
+    Trace { of: StatsWish, types: Vec<TraceType>, reply: Reply<mpsc::Receiver<Traced>> },
+    /// A tracer listens no more.
+    Untrace(TraceOf),
+}
+
 /// Sockets of a plain transport: closed when this is dropped, wherever it got to.
 #[derive(Debug)]
 pub(crate) struct PlainSockets {
@@ -132,6 +152,7 @@ impl Drop for PlainSockets {
 }
 
 /// Statistics of what.
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum StatsWish {
     Transport(TransportId),
     Producer(ProducerId),

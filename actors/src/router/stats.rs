@@ -1,42 +1,121 @@
-//! Statistics asked of the worker, and given to whoever asked.
+//! Statistics and dumps asked of the worker, and given to whoever asked, with the names that only
+//! the control plane knows.
 
-use serde_json::Value;
-use starling_media::{Command, command::StatsOf};
+use serde_json::{Value, json};
+use starling_media::{Command, ConsumerKey, ProducerKey, command::StatsOf};
 
-use super::{RouterState, StatsWish};
+use super::{Look, PipeEnd, RouterState, StatsWish, Taker};
 use crate::node::Reply;
 
-/// Most statistics questions without an answer; a plane answers in a turn, so more means it is
-/// stuck.
+/// Most questions without an answer; a plane answers in a turn, so more means it is stuck.
 const MAX_PENDING_STATS: usize = 256;
 
+/// Somebody waits for the worker's answer.
+pub(super) struct Question {
+    of: StatsWish,
+    dump: bool,
+    reply: Reply<Value>,
+}
+
 impl RouterState {
-    pub(super) fn ask_stats(&mut self, wish: StatsWish, reply: Reply<Value>) {
+    pub(super) fn look(&mut self, look: Look) {
+        match look {
+            Look::Stats { of, reply } => self.ask_stats(of, false, reply),
+            Look::Dump { of, reply } => self.ask_stats(of, true, reply),
+            Look::DumpSelf(reply) => drop(reply.send(Ok(self.dump_self()))),
+            Look::Trace { of, types, reply } => drop(reply.send(self.trace(&of, types))),
+            Look::Untrace(of) => self.untrace(of),
+        }
+    }
+
+    fn ask_stats(&mut self, wish: StatsWish, dump: bool, reply: Reply<Value>) {
         let of = match &wish {
             StatsWish::Transport(id) => self.transports.get(id).map(|t| StatsOf::Transport(t.key)),
             StatsWish::Producer(id) => self.producers.get(id).map(|p| StatsOf::Producer(p.key)),
             StatsWish::Consumer(id) => self.consumers.get(id).map(|c| StatsOf::Consumer(c.key)),
         };
         let Some(of) = of else {
-            let _ = reply.send(Ok(serde_json::json!([])));
+            let _ = reply.send(Ok(if dump { Value::Null } else { json!([]) }));
             return;
         };
         let token = self.keys.token();
         if self.stats.len() >= MAX_PENDING_STATS {
             self.stats.pop_first();
         }
-        self.stats.insert(token, (wish, reply));
-        self.command(Command::CollectStats { token, of });
+        self.stats.insert(token, Question { of: wish, dump, reply });
+        self.command(if dump {
+            Command::Dump { token, of }
+        } else {
+            Command::CollectStats { token, of }
+        });
     }
-}
 
-/// The plane calls a transport by its key; clients know its id.
-pub(super) fn named(mut stats: Value, wish: &StatsWish) -> Value {
-    let StatsWish::Transport(id) = wish else { return stats };
-    for entry in stats.as_array_mut().into_iter().flatten() {
-        if let Some(name) = entry.get_mut("transportId") {
-            *name = Value::String(id.to_string());
+    pub(super) fn on_stats(&mut self, token: u64, mut stats: Value) {
+        let Some(Question { of, dump, reply }) = self.stats.remove(&token) else { return };
+        self.name(&mut stats);
+        if let (true, Value::Object(fields)) = (dump, &mut stats) {
+            let id = match &of {
+                StatsWish::Transport(id) => id.to_string(),
+                StatsWish::Producer(id) => id.to_string(),
+                StatsWish::Consumer(id) => id.to_string(),
+            };
+            fields.insert("id".into(), id.into());
+        } else if let StatsWish::Transport(id) = &of {
+            for entry in stats.as_array_mut().into_iter().flatten() {
+                entry["transportId"] = Value::String(id.to_string());
+            }
+        }
+        let _ = reply.send(Ok(stats));
+    }
+
+    /// RT8: what is on this core.
+    fn dump_self(&self) -> Value {
+        let pulled = self.producers.iter().filter_map(|(id, producer)| {
+            let from = match &producer.pipe.as_ref()?.end {
+                PipeEnd::Flow(_, link) => json!({ "node": link.node() }),
+                PipeEnd::Source(..) => json!({ "core": "another" }),
+                PipeEnd::Taker => return None,
+            };
+            Some(json!({ "producerId": id, "from": from }))
+        });
+        let served = self.served.keys().map(|taker| match taker {
+            Taker::Node(node, flow) => json!({ "node": node, "flow": flow.0 }),
+            Taker::Core(_) => json!({ "core": "another" }),
+        });
+        json!({
+            "workerIndex": self.args.worker.index(),
+            "transportIds": self.transports.keys().collect::<Vec<_>>(),
+            "pulled": pulled.collect::<Vec<_>>(),
+            "served": served.collect::<Vec<_>>(),
+        })
+    }
+
+    /// Puts ids in the place of the plane's keys, and addresses in that of its sockets.
+    fn name(&self, value: &mut Value) {
+        match value {
+            Value::Array(all) => all.iter_mut().for_each(|value| self.name(value)),
+            Value::Object(fields) => {
+                let key = |name: &str| fields.get(name).and_then(Value::as_u64);
+                let id = if let Some(key) = key("$producer") {
+                    Some(json!(self.producer_ids.get(&ProducerKey(key))))
+                } else {
+                    key("$consumer").map(|key| json!(self.consumer_ids.get(&ConsumerKey(key))))
+                };
+                if let Some(id) = id {
+                    *value = id;
+                    return;
+                }
+                if let Some(socket) = fields.remove("$socket").and_then(|socket| socket.as_u64()) {
+                    let local = self.args.worker.local_addrs();
+                    let own = local.iter().find(|(id, _)| u64::from(id.0) == socket);
+                    if let Some((_, local)) = own {
+                        fields.insert("localAddress".into(), json!(local.ip()));
+                        fields.insert("localPort".into(), local.port().into());
+                    }
+                }
+                fields.values_mut().for_each(|value| self.name(value));
+            }
+            _ => {}
         }
     }
-    stats
 }

@@ -4,6 +4,7 @@
 mod call;
 mod cores;
 mod failpoints;
+mod inspect;
 mod leaks;
 mod media;
 mod moves;

@@ -21,6 +21,7 @@ use crate::{
     bandwidth::Memory,
     command::{ConsumerKey, ProducerKey},
     rtp::ExtensionPlan,
+    trace::TraceTypes,
 };
 
 /// Scores as told: its own, its current stream's, all of its producer's.
@@ -61,6 +62,8 @@ pub struct Consumer {
     pub layers: Option<ConsumerLayers>,
     /// Scores told.
     pub scores: Option<Scores>,
+    /// What is told of its packets.
+    pub trace: TraceTypes,
 }
 
 impl Consumer {

@@ -10,6 +10,7 @@ use crate::{
     consumer::{Consumer, ConsumerSetup, FirstNumbers, Grant, Output},
     producer::{Part, Producer, ProducerSetup},
     rtp::ExtensionPlan,
+    trace::TraceTypes,
 };
 
 use super::{
@@ -182,6 +183,7 @@ impl Plane {
             outputs: outputs.collect(),
             layers: None,
             scores: None,
+            trace: TraceTypes::default(),
             setup,
         };
         let index = self.consumers.insert(consumer);
@@ -277,6 +279,7 @@ impl Plane {
     pub(super) fn remove_consumer(&mut self, now: Instant, place: usize) {
         self.detach(now, place);
         let consumer = self.consumers.remove(place);
+        self.traced_consumers -= usize::from(!consumer.trace.is_empty());
         self.consumer_keys.remove(&consumer.key);
         let transport = &mut self.transports[consumer.transport];
         transport.consumers.retain(|index| *index as usize != place);

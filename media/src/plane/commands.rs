@@ -109,6 +109,11 @@ impl Plane {
                 self.remove_consumer(now, place);
                 Some(())
             }
+            Command::Trace { of, types } => self.set_trace(of, types),
+            Command::Dump { token, of } => {
+                self.dump(token, of);
+                Some(())
+            }
             _ => None,
         }
     }

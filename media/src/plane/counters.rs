@@ -59,6 +59,8 @@ pub struct PlaneCounters {
     pub dropped_rtcp: u64,
     /// Events dropped because nobody polled.
     pub dropped_events: u64,
+    /// Trace events dropped because other events waited.
+    pub dropped_traces: u64,
     /// Packets not forwarded because a send queue was full.
     pub dropped_queue_full: u64,
 }

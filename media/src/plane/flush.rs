@@ -32,6 +32,9 @@ impl Plane {
         if let Some(to) = destination
             && !self.outbox.is_overflowing()
         {
+            if self.traced_consumers > 0 {
+                self.trace_queue(now, &queue);
+            }
             // One consumer after the other, audio among video too: runs are longer, and within a
             // flush nothing waits for anything.
             let several = queue.first().zip(queue.last()).is_some_and(|(a, b)| {
@@ -41,6 +44,7 @@ impl Plane {
                 queue.sort_unstable_by_key(|item| (item.consumer, item.order));
             }
             let time = self.wall.abs_send_time(now);
+            let Some(transport) = self.transports.get_mut(place) else { return };
             let micros =
                 transport.bandwidth.as_ref().map_or(0, |known| known.estimator.micros(now));
             let mut writer = Writer {

@@ -196,6 +196,9 @@ impl Plane {
         if !rtx {
             self.hear(now, index, header, packet);
         }
+        if !self.producers[index].trace.is_empty() {
+            self.trace_packet(now, index, header, packet, (key_frame, rtx));
+        }
         self.enqueue(now, index, route.encoding, slot);
     }
 

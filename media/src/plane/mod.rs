@@ -6,6 +6,7 @@ mod bandwidth;
 mod commands;
 mod counters;
 mod demux;
+mod dump;
 mod fanout;
 mod flush;
 mod hash;
@@ -20,6 +21,7 @@ mod stats;
 #[cfg(test)]
 mod tests;
 mod timers;
+mod trace;
 mod transport;
 mod voices;
 mod wheel;
@@ -93,6 +95,8 @@ pub struct Plane {
     /// Transports with a queue.
     send_due: Vec<u32>,
     last_uid: u32,
+    /// Consumers that are traced.
+    traced_consumers: usize,
     scratch: Scratch,
 }
 
@@ -137,6 +141,7 @@ impl Plane {
             fan_out_due: Vec::new(),
             send_due: Vec::new(),
             last_uid: 0,
+            traced_consumers: 0,
             scratch: Scratch::default(),
         }
     }

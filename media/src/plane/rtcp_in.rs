@@ -3,6 +3,9 @@
 
 use std::time::Instant;
 
+use serde_json::json;
+use starling_proto::trace::TraceType;
+
 use crate::{
     consumer::Place,
     producer::Part,
@@ -11,6 +14,7 @@ use crate::{
 
 use super::{
     Plane,
+    trace::report_info,
     transport::{Item, MAX_QUEUE},
 };
 
@@ -65,7 +69,9 @@ impl Plane {
         let Some(stream) = stream else { return };
         let first = !stream.clock.is_known();
         stream.on_sender_report(now, info.ntp, info.timestamp);
-        if first && producer.is_layered() {
+        let (key, layered) = (producer.key, producer.is_layered());
+        self.trace_producer(now, key, TraceType::Sr, || report_info(info));
+        if first && layered {
             self.on_usability(now, index);
         }
         if first {
@@ -166,6 +172,9 @@ impl Plane {
         if !transport.queue.is_empty() && !std::mem::replace(&mut transport.queued, true) {
             self.send_due.push(place as u32);
         }
+        let key = consumer.key;
+        let info = || json!({ "ssrc": media, "packets": lost });
+        self.trace_consumer(now, key, TraceType::Nack, info);
     }
 
     fn on_picture_loss(&mut self, now: Instant, place: usize, media: u32, fir: bool) {
@@ -177,12 +186,16 @@ impl Plane {
         } else {
             output.stats.plis += 1;
         }
-        if !consumer.is_pipe() {
+        let (key, piped) = (consumer.key, consumer.is_pipe());
+        let kind = if fir { TraceType::Fir } else { TraceType::Pli };
+        self.trace_consumer(now, key, kind, || json!({ "ssrc": media }));
+        if !piped {
             self.request_for_consumer(now, route.consumer as usize);
             return;
         }
         // A far plane asks for one encoding at a time.
         self.counters.key_frame_requests_received += 1;
+        let consumer = &self.consumers[route.consumer as usize];
         if let (Some(producer), true) = (consumer.producer, consumer.active) {
             self.request_key_frame(now, producer, usize::from(route.output));
         }

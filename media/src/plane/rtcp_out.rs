@@ -3,6 +3,9 @@
 
 use std::time::Instant;
 
+use serde_json::json;
+use starling_proto::trace::TraceType;
+
 use crate::{
     bandwidth::estimator::MAX_BITRATE,
     producer::Feedback,
@@ -244,6 +247,9 @@ impl Plane {
         if !packet.is_empty() {
             self.counters.key_frame_requests_sent += 1;
             self.send_rtcp(now, place, &packet);
+            let (key, kind) =
+                (self.producers[index].key, if pli { TraceType::Pli } else { TraceType::Fir });
+            self.trace_producer(now, key, kind, || json!({ "ssrc": ssrc }));
         }
         self.scratch.rtcp = packet;
     }
@@ -266,8 +272,14 @@ impl Plane {
             stream.counts.nacks += 1;
             stream.counts.nacked += asked.len() as u64;
             self.counters.nacks_sent += asked.len() as u64;
-            let (ssrc, place) = (stream.ssrc, producer.transport);
+            let (ssrc, place, key) = (stream.ssrc, producer.transport, producer.key);
             self.send_nacks(now, place, ssrc, &asked);
+            self.trace_producer(
+                now,
+                key,
+                TraceType::Nack,
+                || json!({ "ssrc": ssrc, "packets": asked }),
+            );
         }
         self.scratch.asked = asked;
         next

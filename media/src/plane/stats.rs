@@ -40,12 +40,12 @@ impl Plane {
         self.tell(Event::Stats { token, stats: stats.unwrap_or(Value::Null) });
     }
 
-    fn timestamp(&self, now: Instant) -> i64 {
+    pub(super) fn unix_ms(&self, now: Instant) -> i64 {
         unix_ms(self.wall.ntp(now))
     }
 
     fn stream_stats(&mut self, now: Instant, place: usize, encoding: usize) -> Option<Value> {
-        let timestamp = self.timestamp(now);
+        let timestamp = self.unix_ms(now);
         let producer = &mut self.producers[place];
         let stream = producer.streams[encoding].as_deref_mut()?;
         let mut fields = Map::new();
@@ -61,7 +61,7 @@ impl Plane {
     }
 
     fn consumer_stats(&mut self, now: Instant, place: usize) -> Value {
-        let timestamp = self.timestamp(now);
+        let timestamp = self.unix_ms(now);
         let consumer = &mut self.consumers[place];
         let (kind, mime_type) = (consumer.setup.kind, consumer.setup.mime_type.clone());
         let mut all = Vec::new();
@@ -106,7 +106,7 @@ impl Plane {
     }
 
     fn transport_stats(&mut self, now: Instant, place: usize) -> Value {
-        let timestamp = self.timestamp(now);
+        let timestamp = self.unix_ms(now);
         let transport = &mut self.transports[place];
         let destination = transport.rtp_destination();
         let rate = |traffic: &mut Traffic| (traffic.bytes, traffic.rate.bits_per_second(now));
@@ -140,6 +140,8 @@ impl Plane {
             "probationBytesSent": probation_sent,
             "probationSendBitrate": probation_send,
         });
+        let (loss_received, loss_sent) = self.losses(place);
+        let transport = &self.transports[place];
         let mut extra = match &transport.kind {
             Kind::WebRtc(agent) => json!({
                 "type": "webrtc-transport",
@@ -159,8 +161,15 @@ impl Plane {
             }),
             Kind::Pipe(_) => json!({ "type": "pipe-transport" }),
         };
-        if let (Some(bitrate), Some(extra)) = (available, extra.as_object_mut()) {
-            extra.insert("availableOutgoingBitrate".into(), bitrate.into());
+        if let Some(extra) = extra.as_object_mut() {
+            if let Some(bitrate) = available {
+                extra.insert("availableOutgoingBitrate".into(), bitrate.into());
+            }
+            for (name, loss) in
+                [("rtpPacketLossReceived", loss_received), ("rtpPacketLossSent", loss_sent)]
+            {
+                extra.insert(name.into(), loss.into());
+            }
         }
         if let (Value::Object(fields), Value::Object(extra)) = (&mut fields, extra) {
             fields.extend(extra.into_iter().filter(|(_, value)| !value.is_null()));
@@ -169,19 +178,43 @@ impl Plane {
     }
 }
 
+impl Plane {
+    /// Mean share of packets lost on the way here and from here, as last reported; none before a
+    /// report.
+    fn losses(&self, place: usize) -> (Option<f64>, Option<f64>) {
+        let transport = &self.transports[place];
+        let producers = transport.producers.iter().map(|index| &self.producers[*index as usize]);
+        let received = producers.flat_map(|producer| producer.streams.iter().flatten());
+        let received = received.filter(|stream| stream.active);
+        let consumers = transport.consumers.iter().map(|index| &self.consumers[*index as usize]);
+        let sent = consumers.flat_map(|consumer| &consumer.outputs);
+        let sent = sent.filter(|output| output.stats.packets > 0);
+        (
+            mean(received.map(|stream| stream.counts.fraction_lost)),
+            mean(sent.map(|output| output.stats.fraction_lost)),
+        )
+    }
+}
+
+fn mean(fractions: impl Iterator<Item = u8>) -> Option<f64> {
+    let (count, sum) =
+        fractions.fold((0u32, 0u32), |(count, sum), lost| (count + 1, sum + u32::from(lost)));
+    (count > 0).then(|| f64::from(sum) / 256.0 / f64::from(count))
+}
+
 fn describe(setup: &ProducerSetup, fields: &mut Map<String, Value>) {
     fields.insert("kind".into(), kind_name(setup.kind).into());
     fields.insert("mimeType".into(), setup.mime_type.as_str().into());
 }
 
-fn kind_name(kind: MediaKind) -> &'static str {
+pub(super) fn kind_name(kind: MediaKind) -> &'static str {
     match kind {
         MediaKind::Audio => "audio",
         MediaKind::Video => "video",
     }
 }
 
-fn ice_name(state: IceState) -> &'static str {
+pub(super) fn ice_name(state: IceState) -> &'static str {
     match state {
         IceState::New => "new",
         IceState::Connected => "connected",
@@ -190,10 +223,12 @@ fn ice_name(state: IceState) -> &'static str {
     }
 }
 
-/// The plane knows its sockets by number only: whoever opened them adds the local address.
-fn tuple(destination: Option<Destination>) -> Value {
+/// The plane knows its sockets by number only: whoever opened them puts the local address in its
+/// place.
+pub(super) fn tuple(destination: Option<Destination>) -> Value {
     match destination {
         Some(Destination::Udp(socket, remote)) => json!({
+            "$socket": socket.0,
             "remoteIp": remote.ip(),
             "remotePort": remote.port(),
             "protocol": if socket.is_tcp() { Protocol::Tcp } else { Protocol::Udp },

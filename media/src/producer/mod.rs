@@ -18,6 +18,7 @@ use crate::{
     command::{ProducerKey, TransportKey},
     ingress::{KeyFrameRequests, SlotRef},
     observer::Meter,
+    trace::TraceTypes,
 };
 
 /// Packets that may wait for the fan-out of a flush; more are fanned out at once. A batch of
@@ -77,6 +78,8 @@ pub struct Producer {
     pub meter: Option<Box<Meter>>,
     /// It is among those the plane tells of.
     pub heard: bool,
+    /// What is told of its packets.
+    pub trace: TraceTypes,
 }
 
 impl Producer {
@@ -110,6 +113,7 @@ impl Producer {
             usability: 0,
             meter: metered.then(Box::default),
             heard: false,
+            trace: TraceTypes::default(),
         }
     }
 

@@ -5,9 +5,9 @@ use std::time::Duration;
 use axum::http::Method;
 use clap::Subcommand;
 use starling_proto::{
-    NodeId,
+    NodeId, RoomId,
     registry::NodeState,
-    rest::{DrainNode, NodeInfo},
+    rest::{DrainNode, NodeInfo, WorkersInfo},
 };
 
 use super::{
@@ -39,6 +39,18 @@ enum Verb {
     Get {
         /// The node.
         node: NodeId,
+    },
+    /// A node's process and workers, as JSON.
+    Workers {
+        /// The node.
+        node: NodeId,
+    },
+    /// What a node's router of a room forwards to whom, as JSON.
+    Router {
+        /// The node.
+        node: NodeId,
+        /// The room.
+        room: RoomId,
     },
     /// Takes no new peers and sends the present ones to other nodes.
     Drain {
@@ -73,6 +85,15 @@ pub(super) async fn run(Nodes { verb, remote }: Nodes) -> Result<(), Failure> {
         Verb::Get { node } => {
             let info: NodeInfo = remote.fetch(&format!("/v1/nodes/{node}")).await?;
             show_one(&remote, info)
+        }
+        Verb::Workers { node } => {
+            let workers: WorkersInfo = remote.fetch(&format!("/v1/nodes/{node}/workers")).await?;
+            output::json(&workers)
+        }
+        Verb::Router { node, room } => {
+            let path = format!("/v1/nodes/{node}/routers/{room}");
+            let router: serde_json::Value = remote.fetch(&path).await?;
+            output::json(&router)
         }
         Verb::Drain { node, wait, deadline } => {
             let deadline_ms = deadline.map(|d| u64::try_from(d.as_millis()).unwrap_or(u64::MAX));

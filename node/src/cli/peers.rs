@@ -1,8 +1,11 @@
 //! `starling peers`.
 
 use axum::http::Method;
-use clap::Subcommand;
-use starling_proto::{PeerId, RoomId, rest::PeerInfo};
+use clap::{Subcommand, ValueEnum};
+use starling_proto::{
+    PeerId, RoomId,
+    rest::{PeerInfo, PeerObjects, TransportKind},
+};
 
 use super::{
     output::{self, Failure, Format, note},
@@ -26,6 +29,27 @@ enum Verb {
         /// The room.
         room: RoomId,
     },
+    /// Ids of a peer's transports, producers and consumers.
+    Get {
+        /// The room.
+        room: RoomId,
+        /// The peer.
+        peer: PeerId,
+    },
+    /// What the node holds of one of them, or with `--stats` counts, as JSON.
+    Inspect {
+        /// The room.
+        room: RoomId,
+        /// The peer.
+        peer: PeerId,
+        /// What it is.
+        kind: Kind,
+        /// Its id, as `get` shows it.
+        id: String,
+        /// Counts instead.
+        #[arg(long)]
+        stats: bool,
+    },
     /// Sends a peer away.
     #[command(visible_alias = "rm")]
     Remove {
@@ -34,6 +58,24 @@ enum Verb {
         /// The peer.
         peer: PeerId,
     },
+}
+
+/// What of a peer is looked at.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum Kind {
+    Transport,
+    Producer,
+    Consumer,
+}
+
+impl Kind {
+    const fn path(self) -> &'static str {
+        match self {
+            Self::Transport => "transports",
+            Self::Producer => "producers",
+            Self::Consumer => "consumers",
+        }
+    }
 }
 
 /// Does it.
@@ -50,6 +92,20 @@ pub(super) async fn run(Peers { verb, remote }: Peers) -> Result<(), Failure> {
             let rows: Vec<_> = peers.iter().map(row).collect();
             output::table(&["peer", "name", "node", "state", "sends"], &rows)
         }
+        Verb::Get { room, peer } => {
+            let path = format!("/v1/rooms/{room}/peers/{peer}");
+            let objects: PeerObjects = remote.fetch(&path).await?;
+            if remote.output == Format::Json {
+                return output::json(&objects);
+            }
+            output::table(&["what", "id", "on transport", "of"], &rows(&objects))
+        }
+        Verb::Inspect { room, peer, kind, id, stats } => {
+            let tail = if stats { "/stats" } else { "" };
+            let path = format!("/v1/rooms/{room}/peers/{peer}/{}/{id}{tail}", kind.path());
+            let seen: serde_json::Value = remote.fetch(&path).await?;
+            output::json(&seen)
+        }
         Verb::Remove { room, peer } => {
             let path = format!("/v1/rooms/{room}/peers/{peer}");
             let () = remote.ask(Method::DELETE, &path, None::<&()>).await?;
@@ -57,6 +113,25 @@ pub(super) async fn run(Peers { verb, remote }: Peers) -> Result<(), Failure> {
             Ok(())
         }
     }
+}
+
+fn rows(objects: &PeerObjects) -> Vec<Vec<String>> {
+    let transports = objects.transports.iter().map(|transport| {
+        let kind = match transport.kind {
+            TransportKind::Webrtc => "webrtc transport",
+            TransportKind::Plain => "plain transport",
+        };
+        vec![kind.to_owned(), transport.id.to_string(), "-".to_owned(), "-".to_owned()]
+    });
+    let producers = objects.producers.iter().map(|producer| {
+        let (id, on) = (producer.id.to_string(), producer.transport_id.to_string());
+        vec!["producer".to_owned(), id, on, producer.source.clone()]
+    });
+    let consumers = objects.consumers.iter().map(|consumer| {
+        let (id, on) = (consumer.id.to_string(), consumer.transport_id.to_string());
+        vec!["consumer".to_owned(), id, on, consumer.producer_id.to_string()]
+    });
+    transports.chain(producers).chain(consumers).collect()
 }
 
 fn row(peer: &PeerInfo) -> Vec<String> {

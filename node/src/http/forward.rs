@@ -41,6 +41,12 @@ pub(crate) async fn layer(State(app): State<App>, request: Request, next: Next) 
     }
     match elsewhere(&app, &room, peer.as_ref()).await {
         None => next.run(request).await,
+        // What has no end cannot be handed on.
+        Some(node) if request.uri().path().ends_with("/trace") => {
+            let message = format!("the peer is on node {}", node.id);
+            let hint = format!("ask that node: {}", node.api_url);
+            Problem::new(Code::WrongNode, message).hint(hint).into_response()
+        }
         Some(node) => pass_on(&app, &node, request).await.unwrap_or_else(Problem::into_response),
     }
 }

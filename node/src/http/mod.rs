@@ -19,7 +19,7 @@ use axum::{
     http::{HeaderValue, Method, header, request::Parts},
     middleware::{self, Next},
     response::{IntoResponse, Response},
-    routing::{MethodRouter, delete, get, post, put},
+    routing::{MethodRouter, get, post, put},
 };
 use starling_proto::Code;
 use tower_http::cors::{AllowOrigin, CorsLayer};
@@ -48,6 +48,8 @@ fn admin_routes() -> Vec<Route> {
         ("/v1/nodes/{id}", &["get"], get(nodes::one)),
         ("/v1/nodes/{id}/drain", &["post"], post(nodes::drain)),
         ("/v1/nodes/{id}/undrain", &["post"], post(nodes::undrain)),
+        ("/v1/nodes/{id}/workers", &["get"], get(nodes::workers)),
+        ("/v1/nodes/{id}/routers/{room}", &["get"], get(nodes::router)),
         ("/v1/rooms", &["get", "post"], get(rooms::list).post(rooms::create)),
         ("/v1/rooms/{room}", &["get", "delete"], get(rooms::one).delete(rooms::delete)),
         ("/v1/rooms/{room}/policy", &["put"], put(rooms::set_policy)),
@@ -57,17 +59,21 @@ fn admin_routes() -> Vec<Route> {
 
 /// What is handed on to the node that has the peer.
 fn peer_routes() -> Vec<Route> {
-    use api::{peers, transports};
+    use api::{inspect, peers, transports};
     let produce = post(transports::produce).layer(DefaultBodyLimit::max(MAX_BODY_PRODUCE));
     let consume = post(transports::consume).layer(DefaultBodyLimit::max(MAX_BODY_PRODUCE));
     vec![
         ("/v1/rooms/{room}/peers", &["get", "post"], get(peers::list).post(peers::create)),
-        ("/v1/rooms/{room}/peers/{peer}", &["delete"], delete(peers::remove)),
+        (
+            "/v1/rooms/{room}/peers/{peer}",
+            &["get", "delete"],
+            get(inspect::objects).delete(peers::remove),
+        ),
         ("/v1/rooms/{room}/peers/{peer}/transports", &["post"], post(transports::create)),
         (
             "/v1/rooms/{room}/peers/{peer}/transports/{transport}",
-            &["delete"],
-            delete(transports::remove),
+            &["get", "delete"],
+            get(inspect::transport).delete(transports::remove),
         ),
         (
             "/v1/rooms/{room}/peers/{peer}/transports/{transport}/connect",
@@ -80,6 +86,40 @@ fn peer_routes() -> Vec<Route> {
             "/v1/rooms/{room}/peers/{peer}/consumers/{consumer}/resume",
             &["post"],
             post(transports::resume),
+        ),
+    ]
+}
+
+/// What is looked at, on the node that has the peer.
+fn object_routes() -> Vec<Route> {
+    use api::inspect;
+    vec![
+        (
+            "/v1/rooms/{room}/peers/{peer}/transports/{transport}/stats",
+            &["get"],
+            get(inspect::transport_stats),
+        ),
+        ("/v1/rooms/{room}/peers/{peer}/producers/{producer}", &["get"], get(inspect::producer)),
+        (
+            "/v1/rooms/{room}/peers/{peer}/producers/{producer}/stats",
+            &["get"],
+            get(inspect::producer_stats),
+        ),
+        (
+            "/v1/rooms/{room}/peers/{peer}/producers/{producer}/trace",
+            &["get"],
+            get(inspect::trace_producer),
+        ),
+        ("/v1/rooms/{room}/peers/{peer}/consumers/{consumer}", &["get"], get(inspect::consumer)),
+        (
+            "/v1/rooms/{room}/peers/{peer}/consumers/{consumer}/stats",
+            &["get"],
+            get(inspect::consumer_stats),
+        ),
+        (
+            "/v1/rooms/{room}/peers/{peer}/consumers/{consumer}/trace",
+            &["get"],
+            get(inspect::trace_consumer),
         ),
     ]
 }
@@ -109,7 +149,8 @@ pub fn router(app: &App, side: Side) -> Router {
         routes.into_iter().fold(router, |router, (path, _, methods)| router.route(path, methods))
     };
     let handed_on = middleware::from_fn_with_state(app.clone(), forward::layer);
-    let mut router = add(Router::new(), peer_routes()).route_layer(handed_on);
+    let of_peers = add(add(Router::new(), peer_routes()), object_routes());
+    let mut router = of_peers.route_layer(handed_on);
     router = add(router, admin_routes());
     router = add(router, open_routes());
     if app.dev.is_some() {

@@ -23,6 +23,7 @@ fn described() -> Vec<(String, String)> {
 fn every_route_is_described_and_every_description_is_a_route() {
     let mut routes: Vec<Route> = admin_routes();
     routes.extend(peer_routes());
+    routes.extend(object_routes());
     routes.extend(open_routes());
     routes.extend(dev_routes());
     let mut served: Vec<(String, String)> = Vec::new();

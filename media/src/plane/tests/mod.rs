@@ -6,6 +6,7 @@ mod bottleneck;
 mod camera;
 mod forwarding;
 mod idle;
+mod inspect;
 mod pipes;
 mod plain;
 mod repair;

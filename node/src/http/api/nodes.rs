@@ -9,8 +9,8 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use starling_proto::{
-    Code, NodeId,
-    rest::{DrainNode, NodeInfo, Problem as ProblemBody},
+    Code, NodeId, RoomId,
+    rest::{DrainNode, NodeInfo, Problem as ProblemBody, WorkersInfo},
 };
 
 use crate::http::{
@@ -107,6 +107,52 @@ pub(crate) async fn undrain(
     Ok(Json(find(&app, &id).await?).into_response())
 }
 
+/// The node's process and its workers: resources, threads, rooms (mediasoup's worker dump).
+#[utoipa::path(
+    get, path = "/v1/nodes/{id}/workers", tag = "nodes", security(("admin" = [])),
+    params(("id" = NodeId, Path, description = "The node.")),
+    responses((status = 200, body = WorkersInfo), (status = "4XX", body = ProblemBody))
+)]
+pub(crate) async fn workers(
+    operator: Operator,
+    State(app): State<App>,
+    Path(id): Path<NodeId>,
+) -> Result<Response, Problem> {
+    if id != *app.node.id() {
+        return look_at(&app, operator, &id, format!("/v1/nodes/{id}/workers")).await;
+    }
+    Ok(Json(app.node.workers().await?).into_response())
+}
+
+/// What the node's router of a room forwards to whom, in the fields of mediasoup's router dump.
+#[utoipa::path(
+    get, path = "/v1/nodes/{id}/routers/{room}", tag = "nodes", security(("admin" = [])),
+    params(
+        ("id" = NodeId, Path, description = "The node."),
+        ("room" = RoomId, Path, description = "The room.")
+    ),
+    responses((status = 200, body = serde_json::Value), (status = "4XX", body = ProblemBody))
+)]
+pub(crate) async fn router(
+    operator: Operator,
+    State(app): State<App>,
+    Path((id, room)): Path<(NodeId, RoomId)>,
+) -> Result<Response, Problem> {
+    if id != *app.node.id() {
+        return look_at(&app, operator, &id, format!("/v1/nodes/{id}/routers/{room}")).await;
+    }
+    Ok(Json(app.node.router_dump(&room).await?).into_response())
+}
+
+async fn look_at(
+    app: &App,
+    operator: Operator,
+    id: &NodeId,
+    path: String,
+) -> Result<Response, Problem> {
+    hand_on_as(app, operator, id, (Method::GET, path), Vec::new(), forward::WITHIN).await
+}
+
 async fn hand_on(
     app: &App,
     operator: Operator,
@@ -115,12 +161,23 @@ async fn hand_on(
     body: Vec<u8>,
     within: Duration,
 ) -> Result<Response, Problem> {
+    hand_on_as(app, operator, id, (Method::POST, path), body, within).await
+}
+
+async fn hand_on_as(
+    app: &App,
+    operator: Operator,
+    id: &NodeId,
+    (method, path): (Method, String),
+    body: Vec<u8>,
+    within: Duration,
+) -> Result<Response, Problem> {
     let node = find(app, id).await?;
     if operator.forwarded {
         return Err(Problem::new(Code::WrongNode, format!("this node is not {id}"))
             .hint("the node's api_url leads to another node: correct it"));
     }
-    forward::hand_on(app, &node, Method::POST, &path, body.into(), within).await
+    forward::hand_on(app, &node, method, &path, body.into(), within).await
 }
 
 async fn find(app: &App, id: &NodeId) -> Result<NodeInfo, Problem> {

@@ -1,0 +1,100 @@
+//! What operators see of a peer: its objects by id, and of each what the plane counts and holds.
+
+use serde_json::{Value, json};
+use starling_proto::{
+    Code, Refusal,
+    rest::{ConsumerObject, PeerObjects, ProducerObject, TransportKind, TransportObject},
+};
+
+use super::{PeerState, transports::Transport};
+use crate::{
+    node::Reply,
+    router::{Look, RouterMsg, StatsWish},
+};
+
+impl PeerState {
+    pub(super) fn objects(&self) -> PeerObjects {
+        let transports = self.transports.iter().map(|(id, transport)| TransportObject {
+            id: id.clone(),
+            kind: match transport {
+                Transport::WebRtc { .. } => TransportKind::Webrtc,
+                Transport::Plain(_) => TransportKind::Plain,
+            },
+        });
+        let producers = self.producers.iter().map(|(id, own)| ProducerObject {
+            id: id.clone(),
+            transport_id: own.transport.clone(),
+            kind: own.entry.kind,
+            source: own.entry.source.clone(),
+        });
+        let consumers = self.consumers.iter().map(|(id, consumer)| ConsumerObject {
+            id: id.clone(),
+            transport_id: consumer.transport.clone(),
+            producer_id: consumer.producer.clone(),
+        });
+        PeerObjects {
+            transports: transports.collect(),
+            producers: producers.collect(),
+            consumers: consumers.collect(),
+        }
+    }
+
+    /// Asks the router; what only the peer knows is added to a dump.
+    pub(super) fn inspect(&self, of: StatsWish, dump: bool, reply: Reply<Value>) {
+        if let Err(refusal) = self.check_own(&of) {
+            let _ = reply.send(Err(refusal));
+            return;
+        }
+        if !dump {
+            self.for_router(RouterMsg::Look(Look::Stats { of, reply }));
+            return;
+        }
+        let known = self.known_of(&of);
+        let (inner, answer): (Reply<Value>, _) = tokio::sync::oneshot::channel();
+        self.for_router(RouterMsg::Look(Look::Dump { of, reply: inner }));
+        tokio::spawn(async move {
+            let Ok(mut answer) = answer.await else { return };
+            if let (Ok(Value::Object(fields)), Value::Object(known)) = (&mut answer, known) {
+                fields.extend(known);
+            }
+            let _ = reply.send(answer);
+        });
+    }
+
+    /// Refuses what is not this peer's.
+    pub(super) fn check_own(&self, of: &StatsWish) -> Result<(), Refusal> {
+        let (code, own) = match of {
+            StatsWish::Transport(id) => (Code::TransportNotFound, self.transports.contains_key(id)),
+            StatsWish::Producer(id) => (Code::ProducerNotFound, self.producers.contains_key(id)),
+            StatsWish::Consumer(id) => (Code::ConsumerNotFound, self.consumers.contains_key(id)),
+        };
+        let missing = || {
+            Refusal::new(code, "this peer has no such object").hint("GET …/peers/{peer} lists them")
+        };
+        if own { Ok(()) } else { Err(missing()) }
+    }
+
+    fn known_of(&self, of: &StatsWish) -> Value {
+        match of {
+            StatsWish::Transport(id) => match self.transports.get(id) {
+                Some(Transport::WebRtc { producing, connected }) => json!({
+                    "appData": { "direction": if *producing { "producer" } else { "consumer" } },
+                    "connected": connected,
+                }),
+                Some(Transport::Plain(_)) | None => json!({}),
+            },
+            StatsWish::Producer(id) => self.producers.get(id).map_or(Value::Null, |own| {
+                json!({
+                    "type": own.entry.rtp_type,
+                    "transportId": own.transport,
+                    "appData": own.entry.app_data.0,
+                    "consumableRtpParameters": own.entry.consumable.0,
+                })
+            }),
+            StatsWish::Consumer(id) => self
+                .consumers
+                .get(id)
+                .map_or(Value::Null, |consumer| json!({ "transportId": consumer.transport })),
+        }
+    }
+}
