@@ -40,6 +40,7 @@ impl Plane {
         let mut count = 0;
         for position in 0..self.transports[place].producers.len() {
             let index = self.transports[place].producers[position] as usize;
+            let worst = self.worst_loss(now, index);
             for encoding in 0..self.producers[index].streams.len() {
                 let Some(stream) = self.producers[index].streams[encoding].as_deref_mut() else {
                     continue;
@@ -47,8 +48,9 @@ impl Plane {
                 if !stream.is_reported(now) {
                     continue;
                 }
-                let Some(block) = stream.stats.report_block(now) else { continue };
+                let Some(mut block) = stream.stats.report_block(now) else { continue };
                 stream.counts.fraction_lost = block.fraction_lost;
+                block.fraction_lost = block.fraction_lost.max(worst);
                 blocks[count] = block;
                 count += 1;
                 if count == MAX_BLOCKS {
@@ -60,6 +62,20 @@ impl Plane {
         if count > 0 {
             self.send_reception(now, place, sender, &blocks[..count]);
         }
+    }
+
+    /// What the receiver that loses most loses of a sender with in-band FEC: the sender adds as
+    /// much redundancy as it is told is lost, and is to add it for that one too (RC7). Over a pipe
+    /// the far plane's receivers count.
+    fn worst_loss(&self, now: Instant, index: usize) -> u8 {
+        let producer = &self.producers[index];
+        if !producer.setup.in_band_fec {
+            return 0;
+        }
+        let consumers = producer.consumers.iter().map(|place| &self.consumers[*place as usize]);
+        let outputs = consumers.filter(|consumer| consumer.active).flat_map(|c| &c.outputs);
+        let live = outputs.filter(|output| output.stats.is_live(now));
+        live.map(|output| output.stats.fraction_lost).max().unwrap_or(0)
     }
 
     fn send_reception(&mut self, now: Instant, place: usize, sender: u32, blocks: &[ReportBlock]) {

@@ -146,6 +146,11 @@ fn is_rtx(codec: &RtpCodecParameters) -> bool {
     codec.mime_type.to_ascii_lowercase().ends_with("/rtx")
 }
 
+fn has_in_band_fec(codec: &RtpCodecParameters) -> bool {
+    let flag = codec.parameters.get("useinbandfec");
+    flag.is_some_and(|flag| flag.as_u64() == Some(1) || flag.as_str() == Some("1"))
+}
+
 /// What a producer is.
 #[derive(Clone, Debug)]
 pub struct ProducerSetup {
@@ -163,6 +168,8 @@ pub struct ProducerSetup {
     pub rtx_payload_type: Option<u8>,
     /// Of its media codec.
     pub feedback: Feedback,
+    /// Its sender adds redundancy by the loss it is told of (`useinbandfec` of Opus, RFC 7587).
+    pub in_band_fec: bool,
     /// MID, if it has one.
     pub mid: Option<String>,
     /// Where its sender writes what.
@@ -202,6 +209,7 @@ impl ProducerSetup {
             payload_type: codec.media.payload_type,
             rtx_payload_type: codec.rtx_payload_type,
             feedback: Feedback::new(codec.media),
+            in_band_fec: has_in_band_fec(codec.media),
             mid: rtp.mid.clone(),
             ids: ReceivedIds::new(rtp),
             extensions: rtp

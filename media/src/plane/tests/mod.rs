@@ -11,6 +11,7 @@ mod pipes;
 mod plain;
 mod repair;
 mod replace;
+mod reports;
 mod simulcast;
 mod soak;
 mod voices;
