@@ -21,6 +21,9 @@ pub(crate) const CONSUMERS_PER_PEER: usize = 600;
 /// what a core sends.
 pub(crate) const PEERS_PER_CORE: usize = 1_000;
 
+/// Peers that one pins: more than a screen shows.
+pub(crate) const PINS: usize = 64;
+
 /// Bytes of a peer's display name.
 pub(crate) const DISPLAY_NAME: usize = 256;
 

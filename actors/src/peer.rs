@@ -7,6 +7,7 @@ mod client;
 mod consumers;
 mod inspect;
 mod plain;
+mod shown;
 mod transports;
 
 use std::{collections::BTreeMap, sync::Arc};
@@ -29,7 +30,7 @@ use tokio::sync::{OwnedSemaphorePermit, mpsc};
 use crate::{
     limits::JOIN_WITHIN,
     node::{Reply, Shared},
-    room::{Consume, RoomMsg},
+    room::{Consume, RoomMsg, Shown},
     router::{Look, RouterMsg, StatsWish},
     session::{FromClient, Grants, ToClient},
     worker::WorkerHandle,
@@ -59,6 +60,8 @@ pub(crate) enum PeerMsg {
     Paused { producer: ProducerId, paused: bool },
     /// For the client.
     Tell(ServerNotification),
+    /// Whose video it gets.
+    Show(Shown),
     /// A transport ended by itself.
     TransportFailed { id: TransportId, reason: String },
     /// A transport lost its client's consent.
@@ -141,6 +144,8 @@ pub(crate) struct PeerState {
     consumers: BTreeMap<ConsumerId, Consumer>,
     /// Producers of others, consumed or not yet.
     available: BTreeMap<ProducerId, Available>,
+    /// Whose video it gets.
+    shown: Shown,
     next_mid: u64,
     /// Of all its producers, once it has produced.
     cname: Option<String>,
@@ -171,6 +176,7 @@ impl Actor for PeerActor {
             producers: BTreeMap::new(),
             consumers: BTreeMap::new(),
             available: BTreeMap::new(),
+            shown: None,
             next_mid: 0,
             cname: None,
             args,
@@ -221,6 +227,7 @@ impl PeerState {
             PeerMsg::Gone(producer) => self.on_gone(&producer),
             PeerMsg::Paused { producer, paused } => self.on_paused(&producer, paused),
             PeerMsg::Tell(notification) => self.notify(notification),
+            PeerMsg::Show(shown) => self.show(shown),
             PeerMsg::TransportFailed { id, reason } => self.on_transport_failed(&id, &reason),
             PeerMsg::Disconnected(id) => {
                 tracing::debug!(peer = %self.args.id, transport = %id, "consent ended");

@@ -12,6 +12,7 @@ mod local;
 mod pipes;
 mod remote;
 mod routers;
+mod shown;
 mod uses;
 
 use std::{
@@ -50,6 +51,7 @@ use entries::Entries;
 use local::Here;
 use pipes::Pull;
 use routers::Routers;
+pub(crate) use shown::{Shown, ShownWish};
 use uses::Uses;
 
 /// What a room is told.
@@ -64,6 +66,8 @@ pub(crate) enum RoomMsg {
     PeerEnded { peer: PeerId, incarnation: u64 },
     /// A peer has another name.
     Rename { peer: PeerId, display_name: String },
+    /// Whose video a peer wishes.
+    WishShown { peer: PeerId, wish: ShownWish },
     /// A peer produces.
     Produce {
         peer: PeerId,
@@ -319,6 +323,7 @@ impl RoomState {
                 let local = self.replica.local_rename(Instant::now(), &peer, display_name);
                 self.carry_out(local);
             }
+            RoomMsg::WishShown { peer, wish } => self.wish_shown(&peer, wish),
             RoomMsg::Produce { peer, incarnation, transport, entry, params } => {
                 self.produce(&peer, incarnation, transport, *entry, params);
             }
@@ -353,31 +358,16 @@ impl RoomState {
             RoomMsg::Heard(heard) => self.heard(heard),
             RoomMsg::RemoteVoices { node, voices } => self.remote_voices(&node, voices),
             RoomMsg::Tick => self.tick(),
-            RoomMsg::Summary(reply) => {
-                let peers = u32::try_from(self.replica.len()).unwrap_or(u32::MAX);
-                let _ = reply.send(Ok((peers, self.active_speaker())));
-            }
-            RoomMsg::Peers(reply) => {
-                let _ = reply.send(Ok(self.peer_infos()));
-            }
-            RoomMsg::RouterDump(reply) => self.router_dump(reply),
-            RoomMsg::PeerRef { peer, reply } => {
-                let found = self.here(&peer).map(|here| here.actor.clone());
-                let _ = reply.send(found);
-            }
-            RoomMsg::RemovePeer { peer, reply } => {
-                let _ = reply.send(self.remove_peer(&peer));
-            }
-            RoomMsg::PlainConsume { peer, transport, consumer, reply } => {
-                self.plain_consume(&peer, transport, consumer, reply);
-            }
             #[cfg(test)]
             RoomMsg::RouterRef(reply) => {
                 let _ = reply.send(Ok(self.routers.first().expect("somebody was here")));
             }
             RoomMsg::Drain(draining) => self.drain(draining),
-            RoomMsg::Record(record) => self.args.record = record,
-            _ => {}
+            RoomMsg::Record(record) => {
+                self.args.record = record;
+                self.show_all();
+            }
+            other => self.handle_admin(other),
         }
     }
 

@@ -92,6 +92,9 @@ pub struct RoomPolicy {
     pub regions: Vec<String>,
     /// Most peers; 0 means no limit.
     pub max_peers: u32,
+    /// Last-N: a peer gets the video of so many last speakers and of those it pins; 0 means
+    /// everybody's.
+    pub last_n: u32,
 }
 
 /// `rooms/<name>/on/<node>`, under the node's lease: the node has peers of the room.

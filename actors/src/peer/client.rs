@@ -11,9 +11,9 @@ use super::{
     transports::{Transport, check_free_json, no_transport},
 };
 use crate::{
-    limits::DISPLAY_NAME,
+    limits::{DISPLAY_NAME, PINS},
     node::Reply,
-    room::RoomMsg,
+    room::{RoomMsg, ShownWish},
     router::{Look, RouterMsg, StatsWish},
     session::{FromClient, ToClient},
 };
@@ -117,6 +117,11 @@ impl PeerState {
             }
             // Priorities share out an estimated bandwidth; without one there is nothing to share.
             ClientNotification::SetConsumerPriority(..) => {}
+            ClientNotification::SetLastN { last_n: count, pins } => {
+                let pins = pins.into_iter().take(PINS).collect();
+                let (peer, wish) = (self.args.id.clone(), ShownWish { count, pins });
+                self.to_room(RoomMsg::WishShown { peer, wish });
+            }
             ClientNotification::ChangeDisplayName(name) => {
                 if check_name(&name).is_ok() && self.joined {
                     self.display_name.clone_from(&name);

@@ -32,16 +32,25 @@ pub(super) struct Consumer {
     accepted: bool,
     /// The client's wish.
     paused: bool,
+    /// Last-N leaves it out.
+    pub(super) suspended: bool,
     /// What the room could not do yet: the producer's peer has moved and not produced again.
     refused: Option<Box<Consume>>,
 }
 
 /// A producer of another peer. The room's peers share what it says.
 pub(super) struct Available {
-    peer: PeerId,
-    entry: Arc<ProducerEntry>,
+    pub(super) peer: PeerId,
+    pub(super) entry: Arc<ProducerEntry>,
     /// Newer than the entry's.
     paused: bool,
+}
+
+impl Consumer {
+    /// Nothing is to be sent on it.
+    pub(super) const fn is_stopped(&self) -> bool {
+        !self.accepted || self.paused || self.suspended
+    }
 }
 
 impl PeerState {
@@ -92,6 +101,7 @@ impl PeerState {
                 producer: entry.id.clone(),
                 accepted: false,
                 paused: false,
+                suspended: false,
                 refused: None,
             },
         );
@@ -107,6 +117,7 @@ impl PeerState {
             producer_paused,
             consumer_score: json!({"score": 10, "producerScore": 10, "producerScores": [10]}),
         }))));
+        self.suspend_others();
     }
 
     pub(super) fn start_consumer(
@@ -143,7 +154,7 @@ impl PeerState {
             return;
         }
         refused.producer = consumer.producer.clone();
-        refused.params.paused = !consumer.accepted || consumer.paused;
+        refused.params.paused = consumer.is_stopped();
         self.to_room(RoomMsg::Consume(refused));
     }
 
@@ -153,13 +164,14 @@ impl PeerState {
             return self.end_consumer(id);
         }
         consumer.accepted = true;
-        let paused = consumer.paused;
+        let paused = consumer.is_stopped();
         self.for_router(RouterMsg::PauseConsumer { consumer: id.clone(), paused });
     }
 
     pub(super) fn pause_consumer(&mut self, id: &ConsumerId, paused: bool) {
         let Some(consumer) = self.consumers.get_mut(id) else { return };
         consumer.paused = paused;
+        let paused = consumer.is_stopped();
         if consumer.accepted {
             self.for_router(RouterMsg::PauseConsumer { consumer: id.clone(), paused });
         }
@@ -182,8 +194,17 @@ impl PeerState {
         producer: ProducerId,
         paused: bool,
     ) {
-        self.consumers
-            .insert(id, Consumer { transport, producer, accepted: true, paused, refused: None });
+        self.consumers.insert(
+            id,
+            Consumer {
+                transport,
+                producer,
+                accepted: true,
+                paused,
+                suspended: false,
+                refused: None,
+            },
+        );
     }
 
     pub(super) fn end_consumer(&mut self, id: &ConsumerId) {

@@ -94,7 +94,7 @@ impl PeerState {
             StatsWish::Consumer(id) => self
                 .consumers
                 .get(id)
-                .map_or(Value::Null, |consumer| json!({ "transportId": consumer.transport })),
+                .map_or(Value::Null, |consumer| json!({ "transportId": consumer.transport, "suspended": consumer.suspended })),
         }
     }
 }

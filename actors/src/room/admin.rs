@@ -7,7 +7,7 @@ use starling_proto::{
     roster::ProducerEntry,
 };
 
-use super::{RoomState, local::Here};
+use super::{RoomMsg, RoomState, local::Here};
 use crate::{
     node::{Reply, ask},
     peer::PeerMsg,
@@ -15,6 +15,30 @@ use crate::{
 };
 
 impl RoomState {
+    pub(super) fn handle_admin(&mut self, message: RoomMsg) {
+        match message {
+            RoomMsg::Summary(reply) => {
+                let peers = u32::try_from(self.replica.len()).unwrap_or(u32::MAX);
+                let _ = reply.send(Ok((peers, self.active_speaker())));
+            }
+            RoomMsg::Peers(reply) => {
+                let _ = reply.send(Ok(self.peer_infos()));
+            }
+            RoomMsg::RouterDump(reply) => self.router_dump(reply),
+            RoomMsg::PeerRef { peer, reply } => {
+                let found = self.here(&peer).map(|here| here.actor.clone());
+                let _ = reply.send(found);
+            }
+            RoomMsg::RemovePeer { peer, reply } => {
+                let _ = reply.send(self.remove_peer(&peer));
+            }
+            RoomMsg::PlainConsume { peer, transport, consumer, reply } => {
+                self.plain_consume(&peer, transport, consumer, reply);
+            }
+            _ => {}
+        }
+    }
+
     pub(super) fn here(&self, peer: &PeerId) -> Result<&Here, Refusal> {
         self.here.get(peer).ok_or_else(|| {
             let at = self.replica.peer(peer).map(|view| view.node.clone());

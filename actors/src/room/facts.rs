@@ -12,7 +12,13 @@ use crate::{peer::PeerMsg, router::RouterMsg};
 
 impl RoomState {
     pub(super) fn apply(&mut self, facts: Vec<Fact>) {
+        let came_or_went = facts
+            .iter()
+            .any(|fact| matches!(fact, Fact::PeerJoined { .. } | Fact::PeerLeft { .. }));
         facts.into_iter().for_each(|fact| self.apply_one(fact));
+        if came_or_went {
+            self.show_all();
+        }
     }
 
     fn apply_one(&mut self, fact: Fact) {

@@ -86,6 +86,7 @@ impl RoomState {
             self.args.shared.speakers.count_change();
             let peer_id = self.active_speaker();
             self.tell_all(&ServerNotification::ActiveSpeaker { peer_id });
+            self.show_all();
         }
     }
 

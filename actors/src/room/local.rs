@@ -15,7 +15,7 @@ use starling_proto::{
 };
 use tokio::sync::{Semaphore, mpsc};
 
-use super::{RoomState, routers::Counted};
+use super::{RoomState, Shown, ShownWish, routers::Counted};
 use crate::{
     fresh,
     limits::PEERS_PER_CORE,
@@ -38,6 +38,10 @@ pub(super) struct Here {
     resumes: Option<ActorRef<PeerMsg>>,
     /// Where its transports are.
     pub(super) core: usize,
+    /// Whose video it wishes.
+    pub(super) wish: ShownWish,
+    /// Whose video it gets.
+    pub(super) shown: Shown,
     _counted: Counted,
 }
 
@@ -45,6 +49,11 @@ impl Here {
     /// It is about to take the place of a session that the room shows.
     fn is_heir(&self) -> bool {
         self.resumed && !self.joined
+    }
+
+    /// It is not to get everybody's video, or was not until now.
+    pub(super) fn limits_video(&self) -> bool {
+        self.shown.is_some() || self.wish.count.is_some_and(|count| count > 0)
     }
 }
 
@@ -71,6 +80,8 @@ impl RoomState {
             outbox: Some(outbox),
             resumes: None,
             core,
+            wish: ShownWish::default(),
+            shown: None,
             _counted: Counted::new(&self.args.shared, of_core),
         };
         self.admit(request.peer, here);
@@ -100,6 +111,8 @@ impl RoomState {
             outbox: None,
             resumes: None,
             core,
+            wish: ShownWish::default(),
+            shown: None,
             _counted: Counted::new(&self.args.shared, of_core),
         };
         self.admit(peer.clone(), here);

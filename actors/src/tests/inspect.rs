@@ -34,9 +34,14 @@ async fn every_object_of_a_peer_is_listed_dumped_and_counted() {
     let dumped = dump(&node, transport.clone(), "cam").await;
     assert_eq!(dumped["producerIds"], json!([camera.producer]));
     assert_eq!(dumped["rtpListener"]["ssrcTable"][0]["value"], json!(camera.producer));
-    let dumped = dump(&node, Inspected::Producer(camera.producer.clone()), "cam").await;
+    let producer = Inspected::Producer(camera.producer.clone());
+    until("both layers have come", async || {
+        let dumped = dump(&node, producer.clone(), "cam").await;
+        dumped["rtpStreams"].as_array().unwrap().len() == 2
+    })
+    .await;
+    let dumped = dump(&node, producer, "cam").await;
     assert_eq!((&dumped["id"], &dumped["type"]), (&json!(camera.producer), &json!("simulcast")));
-    assert_eq!(dumped["rtpStreams"].as_array().unwrap().len(), 2);
     let dumped = dump(&node, Inspected::Consumer(viewer.consumer.clone()), "eye").await;
     assert_eq!(dumped["producerId"], json!(camera.producer));
     let stats = node.inspect(&room(), &peer("cam"), transport, false).await.unwrap();

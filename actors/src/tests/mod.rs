@@ -11,5 +11,6 @@ mod moves;
 mod races;
 mod registry;
 mod rtp;
+mod shown;
 mod speakers;
 mod world;

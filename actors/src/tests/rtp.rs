@@ -285,6 +285,7 @@ impl Viewer {
 
 /// A program's peer that sends sound, loud or not, with its level (RFC 6464) as extension 6.
 pub(super) struct Microphone {
+    transport: TransportId,
     loud: Arc<AtomicBool>,
     stop: Arc<AtomicBool>,
     task: JoinHandle<()>,
@@ -311,7 +312,18 @@ impl Microphone {
         made.expect("it produces");
         let (loud, stop) = (Arc::<AtomicBool>::default(), Arc::<AtomicBool>::default());
         let task = tokio::spawn(sound(socket, to, ssrc, loud.clone(), stop.clone()));
-        Self { loud, stop, task }
+        Self { transport, loud, stop, task }
+    }
+
+    /// Its peer has a camera too, which is off; its producer's id.
+    pub(super) async fn add_camera(&self, node: &Node, id: &str, ssrc: u32) -> ProducerId {
+        let producer = CreateProducer {
+            kind: MediaKind::Video,
+            rtp_parameters: serde_json::from_value(vp8(&[ssrc])).expect("good parameters"),
+            app_data: json!({ "source": "video" }),
+        };
+        let made = node.plain_produce(&room(), &peer(id), &self.transport, producer).await;
+        made.expect("it produces").producer_id
     }
 
     /// Somebody speaks into it, or does not.

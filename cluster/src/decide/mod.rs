@@ -2,6 +2,7 @@
 
 pub mod cores;
 pub mod floor;
+pub mod last_n;
 pub mod placement;
 mod policy;
 pub mod reservations;

@@ -273,6 +273,7 @@ pub(super) const ROOM: RoomRecord = RoomRecord {
         pinned_nodes: Vec::new(),
         regions: Vec::new(),
         max_peers: 0,
+        last_n: 0,
     },
     persistent: false,
 };

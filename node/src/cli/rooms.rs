@@ -84,6 +84,9 @@ struct Place {
     /// Most peers; 0 means no limit.
     #[arg(long)]
     max_peers: Option<u32>,
+    /// Send each peer the video of so many last speakers only; 0 means everybody's.
+    #[arg(long)]
+    last_n: Option<u32>,
 }
 
 impl Place {
@@ -96,6 +99,9 @@ impl Place {
         }
         if let Some(max_peers) = self.max_peers {
             policy.max_peers = max_peers;
+        }
+        if let Some(last_n) = self.last_n {
+            policy.last_n = last_n;
         }
     }
 }
@@ -191,9 +197,10 @@ fn show(remote: &Remote, rooms: Vec<RoomInfo>) -> Result<(), Failure> {
             names(&room.policy.pinned_nodes),
             or_dash(room.policy.regions.join(",")),
             room.policy.max_peers.to_string(),
+            or_dash(room.active_speaker.as_ref().map(ToString::to_string).unwrap_or_default()),
         ]
     };
-    let head = ["room", "nodes", "peers", "persistent", "pinned", "regions", "max peers"];
+    let head = ["room", "nodes", "peers", "persistent", "pinned", "regions", "max peers", "speaks"];
     output::table(&head, &rooms.iter().map(row).collect::<Vec<_>>())
 }
 

@@ -101,7 +101,7 @@ async fn a_room_is_made_changed_and_deleted() {
     assert_eq!(made.status, 201, "{made:?}");
     let again = ask(&app, "POST", "/v1/rooms", Some(json!({"id": "r"}))).await;
     assert_eq!(again.code(), "room_exists");
-    let policy = json!({"pinnedNodes": ["node-1"], "regions": ["eu"], "maxPeers": 3});
+    let policy = json!({"pinnedNodes": ["node-1"], "regions": ["eu"], "maxPeers": 3, "lastN": 0});
     let changed = ask(&app, "PUT", "/v1/rooms/r/policy", Some(policy.clone())).await;
     assert_eq!(changed.json()["policy"], policy);
     assert_eq!(ask(&app, "DELETE", "/v1/rooms/r", None).await.status, 204);

@@ -4,8 +4,8 @@ use serde::{Deserialize, de::DeserializeOwned};
 use serde_json::Value;
 
 use crate::{
-    Code, ConsumerId, MediaKind, ProducerId, Refusal, RtpCapabilities, RtpParameters, TransportId,
-    rtp::ConsumerLayers, transport::DtlsParameters,
+    Code, ConsumerId, MediaKind, PeerId, ProducerId, Refusal, RtpCapabilities, RtpParameters,
+    TransportId, rtp::ConsumerLayers, transport::DtlsParameters,
 };
 
 /// A request of a client.
@@ -116,6 +116,13 @@ pub enum ClientNotification {
     SetConsumerPriority(ConsumerId, u8),
     /// `changeDisplayName`.
     ChangeDisplayName(String),
+    /// `setLastN` (ours).
+    SetLastN {
+        /// So many last speakers; absent: as the room has it; 0: everybody.
+        last_n: Option<u32>,
+        /// These peers in any case.
+        pins: Vec<PeerId>,
+    },
 }
 
 #[derive(Deserialize)]
@@ -155,6 +162,15 @@ struct Priority {
 #[serde(rename_all = "camelCase")]
 struct Rename {
     display_name: String,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct ShownWish {
+    #[serde(default)]
+    last_n: Option<u32>,
+    #[serde(default)]
+    pins: Vec<PeerId>,
 }
 
 #[derive(Deserialize)]
@@ -259,6 +275,10 @@ impl ClientNotification {
             }
             "changeDisplayName" => {
                 Self::ChangeDisplayName(read::<Rename>(method, data)?.display_name)
+            }
+            "setLastN" => {
+                let ShownWish { last_n, pins } = read(method, data)?;
+                Self::SetLastN { last_n, pins }
             }
             _ => return Err(unknown(method)),
         })

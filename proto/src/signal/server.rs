@@ -93,6 +93,13 @@ pub enum ServerNotification {
         /// Which.
         consumer_id: ConsumerId,
     },
+    /// Ours: last-N left it out, or took it in again.
+    ConsumerSuspended {
+        /// Which.
+        consumer_id: ConsumerId,
+        /// Nothing is sent on it.
+        suspended: bool,
+    },
     /// Its streams are better or worse.
     ConsumerScore {
         /// Which.

@@ -210,6 +210,7 @@ fn records() -> Vec<Vec<u8>> {
         pinned_nodes: vec![node.id.clone()],
         regions: vec!["eu".into()],
         max_peers: 9,
+        last_n: 4,
     };
     let room = RoomRecord { incarnation: 3, policy, persistent: true };
     let presence = PresenceRecord { epoch: 5, incarnation: 3 };
