@@ -114,7 +114,7 @@ pub struct ConsumerParams {
     pub paused: bool,
     /// Highest layers wanted; all if absent.
     pub preferred: Option<ConsumerLayers>,
-    /// For `RtpType::Pipe`: bit n forwards encoding n.
+    /// For `RtpType::Pipe`: bit n forwards encoding n, or spatial layer n of an SVC stream.
     pub pipe_layers: u32,
 }
 
@@ -256,7 +256,7 @@ pub enum Command {
     SetPipeLayers {
         /// Which.
         consumer: ConsumerKey,
-        /// Bit n: encoding n.
+        /// Bit n: encoding n, or spatial layer n of an SVC stream.
         layers: u32,
     },
     /// Ask the producer for a key frame (throttled).

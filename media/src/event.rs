@@ -69,7 +69,7 @@ pub enum Event {
     LayersWanted {
         /// Whose.
         producer: ProducerKey,
-        /// Bit n: encoding n.
+        /// Bit n: encoding n, or spatial layer n of an SVC stream.
         layers: u32,
     },
     /// How a microphone of this plane sounds, each [`crate::observer::INTERVAL`] while it is heard.

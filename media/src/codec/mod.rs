@@ -1,12 +1,22 @@
-//! What a payload says about itself: key frame, temporal layer, silence. Facts out, no decision:
-//! who forwards what is the consumer's matter.
+//! What a packet says about itself (key frame, layers, silence), and what a receiver's choice of
+//! layers makes of it. Each codec alike: a descriptor in; key frame, layers, whether it may be left
+//! out and what must be rewritten, out. Who gets which layers is the consumer's matter.
 
+pub mod av1;
+pub mod dependency;
 pub mod h264;
+pub mod h265;
 pub mod opus;
+pub mod rewriter;
+pub mod temporal;
 pub mod vp8;
+pub mod vp9;
 
-pub use vp8::{Vp8Deltas, Vp8Descriptor, Vp8Rewriter};
+pub use rewriter::{Edit, Layers, Rewriter, rewrite};
+pub use vp8::{Vp8Descriptor, Vp8Rewriter};
+pub use vp9::{Vp9Descriptor, Vp9Rewriter};
 
+use dependency::FrameFacts;
 use starling_proto::MediaKind;
 
 /// Codecs we look into; all others are forwarded unseen.
@@ -16,8 +26,14 @@ pub enum Codec {
     Opus,
     /// `video/VP8`.
     Vp8,
+    /// `video/VP9`.
+    Vp9,
     /// `video/H264`.
     H264,
+    /// `video/H265`.
+    H265,
+    /// `video/AV1`.
+    Av1,
     /// Any other sound.
     OtherAudio,
     /// Any other pictures.
@@ -31,7 +47,10 @@ impl Codec {
             ("audio/opus", Self::Opus),
             ("audio/multiopus", Self::Opus),
             ("video/vp8", Self::Vp8),
+            ("video/vp9", Self::Vp9),
             ("video/h264", Self::H264),
+            ("video/h265", Self::H265),
+            ("video/av1", Self::Av1),
         ];
         let found = named.iter().find(|(name, _)| name.eq_ignore_ascii_case(mime_type));
         match (found, kind) {
@@ -42,16 +61,18 @@ impl Codec {
     }
 
     /// Whether key frames can be told from other packets: only then does a consumer wait for one
-    /// (CO11).
+    /// (CO11; AV1 beyond mediasoup, by its aggregation header).
     pub const fn can_be_key_frame(self) -> bool {
-        matches!(self, Self::Vp8 | Self::H264)
+        matches!(self, Self::Vp8 | Self::Vp9 | Self::H264 | Self::H265 | Self::Av1)
     }
 
     /// Audio or video.
     pub const fn kind(self) -> MediaKind {
         match self {
             Self::Opus | Self::OtherAudio => MediaKind::Audio,
-            Self::Vp8 | Self::H264 | Self::OtherVideo => MediaKind::Video,
+            Self::Vp8 | Self::Vp9 | Self::H264 | Self::H265 | Self::Av1 | Self::OtherVideo => {
+                MediaKind::Video
+            }
         }
     }
 }
@@ -65,35 +86,66 @@ pub struct PacketFacts {
     pub spatial_layer: u8,
     /// Temporal layer; 0 where there are none.
     pub temporal_layer: u8,
-    /// Depends on temporal layer 0 only: a receiver of lower layers may go up here.
-    pub layer_sync: bool,
     /// Opus saying that nobody speaks (CO10).
     pub dtx: bool,
-    /// VP8's own numbers, which must be rewritten where frames are left out.
-    pub vp8: Option<Vp8Descriptor>,
+    /// What layers are chosen by and numbers are rewritten from.
+    pub descriptor: Descriptor,
 }
 
-/// Looks at a payload without RTP padding. An unreadable one has no facts: it is forwarded as it
-/// is.
-pub fn describe(codec: Codec, payload: &[u8]) -> PacketFacts {
+/// What says which layer a packet is of, and what depends on it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Descriptor {
+    /// Nothing does.
+    #[default]
+    None,
+    /// In front of the VP8 data.
+    Vp8(Vp8Descriptor),
+    /// In front of the VP9 data.
+    Vp9(Vp9Descriptor),
+    /// In a header extension.
+    Frame(FrameFacts),
+}
+
+/// Looks at a payload without RTP padding, and at what its dependency descriptor said if it has
+/// one. An unreadable one has no facts: it is forwarded as it is.
+///
+/// Where payloads cannot be read because they are encrypted end to end, it alone tells key frames
+/// and layers. VP8 and VP9 have descriptors of their own, which stay in the clear.
+pub fn describe(codec: Codec, payload: &[u8], frame: Option<FrameFacts>) -> PacketFacts {
+    let mut facts = PacketFacts::default();
     match codec {
-        Codec::Opus => PacketFacts { dtx: opus::is_dtx(payload), ..PacketFacts::default() },
-        Codec::H264 => {
-            PacketFacts { key_frame: h264::is_key_frame(payload), ..PacketFacts::default() }
-        }
+        Codec::Opus => facts.dtx = opus::is_dtx(payload),
         Codec::Vp8 => {
-            Vp8Descriptor::parse(payload).map_or_else(PacketFacts::default, |vp8| PacketFacts {
-                key_frame: vp8.key_frame,
-                spatial_layer: 0,
-                temporal_layer: vp8.temporal_layer.unwrap_or(0),
-                layer_sync: vp8.layer_sync,
-                dtx: false,
-                vp8: Some(vp8),
-            })
+            if let Some(mut vp8) = Vp8Descriptor::parse(payload) {
+                // The frame header is data, which may be encrypted.
+                vp8.key_frame = frame.map_or(vp8.key_frame, |frame| frame.is_key_frame());
+                facts.key_frame = vp8.key_frame;
+                facts.temporal_layer = vp8.temporal_layer.unwrap_or(0);
+                facts.descriptor = Descriptor::Vp8(vp8);
+            }
         }
-        Codec::OtherAudio | Codec::OtherVideo => PacketFacts::default(),
+        Codec::Vp9 => {
+            if let Some(vp9) = Vp9Descriptor::parse(payload) {
+                facts.key_frame = vp9.is_key_frame();
+                (facts.spatial_layer, facts.temporal_layer) =
+                    (vp9.layers.spatial, vp9.layers.temporal);
+                facts.descriptor = Descriptor::Vp9(vp9);
+            }
+        }
+        Codec::H264 => facts.key_frame = h264::is_key_frame(payload),
+        Codec::H265 => facts.key_frame = h265::is_key_frame(payload),
+        Codec::Av1 => facts.key_frame = av1::is_key_frame(payload),
+        Codec::OtherAudio | Codec::OtherVideo => {}
     }
+    if let (Some(frame), Descriptor::None) = (frame, facts.descriptor) {
+        facts.key_frame |= frame.is_key_frame();
+        (facts.spatial_layer, facts.temporal_layer) = (frame.layers.spatial, frame.layers.temporal);
+        facts.descriptor = Descriptor::Frame(frame);
+    }
+    facts
 }
 
+#[cfg(test)]
+pub(crate) mod model;
 #[cfg(test)]
 mod tests;

@@ -1,6 +1,7 @@
 //! The VP8 payload descriptor (RFC 7741 §4.2), and keeping its picture id and TL0PICIDX continuous
 //! for a receiver through layer switches and temporal drops (LY11). Never touches the VP8 data.
 
+use super::{Edit, temporal::TemporalGate};
 use crate::rtp::PictureIdManager;
 
 /// What the descriptor of one packet says.
@@ -121,16 +122,6 @@ pub fn widen_picture_id(packet: &mut Vec<u8>, payload: usize) -> Option<Vp8Descr
     Vp8Descriptor::parse(&packet[payload..])
 }
 
-/// What is added to a packet's numbers for one receiver; kept, so that a retransmission gets the
-/// same.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Vp8Deltas {
-    /// Added to the picture id, modulo 2^15.
-    pub picture_id: u16,
-    /// Added to TL0PICIDX, modulo 2^8.
-    pub tl0_picture_index: u8,
-}
-
 /// One receiver's continuity.
 #[derive(Clone, Debug)]
 pub struct Vp8Rewriter {
@@ -140,21 +131,18 @@ pub struct Vp8Rewriter {
     /// Newest TL0PICIDX given out.
     tl0_output: u8,
     sync_wanted: bool,
-    temporal_layer: u8,
-    /// Bit n: frames of layer n were left out, so what depends on it cannot be decoded.
-    broken: u8,
+    temporal: TemporalGate,
 }
 
 impl Vp8Rewriter {
     /// The first picture will have `first_picture_id` and `first_tl0`.
-    pub const fn new(first_picture_id: u16, first_tl0: u8) -> Self {
+    pub fn new(first_picture_id: u16, first_tl0: u8) -> Self {
         Self {
             picture_ids: PictureIdManager::new(first_picture_id),
             tl0_delta: 0,
             tl0_output: first_tl0.wrapping_sub(1),
             sync_wanted: true,
-            temporal_layer: 0,
-            broken: 0,
+            temporal: TemporalGate::default(),
         }
     }
 
@@ -162,20 +150,17 @@ impl Vp8Rewriter {
     /// last one ended.
     pub const fn sync(&mut self) {
         self.sync_wanted = true;
-        self.temporal_layer = 0;
+        self.temporal.restart();
     }
 
     /// The highest temporal layer forwarded since the last switch.
     pub const fn temporal_layer(&self) -> u8 {
-        self.temporal_layer
+        self.temporal.highest()
     }
 
     /// Whether a packet goes to the receiver, who wants temporal layers up to `target`, and what is
     /// added to its numbers. `None`: leave it out, without a hole in the picture ids.
-    ///
-    /// Going down is immediate. Once frames of a layer were left out, it and those above it wait
-    /// for a frame with the Y bit, or for a key frame.
-    pub fn process(&mut self, descriptor: &Vp8Descriptor, target: u8) -> Option<Vp8Deltas> {
+    pub fn process(&mut self, descriptor: &Vp8Descriptor, target: u8) -> Option<Edit> {
         let picture_id = descriptor.rewritable_picture_id();
         if self.sync_wanted {
             self.sync_to(picture_id, descriptor.tl0_picture_index);
@@ -188,9 +173,9 @@ impl Vp8Rewriter {
             }
             return None;
         }
-        let mut deltas = Vp8Deltas { picture_id: 0, tl0_picture_index: self.tl0_delta };
+        let mut edit = Edit { extra: self.tl0_delta, ..Edit::default() };
         if let Some(id) = picture_id {
-            deltas.picture_id = self.picture_ids.map(id)?.wrapping_sub(id) & 0x7fff;
+            edit.number = self.picture_ids.map(id)?.wrapping_sub(id) & 0x7fff;
         }
         if let Some(index) = descriptor.tl0_picture_index {
             let output = index.wrapping_add(self.tl0_delta);
@@ -198,28 +183,16 @@ impl Vp8Rewriter {
                 self.tl0_output = output;
             }
         }
-        Some(deltas)
+        Some(edit)
     }
 
     fn takes(&mut self, descriptor: &Vp8Descriptor, target: u8) -> bool {
         let layer = descriptor.temporal_layer.unwrap_or(0);
-        self.temporal_layer = self.temporal_layer.min(target);
-        if descriptor.key_frame {
-            self.broken = 0;
-        }
-        let depends_on_broken = self.broken & ((2 << layer) - 1) != 0;
-        if layer > target || (depends_on_broken && !descriptor.layer_sync) {
-            self.broken |= 1 << layer;
-            return false;
-        }
-        self.broken &= !(1 << layer);
-        self.temporal_layer = self.temporal_layer.max(layer);
-        true
+        self.temporal.takes(layer, descriptor.layer_sync, descriptor.key_frame, target)
     }
 
     fn sync_to(&mut self, picture_id: Option<u16>, tl0: Option<u8>) {
         self.sync_wanted = false;
-        self.broken = 0;
         if let Some(id) = picture_id {
             self.picture_ids.sync(id.wrapping_sub(1));
         }
@@ -231,9 +204,9 @@ impl Vp8Rewriter {
 
     /// Writes the receiver's numbers into `payload`, which must be the one `descriptor` was read
     /// from, or a copy of it.
-    pub fn rewrite_at(payload: &mut [u8], descriptor: &Vp8Descriptor, deltas: Vp8Deltas) {
+    pub fn rewrite_at(payload: &mut [u8], descriptor: &Vp8Descriptor, edit: Edit) {
         if let Some(id) = descriptor.rewritable_picture_id() {
-            let id = id.wrapping_add(deltas.picture_id) | 0x8000;
+            let id = id.wrapping_add(edit.number) | 0x8000;
             if let Some(place) = payload.get_mut(PICTURE_ID_AT..PICTURE_ID_AT + 2) {
                 place.copy_from_slice(&id.to_be_bytes());
             }
@@ -241,7 +214,7 @@ impl Vp8Rewriter {
         if let Some(index) = descriptor.tl0_picture_index
             && let Some(place) = payload.get_mut(descriptor.tl0_at())
         {
-            *place = index.wrapping_add(deltas.tl0_picture_index);
+            *place = index.wrapping_add(edit.extra);
         }
     }
 }

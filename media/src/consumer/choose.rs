@@ -57,8 +57,8 @@ impl Grant {
         }
     }
 
-    /// The highest of `encodings`; `None` for nothing.
-    fn top(self, encodings: usize) -> Option<usize> {
+    /// The highest of `encodings` or spatial layers; `None` for nothing.
+    pub fn top(self, encodings: usize) -> Option<usize> {
         let highest = encodings.checked_sub(1)?;
         match self {
             Self::Everything => Some(highest),

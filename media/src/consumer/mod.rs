@@ -19,6 +19,7 @@ pub use switch::Switch;
 
 use crate::{
     bandwidth::Memory,
+    codec::Layers,
     command::{ConsumerKey, ProducerKey},
     rtp::ExtensionPlan,
     trace::TraceTypes,
@@ -58,6 +59,8 @@ pub struct Consumer {
     pub pipe_layers: u32,
     /// One, or one per encoding for a pipe.
     pub outputs: Vec<Output>,
+    /// For streams with spatial layers: the highest to forward.
+    pub spatial: u8,
     /// Layers told.
     pub layers: Option<ConsumerLayers>,
     /// Scores told.
@@ -100,6 +103,11 @@ impl Consumer {
         self.wish.is_none_or(|wish| usize::from(wish.spatial_layer) >= spatial)
     }
 
+    /// Which layers inside a stream it gets.
+    pub fn target(&self) -> Layers {
+        Layers { spatial: self.spatial, temporal: self.temporal_ceiling() }
+    }
+
     /// Which of its outputs takes packets of `encoding`.
     pub fn output_of(&self, encoding: u8) -> usize {
         if self.is_pipe() { usize::from(encoding) } else { 0 }
@@ -115,10 +123,12 @@ impl Consumer {
     /// The layers that flow now.
     pub fn current_layers(&self) -> Option<ConsumerLayers> {
         let output = self.outputs.first()?;
-        let spatial = output.switch.current()?;
+        let encoding = output.switch.current()? as u8;
+        let inside = output.layers();
+        let svc = self.setup.rtp_type == RtpType::Svc;
         Some(ConsumerLayers {
-            spatial_layer: spatial as u8,
-            temporal_layer: Some(output.temporal_layer().unwrap_or(0)),
+            spatial_layer: if svc { inside.spatial } else { encoding },
+            temporal_layer: Some(inside.temporal),
         })
     }
 }

@@ -6,7 +6,7 @@ use std::time::Instant;
 use starling_proto::MediaKind;
 
 use crate::{
-    codec::{Codec, Vp8Deltas, Vp8Rewriter},
+    codec::{Edit, Layers, Rewriter},
     ingress::{PacketRing, SlotRef, StoredPacket},
     producer::{RecvStream, StreamUid},
     rtp::{NtpTime, SeqManager},
@@ -41,8 +41,8 @@ pub struct Place {
     pub sequence: u16,
     /// Output timestamp.
     pub timestamp: u32,
-    /// For VP8.
-    pub deltas: Vp8Deltas,
+    /// What is changed in it.
+    pub edit: Edit,
     /// Of the payload, for grouping.
     pub payload_len: u16,
 }
@@ -79,7 +79,7 @@ pub struct Output {
     pub report_due: bool,
     sequence: Option<SeqManager>,
     first_sequence: Option<u16>,
-    vp8: Option<Vp8Rewriter>,
+    rewriter: Rewriter,
     sent: SentPackets,
     remembers: usize,
     gated: bool,
@@ -92,8 +92,8 @@ pub struct Output {
 pub struct FirstNumbers {
     /// Sequence number; the source's if absent, as on pipes.
     pub sequence: Option<u16>,
-    /// VP8 picture id and TL0PICIDX; the source's if absent.
-    pub vp8: Option<(u16, u8)>,
+    /// Picture id or frame number, and TL0PICIDX; the source's if absent.
+    pub picture: Option<(u16, u8)>,
     /// Of retransmissions.
     pub rtx_sequence: u16,
 }
@@ -106,7 +106,8 @@ impl Output {
             (true, MediaKind::Video) => sent::VIDEO,
             (true, MediaKind::Audio) => sent::AUDIO,
         };
-        let vp8 = first.vp8.filter(|_| consumer.codec == Codec::Vp8);
+        let rewriter =
+            first.picture.map_or(Rewriter::Plain, |first| Rewriter::new(consumer.codec, first));
         Self {
             setup,
             switch: Switch::default(),
@@ -117,7 +118,7 @@ impl Output {
             report_due: false,
             sequence: None,
             first_sequence: first.sequence,
-            vp8: vp8.map(|(picture, tl0)| Vp8Rewriter::new(picture, tl0)),
+            rewriter,
             sent: SentPackets::default(),
             remembers,
             gated: consumer.codec.can_be_key_frame(),
@@ -134,7 +135,7 @@ impl Output {
         slot: SlotRef,
         packet: &StoredPacket,
         streams: &[Option<Box<RecvStream>>],
-        temporal: u8,
+        target: Layers,
     ) -> Offer {
         let can_start = packet.facts.key_frame || !self.gated;
         match self.switch.judge(usize::from(source.encoding), can_start) {
@@ -143,9 +144,9 @@ impl Output {
                 if self.source != Some(source) {
                     return Offer::Nothing;
                 }
-                self.forward(now, slot, packet, temporal).map_or(Offer::Nothing, Offer::Send)
+                self.forward(now, slot, packet, target).map_or(Offer::Nothing, Offer::Send)
             }
-            Verdict::Start => self.start(now, source, slot, packet, streams, temporal),
+            Verdict::Start => self.start(now, source, slot, packet, streams, target),
         }
     }
 
@@ -156,7 +157,7 @@ impl Output {
         slot: SlotRef,
         packet: &StoredPacket,
         streams: &[Option<Box<RecvStream>>],
-        temporal: u8,
+        target: Layers,
     ) -> Offer {
         let aligned = self.align(source, packet.header.timestamp, streams);
         if self.timeline.start(now, packet.header.timestamp, aligned).is_err() {
@@ -170,16 +171,14 @@ impl Output {
         // pieces for one (CO12).
         let gap = u16::from(self.video && !fresh && !self.last_marker);
         sequence.sync(input.wrapping_sub(1 + gap));
-        if let Some(vp8) = &mut self.vp8 {
-            vp8.sync();
-        }
+        self.rewriter.sync();
         if self.remembers > 0 && fresh {
             self.sent = SentPackets::new(self.remembers);
         }
         self.source = Some(source);
         self.switch.started(usize::from(source.encoding));
         self.report_due = true;
-        self.forward(now, slot, packet, temporal).map_or(Offer::Nothing, Offer::Started)
+        self.forward(now, slot, packet, target).map_or(Offer::Nothing, Offer::Started)
     }
 
     /// The output timestamp that sender reports give `timestamp` of `source`.
@@ -206,7 +205,7 @@ impl Output {
         now: Instant,
         slot: SlotRef,
         packet: &StoredPacket,
-        temporal: u8,
+        target: Layers,
     ) -> Option<Place> {
         let input = packet.header.sequence;
         let payload_len = packet.payload().len();
@@ -215,34 +214,28 @@ impl Output {
             sequence.drop(input);
             return None;
         }
-        let mut deltas = Vp8Deltas::default();
-        if let (Some(vp8), Some(descriptor)) = (&mut self.vp8, &packet.facts.vp8) {
-            match vp8.process(descriptor, temporal) {
-                Some(found) => deltas = found,
-                None => {
-                    sequence.drop(input);
-                    return None;
-                }
-            }
-        }
+        let Some(edit) = self.rewriter.process(&packet.facts, packet.header.timestamp, target)
+        else {
+            sequence.drop(input);
+            return None;
+        };
         let output = sequence.map(input)?;
         let timestamp = self.timeline.map(packet.header.timestamp);
         self.timeline.sent(now, timestamp);
         if sequence.max_output() == output {
-            self.last_marker = packet.header.marker;
+            self.last_marker = packet.header.marker || edit.marker;
         }
         let source = self.source?;
         self.sent.insert(Sent {
             output,
             input,
             ts_offset: self.timeline.offset(),
-            picture: deltas.picture_id,
-            tl0: deltas.tl0_picture_index,
+            edit,
             stream: stream_tag(source),
             resent_ms: 0,
         });
         self.stats.on_sent(now, packet.bytes.len(), payload_len);
-        Some(Place { slot, sequence: output, timestamp, deltas, payload_len: payload_len as u16 })
+        Some(Place { slot, sequence: output, timestamp, edit, payload_len: payload_len as u16 })
     }
 
     /// Packets that overtook the first one of the stretch that just started, in order.
@@ -251,7 +244,7 @@ impl Output {
         now: Instant,
         ring: &PacketRing,
         first: SlotRef,
-        temporal: u8,
+        target: Layers,
         mut each: impl FnMut(Place),
     ) {
         let Some(start) = ring.slot(first).map(|packet| packet.header.sequence) else { return };
@@ -260,7 +253,7 @@ impl Output {
             // Those that came later than the first one are still to be offered.
             let behind = first.0.wrapping_sub(slot.0).cast_signed() > 0;
             let Some(packet) = ring.slot(slot).filter(|_| behind) else { continue };
-            if let Some(place) = self.forward(now, slot, packet, temporal) {
+            if let Some(place) = self.forward(now, slot, packet, target) {
                 each(place);
             }
         }
@@ -298,20 +291,24 @@ impl Output {
         })?;
         let slot = stream.ring.by_sequence(sent.input)?;
         let packet = stream.ring.slot(slot)?;
-        let deltas = Vp8Deltas { picture_id: sent.picture, tl0_picture_index: sent.tl0 };
         let place = Place {
             slot,
             sequence: sent.output,
             timestamp: packet.header.timestamp.wrapping_sub(sent.ts_offset),
-            deltas,
+            edit: sent.edit,
             payload_len: packet.payload().len() as u16,
         };
         Some((Source { encoding: encoding as u8, uid: stream.uid }, place))
     }
 
-    /// The temporal layer that flows.
-    pub fn temporal_layer(&self) -> Option<u8> {
-        self.vp8.as_ref().map(Vp8Rewriter::temporal_layer)
+    /// The layers inside the stream that flow.
+    pub const fn layers(&self) -> Layers {
+        self.rewriter.layers()
+    }
+
+    /// Whether `target` cannot be reached without a key frame of what flows.
+    pub fn needs_key(&self, target: Layers) -> bool {
+        self.switch.current().is_some() && self.rewriter.needs_key(target)
     }
 
     /// Where the reports of this stream stand: the sender's time if it told it.

@@ -3,6 +3,8 @@
 
 use std::time::Duration;
 
+use crate::codec::Edit;
+
 /// Packets remembered per video stream: two seconds at 500 packets per second, about 5 Mb/s, and
 /// 16 KiB, which leaves a consumer under its 24 KiB.
 pub const VIDEO: usize = 1024;
@@ -18,14 +20,13 @@ pub struct Sent {
     pub input: u16,
     /// Input minus output timestamp.
     pub ts_offset: u32,
-    /// What `codec` needs to rewrite the payload again.
-    pub picture: u16,
-    /// See `picture`.
-    pub tl0: u8,
+    /// What was changed in it.
+    pub edit: Edit,
     /// Encoding, and the low bits of its stream's uid; never 255.
     pub stream: u8,
-    /// Millisecond of the plane it was last sent again; 0 if it was not.
-    pub resent_ms: u32,
+    /// Millisecond of the plane it was last sent again, modulo 2^16: what is remembered for longer
+    /// than that minute is not asked for. 0 if it was not.
+    pub resent_ms: u16,
 }
 
 /// The memory of one output stream.
@@ -55,7 +56,7 @@ impl SentPackets {
     /// How `output` was sent, if it is remembered and was not sent again within `rtt`. Marks it
     /// sent again at `now_ms`.
     pub fn resend(&mut self, output: u16, now_ms: u32, rtt: Duration) -> Option<Sent> {
-        let now_ms = now_ms.max(1);
+        let now_ms = (now_ms as u16).max(1);
         let index = self.index(output)?;
         let sent = &mut self.entries[index];
         if sent.stream == NOTHING || sent.output != output {

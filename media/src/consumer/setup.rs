@@ -98,6 +98,9 @@ impl ConsumerSetup {
                 uri::ABS_SEND_TIME => plan.abs_send_time(*id),
                 uri::TWCC => plan.twcc(*id),
                 uri::RID | uri::REPAIRED_RID => {}
+                uri::DEPENDENCY_DESCRIPTOR if self.rtp_type != RtpType::Pipe => {
+                    plan.rewrite(producer.extension(name), *id);
+                }
                 other => plan.copy(producer.extension(other), *id),
             }
         }

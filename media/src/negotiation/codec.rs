@@ -50,7 +50,9 @@ pub(super) enum Fit {
 }
 
 /// mediasoup `matchCodecs`: MIME type, clock rate and channels; for multiopus its streams; and when
-/// strict, H.264 packetization mode and profile, and VP9 profile.
+/// strict, H.264 packetization mode and profile, and VP9 profile. Beyond it H.265 profile, tier and
+/// transmission mode (RFC 7798 §7.1; levels are what a stream needs, and every decoder says its
+/// own).
 pub(super) fn same<'a, 'b>(a: impl Into<Codec<'a>>, b: impl Into<Codec<'b>>, fit: Fit) -> bool {
     let (a, b) = (a.into(), b.into());
     if !a.mime_type.eq_ignore_ascii_case(b.mime_type)
@@ -66,8 +68,17 @@ pub(super) fn same<'a, 'b>(a: impl Into<Codec<'a>>, b: impl Into<Codec<'b>>, fit
             equal("packetization-mode") && h264::same_profile(a.parameters, b.parameters)
         }
         ("video/vp9", Fit::Strict) => equal("profile-id"),
+        ("video/h265", Fit::Strict) => {
+            let main = |codec: Codec<'_>| integer(codec.parameters, "profile-id").unwrap_or(1);
+            main(a) == main(b) && equal("tier-flag") && tx_mode(a) == tx_mode(b)
+        }
         _ => true,
     }
+}
+
+/// A single stream on a single transport, unless it is said (RFC 7798 §7.1).
+fn tx_mode(codec: Codec<'_>) -> &str {
+    codec.parameters.get("tx-mode").and_then(Value::as_str).unwrap_or("SRST")
 }
 
 impl Codec<'_> {
@@ -165,6 +176,12 @@ mod tests {
         let h264 = |mode: u8| {
             video("video/H264", json!({"packetization-mode": mode, "profile-level-id": "42e01f"}))
         };
+        let h265 = |parameters: Value| video("video/H265", parameters);
+        let main = h265(json!({"profile-id": 1, "tier-flag": 0, "level-id": 93}));
+        assert!(same(&main, &h265(json!({"level-id": 156, "tx-mode": "SRST"})), Fit::Strict));
+        assert!(!same(&main, &h265(json!({"profile-id": 2})), Fit::Strict));
+        assert!(!same(&main, &h265(json!({"tier-flag": 1})), Fit::Strict));
+        assert!(!same(&main, &h265(json!({"tx-mode": "MRST"})), Fit::Strict));
         assert!(same(&h264(0), &h264(1), Fit::Loose));
         assert!(!same(&h264(0), &h264(1), Fit::Strict));
     }

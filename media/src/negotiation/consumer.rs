@@ -3,7 +3,7 @@
 
 use rand::Rng;
 use starling_proto::{
-    Refusal, RtpCapabilities, RtpParameters,
+    MediaKind, Refusal, RtpCapabilities, RtpParameters,
     rtp::{
         RtcpFeedback, RtcpParameters, RtpCodecCapability, RtpCodecParameters,
         RtpEncodingParameters, RtpHeaderExtensionParameters, RtxParameters,
@@ -11,8 +11,8 @@ use starling_proto::{
 };
 
 use super::{
-    codec::{Fit, apt, is_rtx, same},
-    extension::{ABS_SEND_TIME, TRANSPORT_WIDE_CC},
+    codec::{Fit, apt, is_rtx, kind_of, same},
+    extension::{ABS_SEND_TIME, DEPENDENCY_DESCRIPTOR, TRANSPORT_WIDE_CC, extension_id},
     refuse::unsupported,
     scalability::ScalabilityMode,
 };
@@ -89,17 +89,30 @@ pub fn consumer_parameters(
     })
 }
 
+/// What the producer has and the device lists. The dependency descriptor, which routers do not
+/// offer to send (PI5), is there for those who list it all the same.
 fn header_extensions(
     consumable: &RtpParameters,
     device: &RtpCapabilities,
 ) -> Vec<RtpHeaderExtensionParameters> {
+    let video =
+        consumable.codecs.iter().any(|codec| kind_of(&codec.mime_type) == Some(MediaKind::Video));
+    let descriptor = extension_id(DEPENDENCY_DESCRIPTOR).filter(|_| video).map(|id| {
+        RtpHeaderExtensionParameters {
+            uri: DEPENDENCY_DESCRIPTOR.to_owned(),
+            id,
+            encrypt: false,
+            parameters: Default::default(),
+        }
+    });
     let listed = |extension: &RtpHeaderExtensionParameters| {
         device
             .header_extensions
             .iter()
             .any(|theirs| theirs.preferred_id == extension.id && theirs.uri == extension.uri)
     };
-    consumable.header_extensions.iter().filter(|extension| listed(extension)).cloned().collect()
+    let known = consumable.header_extensions.iter().chain(&descriptor);
+    known.filter(|extension| listed(extension)).cloned().collect()
 }
 
 fn codecs(

@@ -3,17 +3,18 @@
 
 use starling_proto::RtpCapabilities;
 
-use super::extension::{ABS_SEND_TIME, MID, TRANSPORT_WIDE_CC};
+use super::extension::{ABS_SEND_TIME, DEPENDENCY_DESCRIPTOR, MID, TRANSPORT_WIDE_CC};
 
 /// All codecs of the router, without the extensions of bandwidth estimation, which such endpoints
-/// do not answer (so that consumers get none of its feedback either), and without MID, which they
-/// do not need on a port of their own.
+/// do not answer (so that consumers get none of its feedback either), and without MID and
+/// dependency descriptors, which they do not need on a port of their own.
 pub fn plain_capabilities(router: &RtpCapabilities) -> RtpCapabilities {
     let header_extensions = router
         .header_extensions
         .iter()
         .filter(|extension| {
-            ![ABS_SEND_TIME, TRANSPORT_WIDE_CC, MID].contains(&extension.uri.as_str())
+            let left_out = [ABS_SEND_TIME, TRANSPORT_WIDE_CC, MID, DEPENDENCY_DESCRIPTOR];
+            !left_out.contains(&extension.uri.as_str())
         })
         .cloned()
         .collect();

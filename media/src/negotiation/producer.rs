@@ -70,21 +70,24 @@ pub fn producer_mapping(
     Ok(RtpMapping { codecs, encodings })
 }
 
+/// Codecs that can have layers.
+const LAYERED: [&str; 5] = ["video/VP8", "video/VP9", "video/H264", "video/H265", "video/AV1"];
+
 /// Simple, simulcast or svc, by encodings and scalability mode.
 ///
 /// # Errors
-/// `unsupported_media` where the codec cannot be that: simulcast is for VP8 and H264, layers inside
-/// a stream for these, VP9 and AV1.
+/// `unsupported_media` where the codec cannot be that: simulcast and layers inside a stream are for
+/// video codecs whose key frames we know (mediasoup has simulcast for VP8 and H264 only).
 pub fn producer_type(parameters: &RtpParameters) -> Result<RtpType, Refusal> {
-    let (rtp_type, allowed): (_, &[&str]) = match parameters.encodings.as_slice() {
+    let rtp_type = match parameters.encodings.as_slice() {
         [] => return Ok(RtpType::Simple),
         [only] => {
             if !ScalabilityMode::parse(only.scalability_mode.as_deref()).is_layered() {
                 return Ok(RtpType::Simple);
             }
-            (RtpType::Svc, &["video/VP8", "video/VP9", "video/H264", "video/AV1"])
+            RtpType::Svc
         }
-        _ => (RtpType::Simulcast, &["video/VP8", "video/H264"]),
+        _ => RtpType::Simulcast,
     };
     let media = || parameters.codecs.iter().filter(|codec| !is_rtx(&codec.mime_type));
     for encoding in &parameters.encodings {
@@ -95,7 +98,7 @@ pub fn producer_type(parameters: &RtpParameters) -> Result<RtpType, Refusal> {
         let Some(codec) = codec else {
             return Err(bad("an encoding has no media codec", "name its codec in codecs"));
         };
-        if !allowed.iter().any(|mime_type| codec.mime_type.eq_ignore_ascii_case(mime_type)) {
+        if !LAYERED.iter().any(|mime_type| codec.mime_type.eq_ignore_ascii_case(mime_type)) {
             let what = match rtp_type {
                 RtpType::Simulcast => "several encodings",
                 RtpType::Simple | RtpType::Svc | RtpType::Pipe => "layers",

@@ -47,7 +47,7 @@ const fn video(mime_type: &'static str) -> Row {
     }
 }
 
-const CODECS: [Row; 25] = [
+const CODECS: [Row; 26] = [
     audio("audio/opus", 48_000, 2, None, Feedback::NackTransportCc),
     audio("audio/multiopus", 48_000, 4, None, Feedback::NackTransportCc),
     audio("audio/multiopus", 48_000, 6, None, Feedback::NackTransportCc),
@@ -73,6 +73,8 @@ const CODECS: [Row; 25] = [
     video("video/VP9"),
     video("video/H264"),
     video("video/AV1"),
+    // Beyond mediasoup.
+    video("video/H265"),
 ];
 
 /// The supported codec that `wanted` names, with its feedback and mandatory parameters, without the
@@ -81,7 +83,8 @@ pub(super) fn supported(wanted: &RtpCodecCapability) -> Option<RtpCodecCapabilit
     CODECS.iter().map(capability).find(|codec| same(wanted, codec, Fit::Loose))
 }
 
-/// What a router offers unless told otherwise: Opus, VP8, H.264 Main and Constrained Baseline.
+/// What a router offers unless told otherwise: Opus, VP8, H.264 Main and Constrained Baseline, VP9,
+/// AV1, H.265, and what telephones speak.
 ///
 /// VP8 comes first because every browser encodes it in simulcast. Payload types follow the order,
 /// and nodes of two releases share rooms: a codec to come goes to the end.
@@ -99,11 +102,26 @@ pub fn default_media_codecs() -> Vec<RtpCodecCapability> {
             }),
         )
     };
+    let vp9 = |profile: u8| {
+        let parameters = json!({ "profile-id": profile, "x-google-start-bitrate": 1000 });
+        media_codec("video/VP9", 90_000, None, parameters)
+    };
+    let h265 = json!({ "profile-id": 1, "tier-flag": 0, "level-id": 156, "tx-mode": "SRST" });
+    let telephone = |mime_type, clock_rate| media_codec(mime_type, clock_rate, Some(1), json!({}));
     vec![
         media_codec("audio/opus", 48_000, Some(2), json!({})),
         media_codec("video/VP8", 90_000, None, json!({ "x-google-start-bitrate": 1000 })),
         h264("4d0032"),
         h264("42e01f"),
+        vp9(0),
+        vp9(2),
+        media_codec("video/AV1", 90_000, None, json!({})),
+        media_codec("video/H265", 90_000, None, h265),
+        telephone("audio/PCMU", 8_000),
+        telephone("audio/PCMA", 8_000),
+        telephone("audio/G722", 8_000),
+        telephone("audio/telephone-event", 48_000),
+        telephone("audio/telephone-event", 8_000),
     ]
 }
 

@@ -181,6 +181,7 @@ impl Plane {
             priority: 1,
             pipe_layers: params.pipe_layers,
             outputs: outputs.collect(),
+            spatial: u8::MAX,
             layers: None,
             scores: None,
             trace: TraceTypes::default(),
@@ -295,10 +296,10 @@ impl Plane {
 fn first_numbers(rng: &mut rand::rngs::SmallRng, setup: &ConsumerSetup) -> FirstNumbers {
     let piped = setup.rtp_type == starling_proto::rtp::RtpType::Pipe;
     let sequence = rng.random_range(1_000..32_768);
-    let vp8 = (rng.random_range(0..0x8000), rng.next_u32() as u8);
+    let picture = (rng.random_range(0..0x8000), rng.next_u32() as u8);
     FirstNumbers {
         sequence: (!piped).then_some(sequence),
-        vp8: (!piped).then_some(vp8),
+        picture: (!piped).then_some(picture),
         rtx_sequence: rng.random_range(1_000..32_768),
     }
 }

@@ -80,7 +80,7 @@ fn offer_batch(
     transport: &mut Transport,
 ) -> After {
     let mut after = After::default();
-    let temporal = consumer.temporal_ceiling();
+    let target = consumer.target();
     for pending in &producer.pending {
         let encoding = pending.encoding;
         let position = consumer.output_of(encoding);
@@ -106,13 +106,13 @@ fn offer_batch(
                 place: place_in_stream,
             });
         };
-        match output.offer(now, source, pending.slot, packet, &producer.streams, temporal) {
+        match output.offer(now, source, pending.slot, packet, &producer.streams, target) {
             Offer::Nothing => {}
             Offer::AskAgain => after.ask |= 1 << encoding,
             Offer::Send(found) => push(found),
             Offer::Started(found) => {
                 push(found);
-                output.overtaken(now, &stream.ring, pending.slot, temporal, &mut push);
+                output.overtaken(now, &stream.ring, pending.slot, target, &mut push);
                 after.started = true;
             }
         }

@@ -4,7 +4,7 @@
 use std::time::Instant;
 
 use crate::{
-    codec::Vp8Rewriter,
+    codec::{self, Descriptor, dependency},
     consumer::Consumer,
     ingress::StoredPacket,
     producer::Producer,
@@ -50,6 +50,7 @@ impl Plane {
             let mut writer = Writer {
                 outbox: &mut self.outbox,
                 counters: &mut self.counters,
+                descriptor: &mut self.scratch.descriptor,
                 transport,
                 to,
                 abs_send_time: time,
@@ -110,6 +111,8 @@ fn group(items: &[Item]) -> (usize, u16) {
 struct Writer<'a> {
     outbox: &'a mut Outbox,
     counters: &'a mut PlaneCounters,
+    /// A dependency descriptor that is rewritten.
+    descriptor: &'a mut Vec<u8>,
     transport: &'a mut Transport,
     to: Destination,
     abs_send_time: [u8; 3],
@@ -134,7 +137,7 @@ impl Writer<'_> {
         let Some(output) = consumer.outputs.get_mut(usize::from(item.output)) else { return };
         let mut fields = Outgoing {
             payload_type: consumer.setup.payload_type,
-            marker: packet.header.marker,
+            marker: packet.header.marker || item.place.edit.marker,
             sequence: item.place.sequence,
             timestamp: item.place.timestamp,
             ssrc: output.setup.ssrc,
@@ -188,10 +191,13 @@ impl Writer<'_> {
         fields: &Outgoing,
         longest: u16,
     ) -> (usize, bool) {
+        self.rewrite_descriptor(item, packet, consumer);
         let out = &mut self.outbox.bytes;
-        let written = write_packet(out, &packet.header, &packet.bytes, fields, &consumer.plan);
-        if let (Some(descriptor), false) = (&packet.facts.vp8, consumer.is_pipe()) {
-            Vp8Rewriter::rewrite_at(&mut out[written.payload..], descriptor, item.place.deltas);
+        let (header, bytes, plan) = (&packet.header, &packet.bytes, &consumer.plan);
+        let descriptor = (!self.descriptor.is_empty()).then_some(self.descriptor.as_slice());
+        let written = write_packet(out, header, bytes, fields, plan, descriptor);
+        if !consumer.is_pipe() {
+            codec::rewrite(&mut out[written.payload..], &packet.facts, item.place.edit);
         }
         if let Some(at) = written.abs_send_time {
             out[at..at + 3].copy_from_slice(&self.abs_send_time);
@@ -207,6 +213,17 @@ impl Writer<'_> {
             pad(out, written.start, missing as u8);
         }
         (out.len() - written.start, written.twcc.is_some())
+    }
+
+    /// Prepares the dependency descriptor of a receiver that gets it.
+    fn rewrite_descriptor(&mut self, item: &Item, packet: &StoredPacket, consumer: &Consumer) {
+        self.descriptor.clear();
+        let id = consumer.plan.rewritten();
+        if let (1.., Descriptor::Frame(_)) = (id, packet.facts.descriptor)
+            && let Some(descriptor) = packet.header.extension(&packet.bytes, id)
+        {
+            dependency::write(self.descriptor, descriptor, item.place.edit);
+        }
     }
 
     fn protect(&mut self, start: usize) -> bool {

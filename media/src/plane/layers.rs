@@ -12,6 +12,15 @@ use crate::{
 
 use super::Plane;
 
+/// The spatial layers that a consumer may choose from inside a stream; how many of them there are.
+fn layers_inside(producer: &Producer) -> ([Candidate; MAX_ENCODINGS], usize) {
+    let mut all = [Candidate::default(); MAX_ENCODINGS];
+    for (spatial, candidate) in all.iter_mut().enumerate() {
+        *candidate = Candidate { active: producer.sends_spatial(spatial), alignable: true };
+    }
+    (all, producer.spatial_layers())
+}
+
 /// What a consumer may choose from; how many of them there are.
 pub(super) fn candidates(
     now: Instant,
@@ -57,8 +66,12 @@ impl Plane {
         }
         let mut needed = 0u32;
         if consumer.is_pipe() {
+            if producer.is_svc() {
+                consumer.spatial = 31u32.saturating_sub(consumer.pipe_layers.leading_zeros()) as u8;
+            }
             for (encoding, output) in consumer.outputs.iter_mut().enumerate() {
-                let wanted = consumer.pipe_layers & (1 << encoding) != 0;
+                let bits = if producer.is_svc() { u32::MAX } else { 1 << encoding };
+                let wanted = consumer.pipe_layers & bits != 0;
                 if !wanted {
                     output.switch.stop();
                 } else if output.switch.aim(Some(encoding)) {
@@ -68,6 +81,15 @@ impl Plane {
         } else if consumer.granted == Grant::Nothing {
             consumer.stop();
             self.tell_layers(place);
+        } else if producer.is_svc() {
+            let (all, count) = layers_inside(producer);
+            let target = choose::choose(consumer.ceiling(), &all[..count]);
+            consumer.spatial = target.map_or(u8::MAX, |spatial| spatial as u8);
+            let target = consumer.target();
+            let output = &mut consumer.outputs[0];
+            if output.switch.aim(Some(0)) || output.needs_key(target) {
+                needed |= 1;
+            }
         } else if producer.is_layered() {
             let (all, count) = candidates(now, consumer, producer);
             let target = choose::choose(consumer.ceiling(), &all[..count]);
@@ -107,7 +129,11 @@ impl Plane {
                 continue;
             }
             mask |= if consumer.is_pipe() {
-                consumer.pipe_layers & ((1 << producer.streams.len()) - 1)
+                consumer.pipe_layers & ((1 << producer.spatial_layers()) - 1)
+            } else if producer.is_svc() {
+                // Higher layers need the lower ones, in K-SVC at key frames.
+                let top = consumer.ceiling().top(producer.spatial_layers());
+                top.map_or(0, |top| (2 << top) - 1)
             } else {
                 let (all, count) = candidates(now, consumer, producer);
                 let switch = consumer.outputs[0].switch;
@@ -183,7 +209,8 @@ impl Plane {
     pub(super) fn look_after(&mut self, now: Instant, index: usize) -> bool {
         let producer = &mut self.producers[index];
         if producer.is_layered() {
-            let silent = producer.check_silence(now);
+            let simulcast = producer.is_simulcast();
+            let silent = if simulcast { producer.check_silence(now) } else { 0 };
             self.on_usability(now, index);
             self.tell_pipes_of_silence(now, index, silent);
         }
@@ -210,8 +237,10 @@ impl Plane {
             let consumer = &self.consumers[place];
             let Some(producer) = consumer.producer.filter(|_| consumer.active) else { continue };
             let mut mask = 0u32;
+            let target = consumer.target();
             for output in &consumer.outputs {
-                mask |= output.switch.awaited().map_or(0, |encoding| 1 << encoding);
+                let inside = output.switch.current().filter(|_| output.needs_key(target));
+                mask |= output.switch.awaited().or(inside).map_or(0, |encoding| 1 << encoding);
             }
             for encoding in 0..MAX_ENCODINGS {
                 let sends = self.producers[producer]

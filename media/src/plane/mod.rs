@@ -106,6 +106,7 @@ struct Scratch {
     reply: Vec<u8>,
     piped: Vec<u8>,
     rtcp: Vec<u8>,
+    descriptor: Vec<u8>,
     items: Vec<RtcpItem>,
     asked: Vec<u16>,
     ssrcs: Vec<u32>,

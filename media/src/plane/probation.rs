@@ -186,7 +186,7 @@ impl Probator {
             ssrc: SSRC,
             osn: None,
         };
-        let written = write_packet(out, &header, &packet, &fields, plan);
+        let written = write_packet(out, &header, &packet, &fields, plan, None);
         if let Some(at) = written.abs_send_time {
             out[at..at + 3].copy_from_slice(&abs_send_time);
         }

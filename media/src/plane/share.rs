@@ -160,7 +160,7 @@ fn ladder(now: Instant, consumer: &Consumer, producer: &Producer) -> Ladder {
         }
     }
     let Some(top) = choose::choose(wish, &all[..count]) else { return ladder };
-    if !producer.is_layered() {
+    if !producer.is_simulcast() {
         if let Some(stream) = producer.streams[0].as_deref() {
             climb_inside(stream, wish, &mut ladder);
         }

@@ -11,7 +11,7 @@ use starling_proto::MediaKind;
 
 pub use rates::LayerRates;
 pub use setup::{Feedback, MAX_ENCODINGS, Part, ProducerSetup, ReceivedIds};
-pub use stream::{Intake, RecvStream, StreamSetup, StreamUid};
+pub use stream::{Intake, MAX_SPATIAL, RecvStream, StreamSetup, StreamUid};
 pub use wanted::Wanted;
 
 use crate::{
@@ -134,6 +134,7 @@ impl Producer {
             kind: setup.kind,
             nack: setup.feedback.nack,
             dtx: setup.encodings[encoding].dtx,
+            dependency_id: setup.extension(setup::uri::DEPENDENCY_DESCRIPTOR),
         }
     }
 
@@ -143,9 +144,32 @@ impl Producer {
         stream.or_else(|| self.setup.encodings.get(encoding)?.ssrc)
     }
 
-    /// It has layers between which its consumers may choose.
+    /// It has spatial layers between which its consumers may choose.
     pub fn is_layered(&self) -> bool {
+        self.is_simulcast() || self.is_svc()
+    }
+
+    /// Its spatial layers are streams.
+    pub fn is_simulcast(&self) -> bool {
         self.streams.len() > 1
+    }
+
+    /// Its spatial layers are in one stream.
+    pub fn is_svc(&self) -> bool {
+        self.setup.layering.spatial_layers > 1
+    }
+
+    /// How many spatial layers it has: encodings, or layers of its stream.
+    pub fn spatial_layers(&self) -> usize {
+        let inside = usize::from(self.setup.layering.spatial_layers).min(MAX_SPATIAL);
+        self.streams.len().max(inside)
+    }
+
+    /// Whether layer `spatial` of its stream is of use. In K-SVC whoever waits for one that is not
+    /// sent gets nothing; otherwise those below are the same pictures.
+    pub fn sends_spatial(&self, spatial: usize) -> bool {
+        let Some(Some(stream)) = self.streams.first() else { return true };
+        !self.setup.layering.ksvc || stream.spatial_layers(STALLED) >> spatial & 1 == 1
     }
 
     /// One per encoding; 0 for those that do not send. Those of a silent single stream do not fall:
@@ -154,9 +178,13 @@ impl Producer {
         self.streams.iter().map(|stream| stream.as_ref().map_or(0, |stream| stream.score.score()))
     }
 
-    /// What its streams can be used for, three bits each: sends; can be aligned; may be chosen.
+    /// What its streams can be used for, three bits each: sends; can be aligned; may be chosen. And
+    /// a bit for each spatial layer inside its stream.
     pub fn usability(&self, now: Instant) -> u32 {
-        self.streams.iter().enumerate().fold(0, |mask, (index, stream)| {
+        let inside =
+            (0..MAX_SPATIAL).filter(|spatial| self.is_svc() && self.sends_spatial(*spatial));
+        let inside = inside.fold(0, |mask, spatial| mask | 1 << (3 * MAX_ENCODINGS + spatial));
+        self.streams.iter().enumerate().fold(inside, |mask, (index, stream)| {
             let Some(stream) = stream else { return mask };
             let alignable = stream.clock.is_known() || stream.has_no_reports(now);
             let bits = u32::from(stream.active)

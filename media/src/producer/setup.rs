@@ -3,7 +3,7 @@
 
 use starling_proto::{MediaKind, RtpParameters, rtp::RtpCodecParameters};
 
-use crate::{codec::Codec, command::ProducerParams};
+use crate::{codec::Codec, command::ProducerParams, negotiation::ScalabilityMode};
 
 /// Most encodings of a producer: libwebrtc sends at most 3 simulcast layers; masks have 32 bits.
 pub const MAX_ENCODINGS: usize = 8;
@@ -21,6 +21,9 @@ pub mod uri {
     /// draft-holmer-rmcat-transport-wide-cc-extensions-01.
     pub const TWCC: &str =
         "http://www.ietf.org/id/draft-holmer-rmcat-transport-wide-cc-extensions-01";
+    /// AV1 RTP specification, appendix A.
+    pub const DEPENDENCY_DESCRIPTOR: &str =
+        "https://aomediacodec.github.io/av1-rtp-spec/#dependency-descriptor-rtp-header-extension";
     /// RFC 6464.
     pub const AUDIO_LEVEL: &str = "urn:ietf:params:rtp-hdrext:ssrc-audio-level";
 }
@@ -178,6 +181,8 @@ pub struct ProducerSetup {
     pub extensions: Vec<(String, u8)>,
     /// In order.
     pub encodings: Vec<EncodingSetup>,
+    /// Layers inside its stream, if it has one stream.
+    pub layering: ScalabilityMode,
     /// CNAME, for the reports of its consumers.
     pub cname: String,
 }
@@ -217,6 +222,10 @@ impl ProducerSetup {
                 .iter()
                 .map(|extension| (extension.uri.clone(), extension.id))
                 .collect(),
+            layering: match rtp.encodings.as_slice() {
+                [only] => ScalabilityMode::parse(only.scalability_mode.as_deref()),
+                _ => ScalabilityMode::NONE,
+            },
             encodings,
             cname: rtp.rtcp.cname.clone().unwrap_or_default(),
         })

@@ -8,7 +8,7 @@ use starling_proto::MediaKind;
 
 use super::LayerRates;
 use crate::{
-    codec::{self, Codec, PacketFacts, vp8},
+    codec::{self, Codec, Descriptor, PacketFacts, dependency::Dependencies, vp8},
     ingress::{
         NackGenerator, PacketRing, RateCalculator, ReceiveStats, ScoreWindow, SlotRef, Verdict,
         nack::NackOutcome, rate,
@@ -25,6 +25,9 @@ const NO_REPORTS: Duration = Duration::from_secs(3);
 const SETTLED: Duration = Duration::from_secs(1);
 /// Reports about a stream end so long after its last packet: its sender has heard all there is.
 const REPORTED: Duration = Duration::from_secs(5);
+
+/// Spatial layers of one stream: dependency descriptors allow four, and no mode of VP9 has more.
+pub const MAX_SPATIAL: usize = 4;
 
 /// Names a stream of a plane; never used twice, so that what was said of one cannot be taken for
 /// another under the same SSRC.
@@ -91,6 +94,10 @@ pub struct RecvStream {
     clock_rate: u32,
     dtx: bool,
     wide: Vec<u8>,
+    dependency_id: u8,
+    dependencies: Dependencies,
+    /// When each spatial layer of an SVC stream last sent; at first, when the stream began.
+    spatial: [Instant; MAX_SPATIAL],
 }
 
 /// How a stream begins.
@@ -112,6 +119,8 @@ pub struct StreamSetup {
     pub nack: bool,
     /// The sender may fall silent.
     pub dtx: bool,
+    /// Its id of the dependency descriptor; 0 if it has none.
+    pub dependency_id: u8,
 }
 
 /// What became of a packet.
@@ -156,13 +165,14 @@ impl RecvStream {
             clock_rate: setup.clock_rate,
             dtx: setup.dtx,
             wide: Vec::new(),
+            dependency_id: setup.dependency_id,
+            dependencies: Dependencies::default(),
+            spatial: [now; MAX_SPATIAL],
         }
     }
 
     /// Takes a media packet, or one that was decoded from a retransmission (`rtx`).
     pub fn take(&mut self, now: Instant, header: &RtpHeader, packet: &[u8], rtx: bool) -> Intake {
-        let payload = header.payload(packet);
-        let facts = codec::describe(self.codec, payload);
         if self.ring.by_sequence(header.sequence).is_some() {
             return self.discard(rtx);
         }
@@ -176,6 +186,7 @@ impl RecvStream {
             Verdict::Restarted { .. } => self.restart(),
             Verdict::Accepted { .. } => {}
         }
+        let facts = self.describe(now, header, packet);
         if let Some(nack) = &mut self.nack {
             let outcome = nack.on_packet(now, header.sequence, facts.key_frame);
             match outcome {
@@ -191,6 +202,29 @@ impl RecvStream {
         slot.map_or(Intake::Dropped, |slot| Intake::Stored { slot, key_frame, repaired: rtx })
     }
 
+    fn describe(&mut self, now: Instant, header: &RtpHeader, packet: &[u8]) -> PacketFacts {
+        let descriptor = match self.dependency_id {
+            0 => None,
+            id => header.extension(packet, id),
+        };
+        let frame = descriptor.and_then(|descriptor| self.dependencies.read(descriptor));
+        let facts = codec::describe(self.codec, header.payload(packet), frame);
+        if let Some(last) = self.spatial.get_mut(usize::from(facts.spatial_layer)) {
+            *last = now;
+        }
+        facts
+    }
+
+    /// The spatial layers of an SVC stream that are sent, as a mask: `silence` ends one while
+    /// another goes on.
+    pub fn spatial_layers(&self, silence: Duration) -> u8 {
+        let newest = self.spatial.iter().max();
+        self.spatial.iter().enumerate().fold(0, |mask, (layer, last)| {
+            let quiet = newest.map_or(silence, |newest| newest.saturating_duration_since(*last));
+            mask | u8::from(quiet < silence) << layer
+        })
+    }
+
     fn store(
         &mut self,
         now: Instant,
@@ -198,14 +232,17 @@ impl RecvStream {
         packet: &[u8],
         facts: PacketFacts,
     ) -> Option<SlotRef> {
-        let narrow = facts.vp8.is_some_and(|vp8| vp8.picture_id.is_some() && !vp8.wide_picture_id);
-        if !narrow {
+        let Descriptor::Vp8(narrow) = facts.descriptor else {
+            return self.ring.insert(now, header, packet, facts);
+        };
+        if narrow.picture_id.is_none() || narrow.wide_picture_id {
             return self.ring.insert(now, header, packet, facts);
         }
         self.wide.clear();
         self.wide.extend_from_slice(packet);
-        let vp8 = vp8::widen_picture_id(&mut self.wide, header.header_len);
-        self.ring.insert(now, header, &self.wide, PacketFacts { vp8: vp8.or(facts.vp8), ..facts })
+        let wide = vp8::widen_picture_id(&mut self.wide, header.header_len).unwrap_or(narrow);
+        let descriptor = Descriptor::Vp8(wide);
+        self.ring.insert(now, header, &self.wide, PacketFacts { descriptor, ..facts })
     }
 
     fn discard(&mut self, rtx: bool) -> Intake {
@@ -222,6 +259,7 @@ impl RecvStream {
         self.ring.clear();
         self.clock = CaptureClock::new(self.clock_rate);
         self.reported_at = None;
+        self.dependencies = Dependencies::default();
         if let Some(nack) = &mut self.nack {
             nack.reset();
         }

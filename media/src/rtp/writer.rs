@@ -46,6 +46,8 @@ pub struct ExtensionPlan {
     by_id: [u8; 15],
     /// Incoming ids above 14.
     wide: Vec<(u8, u8)>,
+    /// Incoming id of the element whose value is another one for this receiver; or 0.
+    rewritten: u8,
     one_byte: Option<Prefix>,
     two_byte: Prefix,
     elements: usize,
@@ -71,6 +73,7 @@ impl ExtensionPlan {
         Self {
             by_id: [0; 15],
             wide: Vec::new(),
+            rewritten: 0,
             one_byte: Some(Prefix::default()),
             two_byte: Prefix::default(),
             elements: 0,
@@ -86,6 +89,22 @@ impl ExtensionPlan {
             Some(slot) => *slot = to,
             None => self.wide.push((from, to)),
         }
+    }
+
+    /// Copies element `from` as `to`, but with the value that [`write_packet`] is given.
+    pub fn rewrite(&mut self, from: u8, to: u8) {
+        self.copy(from, to);
+        self.rewritten = from;
+    }
+
+    /// Incoming id of the element whose value is to be given; 0 if there is none.
+    pub const fn rewritten(&self) -> u8 {
+        self.rewritten
+    }
+
+    /// The value a receiver gets of element `id`.
+    fn value<'a>(&self, id: u8, sent: &'a [u8], rewritten: Option<&'a [u8]>) -> &'a [u8] {
+        rewritten.filter(|_| id == self.rewritten).unwrap_or(sent)
     }
 
     /// Every packet carries these bytes, such as the MID; at most 255.
@@ -146,13 +165,14 @@ impl ExtensionPlan {
 }
 
 /// Appends to `out` the packet a receiver gets for `packet`, of which `header` was parsed. Padding
-/// is left out, CSRCs are kept.
+/// is left out, CSRCs are kept. `rewritten`: the value of the plan's rewritten element.
 pub fn write_packet(
     out: &mut Vec<u8>,
     header: &RtpHeader,
     packet: &[u8],
     fields: &Outgoing,
     plan: &ExtensionPlan,
+    rewritten: Option<&[u8]>,
 ) -> Written {
     let start = out.len();
     let csrcs = header.csrcs(packet);
@@ -166,9 +186,9 @@ pub fn write_packet(
     out.extend_from_slice(csrcs);
 
     let block = out.len();
-    let placed = one_byte_block(out, header, packet, plan).unwrap_or_else(|| {
+    let placed = one_byte_block(out, header, packet, plan, rewritten).unwrap_or_else(|| {
         out.truncate(block);
-        two_byte_block(out, header, packet, plan)
+        two_byte_block(out, header, packet, plan, rewritten)
     });
     if out.len() == block + 4 {
         out.truncate(block);
@@ -200,6 +220,7 @@ fn one_byte_block<'p>(
     header: &RtpHeader,
     packet: &[u8],
     plan: &'p ExtensionPlan,
+    rewritten: Option<&[u8]>,
 ) -> Option<&'p Prefix> {
     let prefix = plan.one_byte.as_ref()?;
     out.extend_from_slice(&[0xbe, 0xde, 0, 0]);
@@ -209,11 +230,12 @@ fn one_byte_block<'p>(
         if to == 0 {
             continue;
         }
-        if to > 14 || !(1..=16).contains(&range.len()) {
+        let value = plan.value(id, &packet[range], rewritten);
+        if to > 14 || !(1..=16).contains(&value.len()) {
             return None;
         }
-        out.push(to << 4 | (range.len() - 1) as u8);
-        out.extend_from_slice(&packet[range]);
+        out.push(to << 4 | (value.len() - 1) as u8);
+        out.extend_from_slice(value);
     }
     Some(prefix)
 }
@@ -223,14 +245,16 @@ fn two_byte_block<'p>(
     header: &RtpHeader,
     packet: &[u8],
     plan: &'p ExtensionPlan,
+    rewritten: Option<&[u8]>,
 ) -> &'p Prefix {
     out.extend_from_slice(&[0x10, 0x00, 0, 0]);
     out.extend_from_slice(&plan.two_byte.bytes);
     for (id, range) in header.extensions(packet) {
         let to = plan.outgoing_id(id);
         if to != 0 {
-            out.extend_from_slice(&[to, range.len() as u8]);
-            out.extend_from_slice(&packet[range]);
+            let value = plan.value(id, &packet[range], rewritten);
+            out.extend_from_slice(&[to, value.len() as u8]);
+            out.extend_from_slice(value);
         }
     }
     &plan.two_byte

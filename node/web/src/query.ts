@@ -1,7 +1,8 @@
 // What the page's URL says. Never does: ask anybody.
 
 /** Codecs a camera can be sent with. */
-export type VideoCodec = 'vp8' | 'h264';
+export const VIDEO_CODECS = ['vp8', 'vp9', 'h264', 'h265', 'av1'] as const;
+export type VideoCodec = (typeof VIDEO_CODECS)[number];
 
 /** The page's options. */
 export interface Options {
@@ -20,6 +21,8 @@ export interface Options {
   fps: number;
   /** Simulcast layers of the camera; null: as its size allows. */
   layers: number | null;
+  /** Layers inside one stream instead: a scalability mode. */
+  mode: string | null;
 }
 
 function number(params: URLSearchParams, key: string, fallback: number, most: number): number {
@@ -41,13 +44,14 @@ export function options(search: string): Options {
     name: params.get('name') ?? '',
     token: params.get('token'),
     here: flag(params, 'here'),
-    codec: params.get('codec')?.toLowerCase() === 'h264' ? 'h264' : 'vp8',
+    codec: VIDEO_CODECS.find((codec) => codec === params.get('codec')?.toLowerCase()) ?? 'vp8',
     audio: flag(params, 'audio') ?? true,
     video: flag(params, 'video') ?? true,
     width: number(params, 'width', 1280, 3840),
     height: number(params, 'height', 720, 2160),
     fps: number(params, 'fps', 25, 60),
     layers: Math.round(number(params, 'layers', 0, 3)) || null,
+    mode: params.get('mode'),
   };
 }
 

@@ -67,6 +67,8 @@ export interface Who {
   codec: VideoCodec;
   /** Simulcast layers of the camera; null: as its size allows. */
   layers: number | null;
+  /** Layers inside one stream instead: a scalability mode. */
+  mode: string | null;
 }
 
 /** The node says: not here. */
@@ -146,8 +148,7 @@ export class Seat {
     } else {
       const codec = this.videoCodec();
       if (codec) options.codec = codec;
-      const ladders = source === 'video' ? ladder(track, this.who.layers) : [];
-      options.encodings = ladders.length ? ladders : [{ maxBitrate: 2_500_000 }];
+      options.encodings = this.encodings(source, track);
       options.codecOptions = { videoGoogleStartBitrate: START_KBPS };
     }
     const producer = await this.send.produce(options);
@@ -273,6 +274,12 @@ export class Seat {
         .then(done, failed);
     });
     return transport;
+  }
+
+  private encodings(source: Source, track: MediaStreamTrack): RTCRtpEncodingParameters[] {
+    const scalabilityMode = this.who.mode ?? undefined;
+    if (source === 'video' && !scalabilityMode) return ladder(track, this.who.layers);
+    return [{ maxBitrate: 2_500_000, scalabilityMode }];
   }
 
   private videoCodec(): types.RtpCodecCapability | undefined {

@@ -4,6 +4,7 @@ mod cluster;
 mod codec;
 mod framing;
 mod hello;
+mod layers;
 mod plane;
 mod rtcp;
 mod rtp;
@@ -49,7 +50,10 @@ pub(crate) const TARGETS: &[Kind] = &[
     rtcp::RTCP,
     rtcp::TWCC,
     codec::VP8,
+    codec::VP9,
+    codec::DEPENDENCY,
     codec::H264_OPUS,
+    layers::KIND,
     srtp::SRTP,
     srtp::SRTCP,
     hello::KIND,

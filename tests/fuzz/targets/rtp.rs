@@ -83,7 +83,7 @@ fn forwarded(input: &[u8], header: &RtpHeader, plan: &ExtensionPlan, out: &mut V
         ssrc: 3,
         osn: None,
     };
-    let written = write_packet(out, header, input, &fields, plan);
+    let written = write_packet(out, header, input, &fields, plan, None);
     pad(out, written.start, 3);
     let packet = &out[written.start..];
     let read = RtpHeader::parse(packet).expect("what we write is a packet");

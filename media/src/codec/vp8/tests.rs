@@ -161,9 +161,9 @@ fn late_picture_keeps_its_place() {
 fn stream_without_numbers_passes() {
     let mut rewriter = Vp8Rewriter::new(0, 0);
     let descriptor = Vp8Descriptor::parse(&[0x10, 0x00]).unwrap();
-    assert_eq!(rewriter.process(&descriptor, 0), Some(Vp8Deltas::default()));
+    assert_eq!(rewriter.process(&descriptor, 0), Some(Edit::default()));
     let mut payload = [0x10, 0x00];
-    Vp8Rewriter::rewrite_at(&mut payload, &descriptor, Vp8Deltas::default());
+    Vp8Rewriter::rewrite_at(&mut payload, &descriptor, Edit::default());
     assert_eq!(payload, [0x10, 0x00]);
 }
 
@@ -172,7 +172,7 @@ fn narrow_picture_id_is_left_alone() {
     let packet = [0x90, 0xe0, 0x45, 9, 0x00, 0x00];
     let read = Vp8Descriptor::parse(&packet).unwrap();
     let mut out = packet;
-    let deltas = Vp8Deltas { picture_id: 5, tl0_picture_index: 1 };
+    let deltas = Edit { number: 5, extra: 1, marker: false };
     Vp8Rewriter::rewrite_at(&mut out, &read, deltas);
     assert_eq!(out, [0x90, 0xe0, 0x45, 10, 0x00, 0x00]);
 }
@@ -186,7 +186,7 @@ proptest! {
         let len = usize::from(read.len);
         prop_assert!(len <= payload.len());
         let mut out = payload.clone();
-        Vp8Rewriter::rewrite_at(&mut out, &read, Vp8Deltas { picture_id, tl0_picture_index: tl0 });
+        Vp8Rewriter::rewrite_at(&mut out, &read, Edit { number: picture_id, extra: tl0, marker: false });
         prop_assert_eq!(&out[len..], &payload[len..]);
         let after = Vp8Descriptor::parse(&out).unwrap();
         prop_assert_eq!((after.len, after.key_frame), (read.len, read.key_frame));

@@ -179,13 +179,15 @@ fn normalizing_fills_in_what_mediasoup_fills_in() {
 
 #[test]
 fn codec_the_router_does_not_have_is_unsupported_media() {
-    let vp9 = parameters(json!({
+    let theora = parameters(json!({
         "mid": "0",
-        "codecs": [{"mimeType": "video/VP9", "payloadType": 98, "clockRate": 90000}],
+        "codecs": [{"mimeType": "video/theora", "payloadType": 98, "clockRate": 90000}],
     }));
-    let refusal = producer_mapping(&vp9, &router(), &mut rng()).unwrap_err();
+    let refusal = producer_mapping(&theora, &router(), &mut rng()).unwrap_err();
     assert_eq!(refusal.code, Code::UnsupportedMedia);
-    assert_eq!(refusal.hint, "the router takes audio/opus, video/VP8, video/H264");
+    let offered = "the router takes audio/opus, video/VP8, video/H264, video/VP9, video/AV1, \
+                   video/H265, audio/PCMU, audio/PCMA, audio/G722, audio/telephone-event";
+    assert_eq!(refusal.hint, offered);
     for (profile, mode) in [("64001f", 1), ("42e01f", 0), ("xyz", 1)] {
         let refused = producer_mapping(&h264(profile, mode), &router(), &mut rng());
         assert_eq!(refused.unwrap_err().code, Code::UnsupportedMedia, "{profile} {mode}");
@@ -239,8 +241,10 @@ fn type_follows_encodings_and_layers() {
         producer_type(&parameters).map_err(|refusal| refusal.code)
     };
     let several = json!([{"rid": "a"}, {"rid": "b"}]);
-    assert_eq!(other("video/VP9", several.clone()), Err(Code::UnsupportedMedia));
-    assert_eq!(other("video/AV1", several), Err(Code::UnsupportedMedia));
+    for mime_type in ["video/VP9", "video/AV1", "video/H265"] {
+        assert_eq!(other(mime_type, several.clone()), Ok(RtpType::Simulcast), "{mime_type}");
+    }
+    assert_eq!(other("video/theora", several), Err(Code::UnsupportedMedia));
     assert_eq!(other("video/av1", json!([{"scalabilityMode": "L3T3"}])), Ok(RtpType::Svc));
     let opus = json!([{"scalabilityMode": "L1T2"}]);
     assert_eq!(other("audio/opus", opus), Err(Code::UnsupportedMedia));

@@ -20,7 +20,7 @@ const FIELDS: Outgoing = Outgoing {
 fn write(packet: &[u8], fields: &Outgoing, plan: &ExtensionPlan) -> (Vec<u8>, Written) {
     let header = RtpHeader::parse(packet).unwrap();
     let mut out = vec![0xee; 5];
-    let written = write_packet(&mut out, &header, packet, fields, plan);
+    let written = write_packet(&mut out, &header, packet, fields, plan, None);
     assert_eq!(written.start, 5);
     (out, written)
 }
@@ -160,7 +160,7 @@ proptest! {
         bare.extend_from_slice(&payload);
         let header = RtpHeader::parse(&bare).unwrap();
         let mut first = Vec::new();
-        write_packet(&mut first, &header, &bare, &FIELDS, &plan);
+        write_packet(&mut first, &header, &bare, &FIELDS, &plan, None);
 
         let mut plan = ExtensionPlan::new();
         plan.constant(60, &mid);
@@ -170,7 +170,7 @@ proptest! {
         }
         let header = RtpHeader::parse(&first).unwrap();
         let mut second = Vec::new();
-        let written = write_packet(&mut second, &header, &first, &FIELDS, &plan);
+        let written = write_packet(&mut second, &header, &first, &FIELDS, &plan, None);
         let twcc = written.twcc.unwrap();
         second[twcc..twcc + 2].copy_from_slice(&[0xaa, 0xbb]);
         let header = RtpHeader::parse(&second).unwrap();
@@ -181,5 +181,21 @@ proptest! {
         for (id, value) in &incoming {
             prop_assert_eq!(header.extension(&second, id + shift), Some(value.as_slice()));
         }
+    }
+}
+
+#[test]
+fn a_rewritten_element_has_the_value_given_in_either_form() {
+    let mut plan = ExtensionPlan::new();
+    plan.rewrite(6, 7);
+    plan.copy(1, 8);
+    let header = RtpHeader::parse(&PACKET).unwrap();
+    for value in [&[9, 9, 9, 9][..], &[7; 40]] {
+        let mut out = Vec::new();
+        write_packet(&mut out, &header, &PACKET, &FIELDS, &plan, Some(value));
+        let written = RtpHeader::parse(&out).unwrap();
+        assert_eq!(written.extension(&out, 7), Some(value));
+        assert_eq!(written.extension(&out, 8), Some(&b"ab"[..]));
+        assert_eq!(written.payload(&out), [7, 8, 9]);
     }
 }
