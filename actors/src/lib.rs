@@ -8,6 +8,7 @@ mod fresh;
 mod limits;
 mod link_actor;
 mod metric;
+pub mod negotiation;
 mod node;
 mod peer;
 mod registry_actor;

@@ -3,6 +3,7 @@
 //! speaks to the client through its session. A peer without a session is a program's, steered over
 //! REST.
 
+mod chosen;
 mod client;
 mod consumers;
 mod inspect;
@@ -14,6 +15,7 @@ use std::{collections::BTreeMap, sync::Arc};
 
 use ractor::{Actor, ActorProcessingErr, ActorRef};
 use serde_json::{Value, json};
+use starling_media::event::IceState;
 use starling_proto::{
     Code, ConsumerId, PeerId, ProducerId, Refusal, RtpCapabilities, TransportId,
     rest::{
@@ -46,8 +48,8 @@ pub(crate) enum PeerMsg {
     SessionEnded,
     /// It has not joined in time?
     JoinDeadline,
-    /// The room took it in; the answer to its `join`.
-    Joined { request: u32, answer: Value },
+    /// The room took it in: the answer to its `join`, and what others produce.
+    Joined { request: u32, answer: Value, available: Vec<(PeerId, Arc<ProducerEntry>)> },
     /// A producer of another peer is there, or is now this.
     Available { peer: PeerId, entry: Arc<ProducerEntry> },
     /// A producer of another peer goes on under another id.
@@ -64,8 +66,8 @@ pub(crate) enum PeerMsg {
     Show(Shown),
     /// A transport ended by itself.
     TransportFailed { id: TransportId, reason: String },
-    /// A transport lost its client's consent.
-    Disconnected(TransportId),
+    /// A transport's client was found, or lost.
+    Ice { id: TransportId, state: IceState },
     /// Scores of its producer.
     ProducerScore { id: ProducerId, scores: Vec<u8> },
     /// Score of its consumer.
@@ -139,6 +141,8 @@ pub(crate) struct PeerState {
     joined: bool,
     display_name: String,
     capabilities: Option<RtpCapabilities>,
+    /// Its client says itself what it consumes.
+    chooses: bool,
     transports: BTreeMap<TransportId, Transport>,
     producers: BTreeMap<ProducerId, Own>,
     consumers: BTreeMap<ConsumerId, Consumer>,
@@ -172,6 +176,7 @@ impl Actor for PeerActor {
             joined: args.outbox.is_none(),
             display_name: args.display_name.clone(),
             capabilities: None,
+            chooses: false,
             transports: BTreeMap::new(),
             producers: BTreeMap::new(),
             consumers: BTreeMap::new(),
@@ -217,9 +222,8 @@ impl Drop for PeerState {
 impl PeerState {
     fn handle(&mut self, message: PeerMsg) {
         match message {
-            PeerMsg::Joined { request, answer } => {
-                self.joined = true;
-                self.tell(ToClient::Response { id: request, result: Ok(answer) });
+            PeerMsg::Joined { request, answer, available } => {
+                self.on_joined(request, answer, available);
             }
             PeerMsg::Available { peer, entry } => self.on_available(peer, entry),
             PeerMsg::Replaced { peer, old, entry } => self.on_replaced(peer, &old, entry),
@@ -229,9 +233,7 @@ impl PeerState {
             PeerMsg::Tell(notification) => self.notify(notification),
             PeerMsg::Show(shown) => self.show(shown),
             PeerMsg::TransportFailed { id, reason } => self.on_transport_failed(&id, &reason),
-            PeerMsg::Disconnected(id) => {
-                tracing::debug!(peer = %self.args.id, transport = %id, "consent ended");
-            }
+            PeerMsg::Ice { id, state } => self.on_ice(id, state),
             PeerMsg::ProducerScore { id, scores } => self.on_producer_score(id, &scores),
             PeerMsg::ConsumerScore { id, score } => {
                 self.notify(ServerNotification::ConsumerScore { consumer_id: id, score });

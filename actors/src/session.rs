@@ -4,7 +4,7 @@ use std::net::IpAddr;
 
 use serde_json::Value;
 use starling_proto::{
-    ConsumerId, PeerId, Refusal, RoomId,
+    ConsumerId, PeerId, Refusal, RoomId, TransportId,
     signal::{ClientNotification, ClientRequest, ServerNotification, ServerRequest},
 };
 use tokio::sync::mpsc;
@@ -70,6 +70,17 @@ pub enum FromClient {
     },
 }
 
+/// How a transport stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum TransportState {
+    /// The client's checks arrive.
+    Connected,
+    /// They do no longer; they may again, also after an ICE restart.
+    Disconnected,
+    /// It is gone, with what was on it.
+    Closed,
+}
+
 /// What a client is told.
 #[derive(Clone, Debug, PartialEq)]
 pub enum ToClient {
@@ -84,6 +95,13 @@ pub enum ToClient {
     Request(ServerRequest),
     /// It need not.
     Notification(ServerNotification),
+    /// How one of its transports stands, for a client that does not see it by itself.
+    Transport {
+        /// Which.
+        id: TransportId,
+        /// Now.
+        state: TransportState,
+    },
     /// The session is over.
     Close {
         /// WebSocket close code: 4000 means "do not retry" to protoo-client; 4001 "go to another

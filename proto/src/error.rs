@@ -47,22 +47,32 @@ codes! {
     ProducerNotFound = "producer_not_found", 404;
     /// No such consumer.
     ConsumerNotFound = "consumer_not_found", 404;
+    /// No such WHIP or WHEP session.
+    SessionNotFound = "session_not_found", 404;
     /// No such method or path.
     MethodNotFound = "method_not_found", 404;
     /// The path exists, but not with this HTTP method.
     MethodNotAllowed = "method_not_allowed", 405;
+    /// The offer can be read, but nothing in it can be answered.
+    NotAcceptable = "not_acceptable", 406;
     /// The request does not fit the state, as a second `connect`.
     WrongState = "wrong_state", 409;
     /// A peer with this id is in the room.
     PeerExists = "peer_exists", 409;
     /// The room exists.
     RoomExists = "room_exists", 409;
+    /// The ETag of `If-Match` is not the session's.
+    PreconditionFailed = "precondition_failed", 412;
     /// A message, list or text is larger than its limit.
     TooLarge = "too_large", 413;
     /// Codecs or parameters do not fit each other.
     UnsupportedMedia = "unsupported_media", 415;
+    /// The body is of another kind than the path takes.
+    WrongContentType = "wrong_content_type", 415;
     /// The room is placed elsewhere; the message names the node.
     WrongNode = "wrong_node", 421;
+    /// `If-Match` is missing.
+    PreconditionRequired = "precondition_required", 428;
     /// A limit of this peer, room or node is reached.
     LimitReached = "limit_reached", 429;
     /// Something of ours failed.

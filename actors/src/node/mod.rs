@@ -16,7 +16,7 @@ use std::{sync::Arc, time::Duration};
 use ractor::ActorRef;
 use serde_json::Value;
 use starling_proto::{
-    Code, ConsumerId, NodeId, PeerId, ProducerId, Refusal, RoomId, TransportId,
+    Code, ConsumerId, NodeId, PeerId, ProducerId, Refusal, RoomId, RtpCapabilities, TransportId,
     registry::RoomPolicy,
     rest::{
         ConnectPlainTransport, ConsumerCreated, CreateConsumer, CreatePeer, CreatePlainTransport,
@@ -102,6 +102,11 @@ impl Node {
     /// Its id.
     pub fn id(&self) -> &NodeId {
         &self.shared.config.id
+    }
+
+    /// What its routers take and give.
+    pub fn rtp_capabilities(&self) -> &RtpCapabilities {
+        &self.shared.capabilities
     }
 
     /// Ends everything at once: sessions are closed, the lease is given back.

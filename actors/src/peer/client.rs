@@ -1,13 +1,17 @@
 //! What the peer does with its client's messages. Routes; the work is in the files beside it.
 
+use std::sync::Arc;
+
 use serde_json::{Value, json};
 use starling_proto::{
-    Code, Refusal, TransportId,
+    Code, PeerId, Refusal, TransportId,
+    roster::ProducerEntry,
     signal::{ClientNotification, ClientRequest, Join, Produce},
 };
 
 use super::{
     PeerState,
+    chosen::summary,
     transports::{Transport, check_free_json, no_transport},
 };
 use crate::{
@@ -47,6 +51,7 @@ impl PeerState {
             }
             ClientRequest::RestartIce { transport } => self.restart_ice(&transport),
             ClientRequest::Produce(produce) => self.produce(*produce),
+            ClientRequest::Consume(wish) => self.consume_chosen(*wish),
             ClientRequest::TransportStats(transport) => {
                 return self.stats(id, StatsWish::Transport(transport));
             }
@@ -65,17 +70,38 @@ impl PeerState {
         if self.joined {
             return Err(Refusal::new(Code::WrongState, "the peer has joined already"));
         }
-        let Join { display_name, device, rtp_capabilities } = join;
+        let Join { display_name, device, rtp_capabilities, auto_consume } = join;
         check_name(&display_name)?;
         check_free_json("device", &device)?;
         if let Some(capabilities) = &rtp_capabilities {
             starling_media::negotiation::validate_rtp_capabilities(capabilities)?;
         }
         self.capabilities = rtp_capabilities.filter(|_| self.args.grants.subscribe);
+        self.chooses = !auto_consume && self.args.grants.subscribe;
         self.display_name.clone_from(&display_name);
         let (peer, incarnation) = (self.args.id.clone(), self.args.incarnation);
         self.to_room(RoomMsg::Join { request, peer, incarnation, display_name, device });
         Ok(())
+    }
+
+    /// The room took the peer in. What others produce is consumed after the answer, or, by a client
+    /// that chooses, listed in it.
+    pub(super) fn on_joined(
+        &mut self,
+        request: u32,
+        mut answer: Value,
+        available: Vec<(PeerId, Arc<ProducerEntry>)>,
+    ) {
+        if self.chooses {
+            let list = available.iter().map(|(peer, entry)| summary(peer, entry, None));
+            answer["producers"] = json!(list.collect::<Vec<_>>());
+            self.learn(available);
+            self.joined = true;
+            return self.tell(ToClient::Response { id: request, result: Ok(answer) });
+        }
+        self.joined = true;
+        self.tell(ToClient::Response { id: request, result: Ok(answer) });
+        available.into_iter().for_each(|(peer, entry)| self.on_available(peer, entry));
     }
 
     fn produce(&mut self, produce: Produce) -> Result<Value, Refusal> {

@@ -15,7 +15,7 @@ use starling_proto::{
     signal::{NewConsumer, ServerNotification, ServerRequest},
 };
 
-use super::PeerState;
+use super::{PeerState, chosen::summary};
 use crate::{
     fresh,
     limits::CONSUMERS_PER_PEER,
@@ -43,7 +43,7 @@ pub(super) struct Available {
     pub(super) peer: PeerId,
     pub(super) entry: Arc<ProducerEntry>,
     /// Newer than the entry's.
-    paused: bool,
+    pub(super) paused: bool,
 }
 
 impl Consumer {
@@ -55,6 +55,10 @@ impl Consumer {
 
 impl PeerState {
     pub(super) fn on_available(&mut self, peer: PeerId, entry: Arc<ProducerEntry>) {
+        if self.chooses {
+            self.notify(ServerNotification::NewProducer(Box::new(summary(&peer, &entry, None))));
+            return self.learn([(peer, entry)]);
+        }
         // A program says itself what it consumes, and a client without capabilities never does.
         if self.capabilities.is_none() {
             return;
@@ -64,9 +68,20 @@ impl PeerState {
         self.consume(&id);
     }
 
+    /// Remembers what can be consumed.
+    pub(super) fn learn(&mut self, these: impl IntoIterator<Item = (PeerId, Arc<ProducerEntry>)>) {
+        for (peer, entry) in these {
+            let (id, paused) = (entry.id.clone(), entry.paused);
+            self.available.insert(id, Available { peer, entry, paused });
+        }
+    }
+
     /// All that is available and not consumed yet: after `join`, or when a transport for it is
     /// there.
     pub(super) fn consume_all(&mut self) {
+        if self.chooses {
+            return;
+        }
         let ids: Vec<_> = self.available.keys().cloned().collect();
         ids.iter().for_each(|id| self.consume(id));
     }
@@ -230,14 +245,24 @@ impl PeerState {
         refused.into_iter().for_each(|refused| self.consume_again(refused));
         // Who joined after the old one ended and before this one began does not know the old one.
         let was = self.available.remove(old).map_or(is, |before| before.paused);
-        self.on_available(peer, entry);
+        if self.chooses {
+            let replaces = Some(old.clone());
+            let told = summary(&peer, &entry, replaces);
+            self.notify(ServerNotification::NewProducer(Box::new(told)));
+            self.learn([(peer, entry)]);
+        } else {
+            self.on_available(peer, entry);
+        }
         if was != is {
             self.on_paused(&id, is);
         }
     }
 
     pub(super) fn on_gone(&mut self, producer: &ProducerId) {
-        self.available.remove(producer);
+        let known = self.available.remove(producer).is_some();
+        if self.chooses && known {
+            self.notify(ServerNotification::ProducerClosed { producer_id: producer.clone() });
+        }
         for id in self.consumers_of(producer) {
             self.end_consumer(&id);
             self.notify(ServerNotification::ConsumerClosed { consumer_id: id });
@@ -264,7 +289,7 @@ impl PeerState {
 }
 
 /// The producer's `appData`, with whose it is, as mediasoup-demo has it.
-fn app_data(entry: &ProducerEntry, peer: &PeerId) -> Value {
+pub(super) fn app_data(entry: &ProducerEntry, peer: &PeerId) -> Value {
     let mut data = match &entry.app_data.0 {
         Value::Object(map) => map.clone(),
         _ => serde_json::Map::new(),

@@ -4,6 +4,7 @@ use rand::SeedableRng;
 use serde_json::{Value, json};
 use starling_media::{
     command::{IceCredentials, ProducerParams},
+    event::IceState,
     ice::candidates::credentials,
     negotiation::{
         consumable_parameters, normalize_rtp_parameters, producer_mapping, producer_type,
@@ -23,6 +24,7 @@ use crate::{
     limits::{FREE_JSON, PRODUCERS_PER_PEER, TRANSPORTS_PER_PEER},
     room::RoomMsg,
     router::RouterMsg,
+    session::{ToClient, TransportState},
 };
 
 /// A transport of this peer.
@@ -205,6 +207,17 @@ impl PeerState {
     pub(super) fn on_transport_failed(&mut self, id: &TransportId, reason: &str) {
         tracing::info!(peer = %self.args.id, transport = %id, reason, "a transport ended");
         let _ = self.remove_transport(id);
+        self.tell(ToClient::Transport { id: id.clone(), state: TransportState::Closed });
+    }
+
+    /// The client's checks arrive, or do no longer.
+    pub(super) fn on_ice(&self, id: TransportId, state: IceState) {
+        let state = match state {
+            IceState::New => return,
+            IceState::Connected | IceState::Completed => TransportState::Connected,
+            IceState::Disconnected => TransportState::Disconnected,
+        };
+        self.tell(ToClient::Transport { id, state });
     }
 }
 

@@ -225,13 +225,13 @@ impl RoomState {
         self.take_in(peer, incarnation, display_name, device);
         old.iter().for_each(supersede);
         let answer = self.join_answer(peer, incarnation);
-        let _ = actor.cast(PeerMsg::Joined { request, answer: json!(answer) });
+        let mut available = Vec::new();
         for view in self.replica.peers().filter(|view| view.entry.id != *peer) {
             for entry in &view.entry.producers {
-                let (peer, entry) = (view.entry.id.clone(), self.entries.share(entry));
-                let _ = actor.cast(PeerMsg::Available { peer, entry });
+                available.push((view.entry.id.clone(), self.entries.share(entry)));
             }
         }
+        let _ = actor.cast(PeerMsg::Joined { request, answer: json!(answer), available });
         if let Some(speaker) = self.speaker_notification() {
             let _ = actor.cast(PeerMsg::Tell(speaker));
         }

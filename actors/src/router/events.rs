@@ -1,6 +1,6 @@
 //! Facts of the worker, told to whom they concern.
 
-use starling_media::{ConsumerKey, Event, ProducerKey, event::IceState, observer::Reading};
+use starling_media::{ConsumerKey, Event, ProducerKey, observer::Reading};
 use starling_proto::{ConsumerId, voice::Voice};
 
 use super::{Producer, RouterState};
@@ -39,8 +39,8 @@ impl RouterState {
             Event::IceState { transport, state, .. } => {
                 let Some((id, peer)) = self.transport_ids.get(&transport) else { return };
                 self.tell_transport(id, TransportMsg::Ice(state));
-                if let (Some(peer), IceState::Disconnected) = (peer, state) {
-                    let _ = peer.cast(PeerMsg::Disconnected(id.clone()));
+                if let Some(peer) = peer {
+                    let _ = peer.cast(PeerMsg::Ice { id: id.clone(), state });
                 }
             }
             Event::Dtls { transport, datagram } => {

@@ -294,7 +294,7 @@ impl Client {
             }
             ToClient::Notification(notification) => self.notifications.push(notification),
             ToClient::Close { code, reason } => self.closed = Some((code, reason)),
-            ToClient::Response { .. } => {}
+            ToClient::Response { .. } | ToClient::Transport { .. } => {}
         }
     }
 

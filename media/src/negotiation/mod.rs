@@ -8,12 +8,15 @@
 //!                                 consumer_parameters (one client)  ←───────────────────┤
 //!                                 pipe_parameters, pipe_mapping (another node) ←────────┘
 //! ```
+//! An SDP offer is cut to what the router takes by `accepted_parameters`; its receiver has `Numbers`
+//! of its own.
 
 mod codec;
 mod consumable;
 mod consumer;
 mod extension;
 mod h264;
+mod numbers;
 mod pipe;
 mod plain;
 mod producer;
@@ -29,6 +32,7 @@ pub use consumable::consumable_parameters;
 pub use consumer::{ConsumerOptions, can_consume, consumer_parameters};
 pub use extension::{EXTENSIONS, Extension, extension_id};
 pub use h264::{Level, Profile, ProfileLevelId};
+pub use numbers::{Numbers, accepted_parameters};
 pub use pipe::{pipe_consumable, pipe_mapping, pipe_parameters};
 pub use plain::plain_capabilities;
 pub use producer::{producer_mapping, producer_type};

@@ -140,6 +140,8 @@ impl Adaptor {
                 let (method, data) = named(&notification);
                 self.send(&Frame::Notification { method, data });
             }
+            // protoo's clients see their transports themselves.
+            ToClient::Transport { .. } => {}
             ToClient::Close { code, reason } => self.close(code, &reason),
         }
     }

@@ -38,6 +38,8 @@ pub enum ClientRequest {
     },
     /// `produce`.
     Produce(Box<Produce>),
+    /// `consume` (ours).
+    Consume(Box<Consume>),
     /// `getTransportStats`.
     TransportStats(TransportId),
     /// `getProducerStats`.
@@ -59,6 +61,34 @@ pub struct Join {
     /// Absent if it does not consume.
     #[serde(default)]
     pub rtp_capabilities: Option<RtpCapabilities>,
+    /// False (ours): nothing is consumed but what the client asks for with `consume`.
+    #[serde(default = "yes")]
+    pub auto_consume: bool,
+}
+
+fn yes() -> bool {
+    true
+}
+
+/// Data of `consume` (ours): for a client that joined with `autoConsume: false`.
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Consume {
+    /// Of what.
+    pub producer_id: ProducerId,
+    /// On which transport; the one for receiving if absent.
+    #[serde(default)]
+    pub transport_id: Option<TransportId>,
+    /// What the receiver of this one consumer takes, in numbers of its own: payload types and
+    /// extension ids need not be the router's. Those of `join` if absent.
+    #[serde(default)]
+    pub rtp_capabilities: Option<RtpCapabilities>,
+    /// `a=mid`, at most 8 bytes; chosen by the node if absent.
+    #[serde(default)]
+    pub mid: Option<String>,
+    /// Starts paused.
+    #[serde(default)]
+    pub paused: bool,
 }
 
 /// Data of `produce`.
@@ -238,6 +268,7 @@ impl ClientRequest {
             }
             "restartIce" => Self::RestartIce { transport: on_transport(data)? },
             "produce" => Self::Produce(read(method, data)?),
+            "consume" => Self::Consume(read(method, data)?),
             "getTransportStats" => Self::TransportStats(on_transport(data)?),
             "getProducerStats" => {
                 Self::ProducerStats(read::<OnProducer>(method, data)?.producer_id)

@@ -1,6 +1,6 @@
 //! What a node asks and tells its clients.
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::{
@@ -133,6 +133,13 @@ pub enum ServerNotification {
         /// Loudest first.
         peer_volumes: Vec<PeerVolume>,
     },
+    /// Ours: there is a producer, for a client that chooses what it consumes.
+    NewProducer(Box<ProducerSummary>),
+    /// Ours: it is gone, for such a client.
+    ProducerClosed {
+        /// Which.
+        producer_id: ProducerId,
+    },
     /// Ours: the standby nodes or the ticket changed.
     StandbyChanged(ResumeOffer),
     /// Ours: leave this node for another, which is ready.
@@ -166,6 +173,30 @@ pub struct PeerSummary {
     pub device: Value,
     /// Ours: on which node.
     pub node_id: NodeId,
+}
+
+/// A producer as a client sees it that chooses what it consumes.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ProducerSummary {
+    /// Whose.
+    pub peer_id: PeerId,
+    /// Its id.
+    pub producer_id: ProducerId,
+    /// Audio or video.
+    pub kind: MediaKind,
+    /// What it shows, as its peer named it.
+    pub source: String,
+    /// Simple, simulcast or svc.
+    #[serde(rename = "type")]
+    pub rtp_type: RtpType,
+    /// MIME type of its media codec.
+    pub mime_type: String,
+    /// Paused by its peer.
+    pub paused: bool,
+    /// The producer that this one is the same source as, under a new id.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub replaces: Option<ProducerId>,
 }
 
 /// Answer to `join`.
