@@ -15,6 +15,8 @@ pub mod logs;
 pub mod metrics;
 pub mod registry;
 pub mod run;
+pub mod sdp;
 pub mod signal;
 #[cfg(test)]
 mod testing;
+pub mod whip;

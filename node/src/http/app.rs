@@ -40,6 +40,10 @@ pub struct Inner {
     pub cors_origins: Vec<String>,
     /// Believe `X-Forwarded-For`.
     pub trust_forwarded_for: bool,
+    /// Where clients reach this node, without a slash at the end.
+    pub api_url: String,
+    /// WHIP and WHEP sessions.
+    pub whip: crate::whip::Sessions,
     /// Release.
     pub version: &'static str,
     sessions: Mutex<PerAddress>,
@@ -67,6 +71,8 @@ impl App {
             drain_deadline: config.drain_deadline,
             cors_origins: config.http.cors_origins.clone(),
             trust_forwarded_for: config.http.trust_forwarded_for,
+            api_url: config.http.api_url.clone(),
+            whip: crate::whip::Sessions::default(),
             version: env!("CARGO_PKG_VERSION"),
             sessions: Mutex::new(PerAddress::new(rate)),
         }))

@@ -4,6 +4,7 @@ mod api;
 mod app;
 mod assets;
 pub mod dev;
+pub(crate) mod elsewhere;
 mod forward;
 pub mod guard;
 mod openapi;
@@ -19,7 +20,7 @@ use axum::{
     http::{HeaderValue, Method, header, request::Parts},
     middleware::{self, Next},
     response::{IntoResponse, Response},
-    routing::{MethodRouter, get, post, put},
+    routing::{MethodRouter, get, patch, post, put},
 };
 use starling_proto::Code;
 use tower_http::cors::{AllowOrigin, CorsLayer};
@@ -28,7 +29,7 @@ pub use app::App;
 pub use guard::Side;
 pub use problem::Problem;
 
-use crate::signal::socket;
+use crate::{signal::socket, whip::http as whip};
 
 /// Longest body in bytes: the largest, a policy with 64 nodes, is under 8 KiB.
 const MAX_BODY: usize = 64 * 1024;
@@ -131,6 +132,18 @@ fn open_routes() -> Vec<Route> {
         ("/readyz", &["get"], get(probes::readyz)),
         ("/metrics", &["get"], get(probes::metrics)),
         ("/v1/rooms/{room}/placement", &["get"], get(api::rooms::placement)),
+        ("/whip/{room}", &["post"], post(whip::publish)),
+        (
+            "/whip/{room}/{session}",
+            &["patch", "delete"],
+            patch(whip::patch_published).delete(whip::unpublish),
+        ),
+        ("/whep/{room}", &["post"], post(whip::play)),
+        (
+            "/whep/{room}/{session}",
+            &["patch", "delete"],
+            patch(whip::patch_played).delete(whip::stop),
+        ),
     ]
 }
 
@@ -173,6 +186,7 @@ pub fn router(app: &App, side: Side) -> Router {
         .layer(DefaultBodyLimit::max(MAX_BODY))
         .layer(middleware::from_fn_with_state(app.clone(), within))
         .layer(cors(app))
+        .layer(middleware::from_fn(whip::options))
         .layer(middleware::from_fn_with_state(app.clone(), counted))
         .layer(Extension(side))
         .with_state(app.clone())
@@ -221,8 +235,9 @@ fn cors(app: &App) -> CorsLayer {
     });
     CorsLayer::new()
         .allow_origin(origin)
-        .allow_methods([Method::GET, Method::POST, Method::PUT, Method::DELETE])
-        .allow_headers([header::AUTHORIZATION, header::CONTENT_TYPE])
+        .allow_methods([Method::GET, Method::POST, Method::PUT, Method::PATCH, Method::DELETE])
+        .allow_headers([header::AUTHORIZATION, header::CONTENT_TYPE, header::IF_MATCH])
+        .expose_headers([header::LOCATION, header::ETAG, header::LINK, whip::ACCEPT_PATCH])
         .max_age(Duration::from_secs(600))
 }
 

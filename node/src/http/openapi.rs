@@ -13,6 +13,7 @@ use utoipa::{
 };
 
 use super::{api, assets, dev, probes};
+use crate::whip::http as whip;
 
 #[derive(OpenApi)]
 #[openapi(
@@ -36,6 +37,8 @@ use super::{api, assets, dev, probes};
         api::inspect::producer, api::inspect::producer_stats, api::inspect::trace_producer,
         api::inspect::consumer, api::inspect::consumer_stats, api::inspect::trace_consumer,
         api::tokens::create,
+        whip::publish, whip::patch_published, whip::unpublish,
+        whip::play, whip::patch_played, whip::stop,
         dev::list, dev::kill, dev::start,
     ),
     modifiers(&Schemes)

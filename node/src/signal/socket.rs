@@ -19,6 +19,7 @@ use serde::Deserialize;
 use starling_actors::session::{FromClient, Grants, Session, SessionRequest, ToClient};
 use starling_proto::{
     Code, PeerId, Refusal, RoomId,
+    rest::NodeInfo,
     signal::{Frame, MAX_FRAME, NodeHint, ServerNotification},
 };
 use tokio::time::{sleep_until, timeout};
@@ -26,7 +27,7 @@ use tokio::time::{sleep_until, timeout};
 use super::adaptor::{Adaptor, CLOSE_FOR_GOOD, CLOSE_GO_ELSEWHERE, Effect, fitting, named};
 use crate::{
     auth::Freshness,
-    http::{App, Problem, dev, guard::Remote, problem::Query},
+    http::{App, Problem, dev, elsewhere, guard::Remote, problem::Query},
 };
 
 /// How often a client is pinged: three missed ones are a verdict.
@@ -170,21 +171,13 @@ async fn turn_away(app: &App, line: &mut Line, room: &RoomId, refusal: &Refusal)
 /// RFC 6455's registry: 1013, try again later.
 const CLOSE_TRY_AGAIN: u16 = 1013;
 
-/// The nodes that the placement names, without this one.
 async fn others(app: &App, room: &RoomId) -> Vec<NodeHint> {
-    let Ok(placement) = app.node.place(room, None).await else { return Vec::new() };
-    let known = app.node.nodes().await;
-    let named = std::iter::once(&placement.node).chain(&placement.standby);
-    let mut hints: Vec<NodeHint> = Vec::new();
-    for id in named.filter(|id| *id != app.node.id()) {
-        let fresh = hints.iter().all(|hint| hint.node_id != *id);
-        if let Some(node) = known.iter().find(|node| node.id == *id && fresh) {
-            let url = format!("{}/ws", node.api_url.replacen("http", "ws", 1));
-            let (node_id, region) = (node.id.clone(), node.region.clone());
-            hints.push(NodeHint { node_id, url, region });
-        }
-    }
-    hints
+    let nodes = elsewhere::nodes(app, room).await.into_iter();
+    let hint = |node: NodeInfo| {
+        let url = format!("{}/ws", node.api_url.replacen("http", "ws", 1));
+        NodeHint { node_id: node.id, url, region: node.region }
+    };
+    nodes.map(hint).collect()
 }
 
 /// The socket with the bounds on writing.
