@@ -8,8 +8,8 @@
 //!                                 consumer_parameters (one client)  ←───────────────────┤
 //!                                 pipe_parameters, pipe_mapping (another node) ←────────┘
 //! ```
-//! An SDP offer is cut to what the router takes by `accepted_parameters`; its receiver has `Numbers`
-//! of its own.
+//! An SDP offer is cut to what the router takes by `accepted_parameters`; its receiver has
+//! `Numbers` of its own.
 
 mod codec;
 mod consumable;

@@ -15,8 +15,8 @@ use super::{
     producer::rtx_of,
 };
 
-/// What the router takes of an offered stream: the first media codec that both have, its RTX, and of
-/// feedback and header extensions what both know. `None` if there is no such codec.
+/// What the router takes of an offered stream: the first media codec that both have, its RTX, and
+/// of feedback and header extensions what both know. `None` if there is no such codec.
 pub fn accepted_parameters(
     kind: MediaKind,
     offered: &RtpParameters,

@@ -233,8 +233,8 @@ impl Text {
     }
 }
 
-/// `key=value;…`, without Chromium's hints to its own encoder. Who says that it sends stereo is told
-/// that we take it (RFC 7587 §7: without `stereo=1` it would send mono).
+/// `key=value;…`, without Chromium's hints to its own encoder. Who says that it sends stereo is
+/// told that we take it (RFC 7587 §7: without `stereo=1` it would send mono).
 fn fmtp(parameters: &Parameters, toward: Toward) -> String {
     let mut pairs: Vec<String> = parameters
         .iter()

@@ -13,8 +13,8 @@ use super::{
     offer::{too_large, values},
 };
 
-/// Static payload types that clients leave without an `a=rtpmap` (RFC 3551 table 4), of those that a
-/// router may have.
+/// Static payload types that clients leave without an `a=rtpmap` (RFC 3551 table 4), of those that
+/// a router may have.
 const STATIC: [(u8, &str, u32); 3] = [(0, "PCMU", 8000), (8, "PCMA", 8000), (9, "G722", 8000)];
 
 /// The codecs of an m-line, in its order of preference. What cannot be read is left out.

@@ -341,8 +341,8 @@ pub(crate) async fn options(request: Request, next: Next) -> Response {
 
 /// Publishes an offer's streams in a room (WHIP, RFC 9725).
 ///
-/// The bearer token is a room token with `publish`; its `sub` is the peer. `starling dev` needs none
-/// and takes the peer from `peerId`.
+/// The bearer token is a room token with `publish`; its `sub` is the peer. `starling dev` needs
+/// none and takes the peer from `peerId`.
 #[utoipa::path(
     post, path = "/whip/{room}", tag = "whip", security(("room" = [])),
     params(
@@ -402,9 +402,9 @@ pub(crate) async fn unpublish(
 
 /// Plays streams of a room on the m-lines of an offer (WHEP).
 ///
-/// The bearer token is a room token with `subscribe`. `peer` names whose streams; without it they are
-/// those of the first peer that has some. An m-line that nothing fits yet is filled when something
-/// comes.
+/// The bearer token is a room token with `subscribe`. `peer` names whose streams; without it they
+/// are those of the first peer that has some. An m-line that nothing fits yet is filled when
+/// something comes.
 #[utoipa::path(
     post, path = "/whep/{room}", tag = "whip", security(("room" = [])),
     params(

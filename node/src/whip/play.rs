@@ -1,6 +1,6 @@
-//! WHEP: producers of the room on the m-lines of an offer. `choose` decides which, `play` carries it
-//! out, and `Slots` goes on with it while the session lives: an m-line whose producer ended takes
-//! the next one that fits, under the same MID.
+//! WHEP: producers of the room on the m-lines of an offer. `choose` decides which, `play` carries
+//! it out, and `Slots` goes on with it while the session lives: an m-line whose producer ended
+//! takes the next one that fits, under the same MID.
 
 use std::collections::BTreeMap;
 

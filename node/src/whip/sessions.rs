@@ -1,5 +1,5 @@
-//! The WHIP and WHEP sessions of this node, by the last part of their URL. Never does: know what one
-//! is about.
+//! The WHIP and WHEP sessions of this node, by the last part of their URL. Never does: know what
+//! one is about.
 
 use std::{
     collections::BTreeMap,

@@ -1,3 +1,5 @@
+//! Offers cut to what a router takes, and receivers with numbers of their own.
+
 use rand::{SeedableRng, rngs::StdRng};
 use serde_json::{Value, json};
 
