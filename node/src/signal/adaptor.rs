@@ -20,6 +20,7 @@ use starling_proto::{
     signal::{ClientNotification, ClientRequest, Frame, ServerRequest},
 };
 
+use super::generation::Generation;
 use crate::limit::Rate;
 
 /// A client that has not answered a `newConsumer` for so long never will: protoo's server waits 30
@@ -27,6 +28,9 @@ use crate::limit::Rate;
 pub const ANSWER_TIMEOUT: Duration = Duration::from_secs(20);
 /// Requests that may wait for the client: three for each peer of a 300-peer room that it joins.
 pub const MAX_PENDING: usize = 1024;
+/// Requests of the client that may be under way: as many as its peer lets wait, and those whose
+/// answers wait for the client. The answer to one beyond is given as the new generation has it.
+const MAX_ASKED: usize = starling_actors::session::INBOX + starling_actors::session::OUTBOX;
 /// protoo's range of ids (`lib/utils.js`).
 const MAX_ID: u32 = 10_000_000;
 /// Frames per second of one client. A client that moves a slider sends 60.
@@ -74,6 +78,9 @@ pub struct Adaptor {
     used: Instant,
     next_id: u32,
     pending: BTreeMap<u32, Pending>,
+    /// What the peer was asked, by the client's id: its answer depends on it.
+    asked: BTreeMap<u32, String>,
+    generation: Generation,
     effects: VecDeque<Effect>,
     closed: bool,
     counts: Counts,
@@ -93,6 +100,8 @@ impl Adaptor {
             used: now,
             next_id: 1,
             pending: BTreeMap::new(),
+            asked: BTreeMap::new(),
+            generation: Generation::default(),
             effects: VecDeque::new(),
             closed: false,
             counts: Counts::default(),
@@ -131,14 +140,20 @@ impl Adaptor {
             return;
         }
         match said {
-            ToClient::Response { id, result: Ok(data) } => self.respond(id, data),
+            ToClient::Response { id, result: Ok(data) } => {
+                let method = self.asked.remove(&id).unwrap_or_default();
+                self.respond(id, self.generation.answer(&method, data));
+            }
             ToClient::Response { id, result: Err(refusal) } => {
+                self.asked.remove(&id);
                 self.send(&Frame::refusal(id, &refusal));
             }
             ToClient::Request(request) => self.on_server_request(now, &request),
             ToClient::Notification(notification) => {
                 let (method, data) = named(&notification);
-                self.send(&Frame::Notification { method, data });
+                if let Some((method, data)) = self.generation.said(method, data) {
+                    self.send(&Frame::Notification { method, data });
+                }
             }
             // protoo's clients see their transports themselves.
             ToClient::Transport { .. } => {}
@@ -178,8 +193,14 @@ impl Adaptor {
     }
 
     fn on_request(&mut self, id: u32, method: &str, data: Value) {
+        self.generation.learn(method, &data);
         let request = match ClientRequest::parse(method, data.clone()) {
-            Ok(request) => return self.forward(FromClient::Request { id, request }),
+            Ok(request) => {
+                if self.asked.len() < MAX_ASKED {
+                    self.asked.insert(id, method.to_owned());
+                }
+                return self.forward(FromClient::Request { id, request });
+            }
             Err(refusal) => refusal,
         };
         // Generation A of mediasoup-demo sends today's notifications as requests.
@@ -218,7 +239,9 @@ impl Adaptor {
         self.next_id = (id + 1) % MAX_ID;
         self.pending.insert(id, Pending { consumer, until: now + ANSWER_TIMEOUT });
         let (method, data) = named(request);
-        self.send(&Frame::Request { id, method, data });
+        if let Some((method, data)) = self.generation.said(method, data) {
+            self.send(&Frame::Request { id, method, data });
+        }
     }
 
     fn respond(&mut self, id: u32, data: Value) {

@@ -180,3 +180,24 @@ fn nothing_follows_a_close_and_its_reason_fits_a_frame() {
     let closed = ServerNotification::PeerClosed { peer_id: "p".parse().unwrap() };
     assert_eq!(case.peer(1, ToClient::Notification(closed)), []);
 }
+
+#[test]
+fn a_client_of_the_old_generation_is_answered_in_its_own_words() {
+    let mut case = Case::new();
+    let request = r#"{"request":true,"id":5,"method":"createWebRtcTransport","data":{"forceTcp":false,"producing":true,"consuming":false,"sctpCapabilities":{"numStreams":{"OS":1024,"MIS":1024}}}}"#;
+    let asked = ClientRequest::CreateWebRtcTransport { producing: true, force_tcp: false };
+    let forwarded = Effect::Forward(FromClient::Request { id: 5, request: asked });
+    assert_eq!(case.text(0, request), [forwarded]);
+    let data = json!({"transportId": "t", "iceCandidates": []});
+    let answer = json_of(&case.peer(1, ToClient::Response { id: 5, result: Ok(data) }));
+    assert_eq!(answer["data"], json!({"id": "t", "iceCandidates": []}));
+    let asked = json_of(&case.peer(2, new_consumer("c")));
+    assert_eq!((&asked["method"], &asked["data"]["id"]), (&json!("newConsumer"), &json!("c")));
+    let accepted = format!(r#"{{"response":true,"id":{},"ok":true,"data":{{}}}}"#, asked["id"]);
+    assert_eq!(case.text(3, &accepted), [answered("c", true)]);
+    let moved = ServerNotification::PeerMoved {
+        peer_id: "alice".parse().unwrap(),
+        node_id: "n2".parse().unwrap(),
+    };
+    assert_eq!(case.peer(4, ToClient::Notification(moved)), []);
+}

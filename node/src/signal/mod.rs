@@ -1,6 +1,7 @@
 //! Signalling over WebSocket. Never does: decide what a request means.
 
 pub mod adaptor;
+pub mod generation;
 pub mod socket;
 
 #[cfg(test)]
