@@ -133,7 +133,7 @@ mod tests {
 
     #[test]
     fn client_parsers_survive() {
-        clean(&["signal", "negotiation", "token"]);
+        clean(&["signal", "negotiation", "token", "sdp"]);
     }
 
     #[test]

@@ -8,6 +8,7 @@ mod layers;
 mod plane;
 mod rtcp;
 mod rtp;
+mod sdp;
 mod signal;
 mod srtp;
 mod stun;
@@ -64,6 +65,7 @@ pub(crate) const TARGETS: &[Kind] = &[
     signal::SIGNAL,
     signal::NEGOTIATION,
     signal::TOKEN,
+    sdp::KIND,
     plane::KIND,
 ];
 
