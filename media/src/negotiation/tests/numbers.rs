@@ -22,7 +22,7 @@ fn offered() -> RtpParameters {
     parameters(json!({
         "mid": "1",
         "codecs": [
-            {"mimeType": "video/H265", "payloadType": 45, "clockRate": 90000},
+            {"mimeType": "video/VC1", "payloadType": 45, "clockRate": 90000},
             {"mimeType": "video/rtx", "payloadType": 46, "clockRate": 90000,
              "parameters": {"apt": 45}},
             {"mimeType": "video/H264", "payloadType": 39, "clockRate": 90000,
