@@ -98,3 +98,29 @@ async fn a_trace_begins_when_somebody_looks_and_ends_with_what_is_traced() {
     until("the trace ends", async || second.recv().await.is_none()).await;
     camera.stop().await;
 }
+
+/// TR1, TR2.
+#[tokio::test(flavor = "multi_thread")]
+async fn consumers_of_a_transport_have_growing_mids_and_those_of_a_peer_one_cname() {
+    let world = World::new();
+    let node = world.node("n1").await;
+    let mut eye = Client::join(&node, "eye", None).await;
+    let mut ada = Client::join(&node, "ada", None).await;
+    let mut ben = Client::join(&node, "ben", None).await;
+    ada.produce("audio", "audio").await;
+    ada.produce("video", "video").await;
+    ben.produce("video", "video").await;
+    eye.until("three consumers", |eye| eye.consumers.len() == 3).await;
+    let of = |peer_id: &str| {
+        let own = eye.consumers.iter().filter(|consumer| consumer.peer_id == peer(peer_id));
+        own.map(|consumer| consumer.rtp_parameters.rtcp.cname.clone()).collect::<Vec<_>>()
+    };
+    // Chrome names none with simulcast: Ada's is her microphone's, Ben's his id.
+    let (ada, ben) = (of("ada"), of("ben"));
+    assert!(ada[0].is_some() && ada[0] == ada[1], "{ada:?}");
+    assert_eq!(ben, [Some("ben".to_owned())]);
+    let mut mids: Vec<_> =
+        eye.consumers.iter().filter_map(|consumer| consumer.rtp_parameters.mid.clone()).collect();
+    mids.sort();
+    assert_eq!(mids, ["0", "1", "2"]);
+}

@@ -3,6 +3,8 @@
 
 use std::time::{Duration, Instant};
 
+use serde_json::Value;
+
 /// Width of a window.
 const WINDOW: Duration = Duration::from_millis(200);
 /// Windows that are averaged: two seconds, so that a key frame is spread.
@@ -74,6 +76,15 @@ impl LayerRates {
     /// Temporal layers seen.
     pub const fn temporal_layers(&self) -> u8 {
         self.temporal + 1
+    }
+
+    /// mediasoup's `bitrateByLayer`: `{"s.t": bits per second}`.
+    pub fn report(&mut self, now: Instant) -> Value {
+        self.roll(now);
+        let spatial = 0..self.spatial_layers();
+        let all = spatial.flat_map(|s| (0..self.temporal_layers()).map(move |t| (s, t)));
+        let told = all.filter_map(|(s, t)| Some((format!("{s}.{t}"), self.bitrate(s, t)?.into())));
+        Value::Object(told.collect())
     }
 
     /// Bits per second of one spatial layer up to a temporal one; none before that is known.

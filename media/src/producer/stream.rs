@@ -349,6 +349,7 @@ impl RecvStream {
 
     /// mediasoup's `inbound-rtp` fields that are counted here.
     pub fn report(&mut self, now: Instant, into: &mut Map<String, Value>) {
+        into.insert("bitrateByLayer".into(), self.layers.report(now));
         let stats = &self.stats;
         let fields = json!({
             "ssrc": self.ssrc,

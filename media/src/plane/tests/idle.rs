@@ -97,6 +97,7 @@ fn statistics_have_mediasoups_names() {
     assert_eq!(stats[0][2]["rid"], "r2");
     assert_eq!(stats[0][2]["type"], "inbound-rtp");
     assert_eq!(stats[0][2]["packetCount"], 90);
+    assert!(stats[0][2]["bitrateByLayer"]["0.2"].as_u64().unwrap() > 10_000, "{}", stats[0][2]);
     assert_eq!(stats[1][0]["type"], "outbound-rtp");
     assert_eq!(stats[1][0]["ssrc"], 2222);
     assert_eq!(stats[1][1]["type"], "inbound-rtp");

@@ -12,6 +12,7 @@ mod plain;
 mod repair;
 mod replace;
 mod reports;
+mod rules;
 mod simulcast;
 mod soak;
 mod voices;

@@ -1,0 +1,156 @@
+//! Rules of mediasoup that have no better place, by the number of their row.
+
+use serde_json::json;
+use starling_proto::rtp::RtpType;
+
+use super::bench::*;
+use crate::{
+    Command, Event, ProducerKey,
+    rtcp::{ReportBlock, RtcpItem, build},
+};
+
+/// One VP8 frame of one packet.
+fn frame(bench: &mut Bench, n: u16, key: bool, marker: bool) {
+    let payload = vp8_payload(key, n, n as u8, 0, false);
+    let packet = rtp(96, 1111, n, 3_000 * u32::from(n), marker, &[], &payload);
+    bench.receive(11, address(5001), &packet);
+}
+
+fn call() -> Bench {
+    let mut bench = Bench::new(1);
+    bench.plain(1, address(5001));
+    bench.plain(2, address(5002));
+    bench.produce(1, 1, vp8(1111));
+    bench.consume(2, 1, 1, video_consumer(2222, RtpType::Simple));
+    bench
+}
+
+/// PD5.
+#[test]
+fn a_paused_producer_is_not_forwarded_and_goes_on_from_a_key_frame_it_is_asked_for() {
+    let mut bench = call();
+    frame(&mut bench, 0, true, true);
+    let producer = ProducerKey(1);
+    bench.command(Command::PauseProducer { producer, paused: true });
+    frame(&mut bench, 1, false, true);
+    assert_eq!(bench.take_rtp(2222).len(), 1);
+    bench.advance(1_500);
+    bench.take_rtcp(address(5001));
+    bench.command(Command::PauseProducer { producer, paused: false });
+    let asked = bench.take_rtcp(address(5001));
+    assert!(matches!(asked[..], [RtcpItem::Pli { media: 1111, .. }]), "{asked:?}");
+    frame(&mut bench, 2, false, true);
+    assert!(bench.take_rtp(2222).is_empty());
+    frame(&mut bench, 3, true, true);
+    assert_eq!(bench.take_rtp(2222).len(), 1);
+}
+
+/// CO12.
+#[test]
+fn a_frame_that_was_cut_short_leaves_one_number_out_before_the_next_stretch() {
+    let gap = |marker: bool| {
+        let mut bench = call();
+        frame(&mut bench, 0, true, marker);
+        let before = bench.take_rtp(2222).pop().unwrap().header().sequence;
+        let producer = ProducerKey(1);
+        bench.command(Command::PauseProducer { producer, paused: true });
+        bench.command(Command::PauseProducer { producer, paused: false });
+        frame(&mut bench, 9, true, true);
+        bench.take_rtp(2222).pop().unwrap().header().sequence.wrapping_sub(before)
+    };
+    assert_eq!((gap(true), gap(false)), (1, 2));
+}
+
+/// CO13.
+#[test]
+fn packets_without_payload_and_of_another_payload_type_are_dropped_without_a_hole() {
+    let mut bench = call();
+    frame(&mut bench, 0, true, true);
+    bench.receive(11, address(5001), &rtp(96, 1111, 1, 0, false, &[], &[]));
+    bench.receive(11, address(5001), &rtp(99, 1111, 2, 0, false, &[], &[1; 40]));
+    frame(&mut bench, 2, false, true);
+    let got = bench.take_rtp(2222);
+    assert_eq!(got.len(), 2);
+    assert_eq!(got[1].header().sequence, got[0].header().sequence.wrapping_add(1));
+    assert_eq!(bench.plane.counters().dropped_unknown_stream, 1);
+}
+
+/// KF4.
+#[test]
+fn where_only_fir_was_negotiated_fir_is_sent_with_growing_numbers() {
+    let mut bench = Bench::new(1);
+    bench.plain(1, address(5001));
+    bench.plain(2, address(5002));
+    let mut rtp = vp8(1111);
+    rtp.codecs[0].rtcp_feedback.retain(|feedback| feedback.parameter != "pli");
+    bench.produce(1, 1, rtp);
+    bench.consume(2, 1, 1, video_consumer(2222, RtpType::Simple));
+    let mut numbers = Vec::new();
+    for _ in 0..4 {
+        bench.advance(1_100);
+        let mut pli = Vec::new();
+        build::pli(&mut pli, 5, 2222);
+        bench.receive(12, address(5002), &pli);
+        for item in bench.take_rtcp(address(5001)) {
+            match item {
+                RtcpItem::Fir { entries, .. } => numbers.extend(entries),
+                RtcpItem::Pli { .. } => panic!("PLI was not negotiated"),
+                _ => {}
+            }
+        }
+    }
+    assert!(numbers.len() >= 2, "{numbers:?}");
+    assert!(numbers.windows(2).all(|pair| pair[1] == (1111, pair[0].1 + 1)), "{numbers:?}");
+}
+
+/// CO16.
+#[test]
+fn a_receivers_report_changes_its_consumers_score() {
+    let mut bench = call();
+    for n in 0..100 {
+        frame(&mut bench, n, n == 0, true);
+    }
+    bench.take_events();
+    let mut report = Vec::new();
+    let block =
+        ReportBlock { ssrc: 2222, fraction_lost: 128, total_lost: 50, ..ReportBlock::default() };
+    build::receiver_report(&mut report, 5, &[block]);
+    bench.receive(12, address(5002), &report);
+    let score = bench.take_events().into_iter().find_map(|event| match event {
+        Event::ConsumerScore { score, .. } => Some(score),
+        _ => None,
+    });
+    assert!(score.is_some_and(|score| score <= 1), "{score:?}");
+}
+
+/// TR8.
+#[test]
+fn a_stream_is_taken_from_its_own_transport_only() {
+    let mut bench = call();
+    bench.plain(3, address(5003));
+    frame(&mut bench, 0, true, true);
+    bench.take_rtp(2222);
+    let packet = rtp(96, 1111, 1, 3_000, true, &[], &vp8_payload(false, 1, 1, 0, false));
+    bench.receive(13, address(5003), &packet);
+    assert!(bench.take_rtp(2222).is_empty());
+    assert_eq!(bench.plane.counters().dropped_unknown_stream, 1);
+}
+
+/// PD2: an audio producer has no key frames to ask for.
+#[test]
+fn nobody_asks_a_microphone_for_a_key_frame() {
+    let mut bench = Bench::new(1);
+    bench.plain(1, address(5001));
+    bench.plain(2, address(5002));
+    let mut rtp = opus(1111);
+    rtp.codecs[0].parameters.insert("usedtx".into(), json!(1));
+    bench.produce(1, 1, rtp);
+    bench.consume(2, 1, 1, audio_consumer(2222));
+    let mut pli = Vec::new();
+    build::pli(&mut pli, 5, 2222);
+    bench.receive(12, address(5002), &pli);
+    let asked = bench.take_rtcp(address(5001));
+    let requests =
+        asked.iter().filter(|item| matches!(item, RtcpItem::Pli { .. } | RtcpItem::Fir { .. }));
+    assert_eq!(requests.count(), 0);
+}
