@@ -1,0 +1,125 @@
+//! `docs/mediasoup-parity.md` has every row of mediasoup once, and every test it names exists.
+
+use std::{
+    collections::BTreeMap,
+    fs,
+    path::{Path, PathBuf},
+};
+
+/// Rows of mediasoup 3.27, by section, counted from 1.
+const ROWS: &[(&str, u32)] = &[
+    ("WK", 12),
+    ("LS", 10),
+    ("RT", 9),
+    ("PR", 8),
+    ("WT", 12),
+    ("IC", 8),
+    ("DT", 6),
+    ("SR", 4),
+    ("PL", 4),
+    ("PI", 7),
+    ("DI", 1),
+    ("TR", 8),
+    ("PD", 11),
+    ("CO", 16),
+    ("LY", 17),
+    ("KF", 4),
+    ("NK", 7),
+    ("ST", 9),
+    ("RC", 8),
+    ("BW", 10),
+    ("CD", 8),
+    ("HX", 2),
+    ("SC", 11),
+    ("OB", 3),
+];
+
+fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("tests is in the checkout").to_owned()
+}
+
+struct Row {
+    verdict: String,
+    text: String,
+}
+
+fn rows() -> BTreeMap<String, Row> {
+    let page = fs::read_to_string(root().join("docs/mediasoup-parity.md")).expect("the page");
+    let mut rows = BTreeMap::new();
+    for line in page.lines().filter(|line| line.starts_with("| ")) {
+        let mut cells = line.trim_matches('|').splitn(3, '|').map(str::trim);
+        let (Some(id), Some(verdict), Some(text)) = (cells.next(), cells.next(), cells.next())
+        else {
+            panic!("no row: {line}");
+        };
+        if id == "row" || id == "---" {
+            continue;
+        }
+        let row = Row { verdict: verdict.to_owned(), text: text.to_owned() };
+        assert!(rows.insert(id.to_owned(), row).is_none(), "{id} is there twice");
+    }
+    rows
+}
+
+/// Names of tests and of files with tests.
+fn evidence(text: &str) -> Vec<&str> {
+    let quoted = text.split('`').skip(1).step_by(2);
+    quoted.filter(|name| name.contains("::") || name.starts_with("tests/")).collect()
+}
+
+/// Whether a test exists where its path says: in its module's file, or in the module `tests` of it.
+fn exists(name: &str) -> bool {
+    if name.starts_with("tests/") {
+        return root().join(name).is_file();
+    }
+    let parts: Vec<_> = name.split("::").collect();
+    let [krate, modules @ .., function] = parts.as_slice() else { return false };
+    let at = |modules: &[&str]| {
+        let base = root().join(krate).join("src").join(modules.join("/"));
+        [base.with_extension("rs"), base.join("mod.rs")]
+    };
+    let inline = modules.split_last().filter(|(last, _)| **last == "tests");
+    let files = at(modules).into_iter().chain(inline.into_iter().flat_map(|(_, rest)| at(rest)));
+    files
+        .filter_map(|file| fs::read_to_string(file).ok())
+        .any(|text| text.contains(&format!("fn {function}(")))
+}
+
+#[test]
+fn every_row_of_mediasoup_is_there_once() {
+    let rows = rows();
+    let mut missing = Vec::new();
+    let mut count = 0;
+    for (section, last) in ROWS {
+        for number in 1..=*last {
+            count += 1;
+            let id = format!("{section}{number}");
+            if !rows.contains_key(&id) {
+                missing.push(id);
+            }
+        }
+    }
+    assert!(missing.is_empty(), "missing: {missing:?}");
+    assert_eq!(rows.len(), count, "rows that mediasoup does not have");
+}
+
+#[test]
+fn every_row_has_a_test_or_a_reason_and_every_test_exists() {
+    let mut wrong = Vec::new();
+    for (id, row) in rows() {
+        let named = evidence(&row.text);
+        wrong.extend(
+            named
+                .iter()
+                .filter(|name| !exists(name))
+                .map(|name| format!("{id}: there is no test {name}")),
+        );
+        match row.verdict.as_str() {
+            "as mediasoup" if named.is_empty() => wrong.push(format!("{id}: names no test")),
+            "differs" if row.text.len() < 20 => wrong.push(format!("{id}: says no reason")),
+            "as mediasoup" | "differs" | "not yet" => {}
+            other => wrong.push(format!("{id}: '{other}' is no verdict")),
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
