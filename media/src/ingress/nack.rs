@@ -168,6 +168,8 @@ impl NackGenerator {
     }
 
     fn remember_key_frame(&mut self, sequence: u64) {
+        // At once all it will ever need, so that a stream that runs allocates nothing.
+        self.key_frames.reserve_exact(MAX_KEY_FRAMES.saturating_sub(self.key_frames.len()));
         if self.key_frames.back().is_some_and(|newest| *newest >= sequence) {
             return;
         }

@@ -14,6 +14,8 @@ pub(super) const FLIGHT: usize = 256 * 1024;
 /// Bytes that may wait when nobody flushes; further packets are dropped. A turn of 256 datagrams
 /// makes less than a sixteenth of it in answers.
 pub(super) const MAX_WAITING: usize = 4 * 1024 * 1024;
+/// Runs that a flight has room for from the start: single packets of audio for 500 receivers.
+const RUNS: usize = 512;
 /// Datagrams in a run (`UDP_MAX_SEGMENTS` of Linux before 6.9).
 const MAX_SEGMENTS: usize = 64;
 /// Bytes in a run: below the largest UDP payload, 65,507.
@@ -28,13 +30,25 @@ pub(super) enum Destination {
     Pipe(PipeKey),
 }
 
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Outbox {
     pub bytes: Vec<u8>,
     runs: Vec<Run>,
     piped: Vec<(PipeKey, Range<usize>)>,
     /// The last run has a shorter datagram at its end: nothing may follow.
     closed: bool,
+}
+
+impl Default for Outbox {
+    /// Empty, with room for a flight: growing to it in the middle of a burst moves what is there.
+    fn default() -> Self {
+        Self {
+            bytes: Vec::with_capacity(FLIGHT + MAX_RUN),
+            runs: Vec::with_capacity(RUNS),
+            piped: Vec::new(),
+            closed: false,
+        }
+    }
 }
 
 /// What a flight held.

@@ -28,6 +28,8 @@ pub(crate) const PROTECTIONS: [(&str, Option<SrtpProfile>); 3] = [
 /// Receivers of one stream.
 pub(crate) const RECEIVERS: [usize; 4] = [1, 10, 100, 500];
 
+/// Turns in a row after which a ring has its size: one is 800 packets, and a ring holds 1,024.
+const REFILL: usize = 2;
 /// Longest wait for the last packet of a turn.
 const LATE: Duration = Duration::from_secs(3);
 
@@ -146,9 +148,11 @@ pub(crate) fn cell(
             cell.single.push(without.turn(frames, interval)?.0);
         }
     }
-    // A stream's ring gives its buffers back in the silence of the others' turns: two turns in a
-    // row.
-    worker.turn(frames, interval)?;
+    // A stream's ring gives its buffers back in the silence of the others' turns, and takes them
+    // again until it is full.
+    for _ in 0..REFILL {
+        worker.turn(frames, interval)?;
+    }
     let before = subject.allocations()?;
     let (_, packets) = worker.turn(frames, interval)?;
     cell.allocations = (subject.allocations()? - before) as f64 / packets.max(1) as f64;
