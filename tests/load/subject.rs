@@ -19,7 +19,7 @@ use starling_actors::worker::{
 };
 use starling_media::{
     Command, ConsumerKey, Event, ProducerKey, TransportKey,
-    command::{IceCredentials, SrtpKeys},
+    command::{Bitrates, IceCredentials, SrtpKeys},
     event::IceState,
     ice::stun::{BindingRequest, IntegrityKey, write_request},
 };
@@ -36,6 +36,13 @@ use crate::{
 const SOON: Duration = Duration::from_secs(10);
 /// Of the publisher.
 pub(crate) const SSRC: u32 = 77_000;
+/// Sinks tell nothing of what they receive, and get all of it.
+const UNLIMITED: Bitrates = Bitrates {
+    initial_outgoing: None,
+    min_outgoing: Some(10_000_000_000),
+    max_outgoing: None,
+    max_incoming: None,
+};
 /// Receivers' transports and SSRCs count from here.
 const FIRST: u64 = 100;
 /// Of the first receiver.
@@ -95,6 +102,7 @@ impl Subject {
             if self.profile.is_some() {
                 let (ice, consent) = (credentials(n), Duration::from_secs(600));
                 self.tell(Command::AddWebRtc { transport, ice, consent })?;
+                self.tell(Command::SetBitrates { transport, bitrates: UNLIMITED })?;
                 self.protect(transport, n)?;
             } else {
                 let rtp = self.worker.bind_plain(false)?.rtp.0;

@@ -98,8 +98,12 @@ impl Lane<'_> {
         let deadline = Instant::now() + LATE;
         let (cpu_after, packets_after) = loop {
             let spent = (self.spent)()?;
-            if spent.1 >= expected || Instant::now() > deadline {
+            if spent.1 >= expected {
                 break spent;
+            }
+            if Instant::now() > deadline {
+                let text = format!("{} of {expected} packets were forwarded", spent.1);
+                return Err(io::Error::other(text));
             }
             thread::sleep(Duration::from_millis(20));
         };
