@@ -20,7 +20,7 @@ use axum::{
     http::{HeaderValue, Method, header, request::Parts},
     middleware::{self, Next},
     response::{IntoResponse, Response},
-    routing::{MethodRouter, get, patch, post, put},
+    routing::{MethodRouter, delete, get, patch, post, put},
 };
 use starling_proto::Code;
 use tower_http::cors::{AllowOrigin, CorsLayer};
@@ -125,6 +125,37 @@ fn object_routes() -> Vec<Route> {
     ]
 }
 
+/// mediasoup-demo's API for programs, on the node that is asked.
+fn broadcaster_routes() -> Vec<Route> {
+    use api::broadcasters;
+    let produce = post(broadcasters::produce).layer(DefaultBodyLimit::max(MAX_BODY_PRODUCE));
+    vec![
+        ("/rooms/{room}", &["get"], get(broadcasters::capabilities)),
+        ("/rooms/{room}/broadcasters", &["post"], post(broadcasters::create)),
+        ("/rooms/{room}/broadcasters/{broadcaster}", &["delete"], delete(broadcasters::remove)),
+        (
+            "/rooms/{room}/broadcasters/{broadcaster}/transports",
+            &["post"],
+            post(broadcasters::transport),
+        ),
+        (
+            "/rooms/{room}/broadcasters/{broadcaster}/transports/{transport}/connect",
+            &["post"],
+            post(broadcasters::connect),
+        ),
+        (
+            "/rooms/{room}/broadcasters/{broadcaster}/transports/{transport}/producers",
+            &["post"],
+            produce,
+        ),
+        (
+            "/rooms/{room}/broadcasters/{broadcaster}/transports/{transport}/consume",
+            &["post"],
+            post(broadcasters::consume),
+        ),
+    ]
+}
+
 /// What has its own rules on who may ask, or none.
 fn open_routes() -> Vec<Route> {
     vec![
@@ -166,6 +197,7 @@ pub fn router(app: &App, side: Side) -> Router {
     let mut router = of_peers.route_layer(handed_on);
     router = add(router, admin_routes());
     router = add(router, open_routes());
+    router = add(router, broadcaster_routes());
     if app.dev.is_some() {
         router = add(router, dev_routes());
     }

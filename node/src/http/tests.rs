@@ -25,6 +25,7 @@ fn every_route_is_described_and_every_description_is_a_route() {
     routes.extend(peer_routes());
     routes.extend(object_routes());
     routes.extend(open_routes());
+    routes.extend(broadcaster_routes());
     routes.extend(dev_routes());
     let mut served: Vec<(String, String)> = Vec::new();
     for (path, methods, _) in routes {
@@ -193,4 +194,43 @@ async fn a_drain_is_seen_and_taken_back() {
     assert_eq!(ask(&app, "POST", "/v1/nodes/node-1/undrain", None).await.status, 200);
     let ready = Request::builder().uri("/readyz").body(Body::empty()).unwrap();
     assert_eq!(send(&app, Side::Whole, ready).await.status, 200);
+}
+
+/// What mediasoup-demo's `broadcasters/ffmpeg.sh` asks for.
+#[tokio::test]
+async fn a_broadcaster_of_mediasoup_demo_produces_and_another_consumes() {
+    let app = app().await;
+    let ask = async |method: &str, path: &str, body: Option<Value>| {
+        let answer = ask(&app, method, &format!("/rooms/r{path}"), body).await;
+        assert_eq!(answer.status, 200, "{method} {path} {answer:?}");
+        answer
+    };
+    let capabilities = ask("GET", "", None).await.json();
+    assert!(capabilities["codecs"].as_array().is_some_and(|codecs| !codecs.is_empty()));
+    let device = json!({"name": "FFmpeg"});
+    let ann = json!({"id": "ann", "displayName": "Ann", "device": device});
+    assert_eq!(ask("POST", "/broadcasters", Some(ann)).await.json(), json!({"peers": []}));
+    let plain = json!({"type": "plain", "comedia": true, "rtcpMux": false});
+    let made = ask("POST", "/broadcasters/ann/transports", Some(plain)).await.json();
+    assert!(made["port"].is_u64() && made["rtcpPort"].is_u64() && made["ip"].is_string());
+    let transport = format!("/broadcasters/ann/transports/{}", made["id"].as_str().unwrap());
+    let rtp = json!({"codecs": [{"mimeType": "audio/opus", "payloadType": 101, "clockRate": 48000,
+        "channels": 2, "parameters": {"sprop-stereo": 1}}], "encodings": [{"ssrc": 1111}]});
+    let producer = json!({"kind": "audio", "rtpParameters": rtp});
+    let path = format!("{transport}/producers");
+    let producer = ask("POST", &path, Some(producer)).await.json()["id"].clone();
+    let bob = json!({"id": "bob", "displayName": "Bob", "device": {"name": "GStreamer"}});
+    let peers = ask("POST", "/broadcasters", Some(bob)).await.json();
+    assert_eq!(peers["peers"][0]["producers"], json!([{"id": producer, "kind": "audio"}]));
+    let plain = json!({"type": "plain", "comedia": false});
+    let made = ask("POST", "/broadcasters/bob/transports", Some(plain)).await.json();
+    let transport = format!("/broadcasters/bob/transports/{}", made["id"].as_str().unwrap());
+    let to = json!({"ip": "127.0.0.1", "port": 30000});
+    ask("POST", &format!("{transport}/connect"), Some(to)).await;
+    let path = format!("{transport}/consume?producerId={}", producer.as_str().unwrap());
+    let consumer = ask("POST", &path, None).await.json();
+    assert_eq!((&consumer["producerId"], &consumer["kind"]), (&producer, &json!("audio")));
+    ask("DELETE", "/broadcasters/ann", None).await;
+    let bare = Request::builder().uri("/rooms/r").body(Body::empty()).unwrap();
+    assert_eq!(send(&app, Side::Whole, bare).await.code(), "unauthorized");
 }

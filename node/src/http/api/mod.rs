@@ -1,6 +1,7 @@
 //! The handlers of `/v1`: each checks who asks, calls the node, and writes down what it answered.
 //! Never does: decide anything about rooms or peers.
 
+pub(crate) mod broadcasters;
 pub(crate) mod inspect;
 pub(crate) mod nodes;
 pub(crate) mod peers;
