@@ -30,7 +30,7 @@ usage: starling-load bench [--quick] [part]
        starling-load publish [--url …] [--room load] [--publishers 1] [--ladder 100,300,900]
          [--fps 25] [--temporal 1] [--audio N] [--seconds 10]
        starling-load watch [--url …] [--room load] [--peer watcher] [--priorities publisher-0=200,…]
-         [--rtt-ms 50] [--playout-ms 100] [--every-ms 200] [--seconds 10]";
+         [--rtt-ms 100] [--playout-ms 100] [--every-ms 200] [--seconds 10]";
 
 fn main() -> ExitCode {
     // Without it, dtls panics beside quinn.

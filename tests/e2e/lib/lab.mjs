@@ -35,6 +35,23 @@ export class Lab {
     return url.replace('//localhost:', `//${this.wire.near}:`);
   }
 
+  /** Reads what the node thinks it can send to a peer, in kb/s, again and again into `series`. */
+  async estimates(series, room, peer) {
+    const path = `/v1/rooms/${room}/peers/${peer}`;
+    const { transports } = await this.cluster.api(0, 'GET', path);
+    const urls = transports.map(({ id }) => `${path}/transports/${id}/stats`);
+    series.every('estimate', 100, async () => {
+      const all = await Promise.all(urls.map((url) => this.cluster.api(0, 'GET', url)));
+      // The other transport sends nothing.
+      const [stats] = all.flat().sort((one, other) => other.bytesSent - one.bytesSent);
+      return {
+        kbps: (stats.availableOutgoingBitrate ?? 0) / 1000,
+        rtx: stats.rtxBytesSent,
+        probation: stats.probationBytesSent,
+      };
+    });
+  }
+
   /** One more namespace with a wire of its own; both end with this lab. */
   async another() {
     const far = await new Far().start();

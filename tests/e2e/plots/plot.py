@@ -68,6 +68,9 @@ def link(series, title, file, bytes_of, layer_of):
                color="#16a34a", linestyle="--", linewidth=1, label="best layer that fits")
     rates.plot(*rate(series["wire"], lambda row: row["down"]["passed_bytes"]),
                color=ORANGE, linewidth=1, label="on the link")
+    estimates = [row for row in series["estimate"] if row["kbps"] > 0]
+    rates.plot([row["at"] / 1000 for row in estimates], [row["kbps"] for row in estimates],
+               color="#7c3aed", linewidth=0.9, label="estimate")
     rates.plot(*rate(series["received"], bytes_of), color=BLUE, linewidth=1.4,
                label="video received")
     rates.set_ylabel("kb/s")

@@ -51,6 +51,7 @@ impl Frames {
         }
         self.waiting.insert(number, mark);
         self.begin();
+        self.skip();
         while let Some(next) = self.next {
             let Some(mark) = self.waiting.remove(&next) else { break };
             self.next = Some(next + 1);
@@ -83,6 +84,21 @@ impl Frames {
     /// When the last frame was shown.
     pub(crate) const fn last(&self) -> Option<u64> {
         self.last
+    }
+
+    /// A whole key frame behind a hole needs nothing of what is before it.
+    fn skip(&mut self) {
+        let Some(next) = self.next else { return };
+        if self.waiting.contains_key(&next) {
+            return;
+        }
+        let first = |(_, mark): &(&u64, &Mark)| mark.key_frame && mark.index == 0;
+        let Some((number, mark)) = self.waiting.iter().rev().find(first) else { return };
+        let end = number + u64::from(mark.count);
+        if (*number..end).all(|number| self.waiting.contains_key(&number)) {
+            self.next = Some(*number);
+            self.waiting = self.waiting.split_off(&self.next.unwrap_or_default());
+        }
     }
 
     /// Goes on at the first key frame there is, if one is needed.
@@ -167,6 +183,16 @@ mod tests {
         assert!(!frames.poll(1_240 * MS));
         assert!(frames.poll(1_241 * MS));
         assert_eq!(take(&mut frames, 1_300, 7, mark(0, 1, true)), 1);
+    }
+
+    #[test]
+    fn a_whole_key_frame_ends_the_wait_for_a_hole() {
+        let mut frames = Frames::default();
+        steady(&mut frames, 5);
+        take(&mut frames, 240, 6, mark(0, 1, false));
+        assert_eq!(take(&mut frames, 280, 7, mark(0, 2, true)), 0);
+        assert_eq!(take(&mut frames, 281, 8, mark(1, 2, true)), 1);
+        assert_eq!(take(&mut frames, 300, 5, mark(0, 1, false)), 0);
     }
 
     #[test]

@@ -24,6 +24,7 @@ pub(crate) struct WatchConfig {
     peer: String,
     /// `publisher=priority`.
     priorities: Vec<(String, u64)>,
+    /// What a receiver takes for it that does not know it (libwebrtc, `nack_requester.cc`).
     rtt: Duration,
     playout: Duration,
     every: Duration,
@@ -46,7 +47,7 @@ impl WatchConfig {
             room: words.text("--room", "load"),
             peer: words.text("--peer", "watcher"),
             priorities,
-            rtt: Duration::from_millis(words.number("--rtt-ms", 50)?.max(1) as u64),
+            rtt: Duration::from_millis(words.number("--rtt-ms", 100)?.max(1) as u64),
             playout: Duration::from_millis(words.number("--playout-ms", 100)? as u64),
             every: Duration::from_millis(words.number("--every-ms", 200)?.max(20) as u64),
             time: Duration::from_secs(words.number("--seconds", 10)? as u64),

@@ -28,6 +28,7 @@ export async function chromiumLink(report) {
     await until('ben sees ada', 30_000, async () =>
       (await ben.videos()).get('ada/video')?.framesDecoded > 5);
     series.every('wire', 100, () => lab.wire.stats());
+    await lab.estimates(series, 'link', 'ben');
     series.every('sent', 500, async () => ({ layers: await layers(ada) }));
     series.every('received', 250, () => received(ben));
     const phases = await run(lab, series);

@@ -30,6 +30,7 @@ export async function clientLink(report) {
     processes.push(await watch(lab, 'link', series));
     await until('frames arrive', 20_000, () => video(series.rows.received.at(-1))?.frames > 5);
     series.every('wire', 100, () => lab.wire.stats());
+    await lab.estimates(series, 'link', 'watcher');
     const phases = await run(lab, series);
     await series.end();
     judge(report, 'client', series, phases, {

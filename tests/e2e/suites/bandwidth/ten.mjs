@@ -36,6 +36,7 @@ export async function ten(report) {
       return streams.length === PEOPLE + VOICES && streams.every(({ packets }) => packets > 5);
     }).catch((error) => report.fail(`ten: ${error.message}`));
     series.every('wire', 100, () => lab.wire.stats());
+    await lab.estimates(series, 'ten', 'watcher');
     await sleep(SETTLE);
     await lab.wire.mark();
     const began = series.now();
