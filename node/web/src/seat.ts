@@ -279,7 +279,9 @@ export class Seat {
   private encodings(source: Source, track: MediaStreamTrack): RTCRtpEncodingParameters[] {
     const scalabilityMode = this.who.mode ?? undefined;
     if (source === 'video' && !scalabilityMode) return ladder(track, this.who.layers);
-    return [{ maxBitrate: 2_500_000, scalabilityMode }];
+    // TypeScript's own list of what an encoding has lacks the mode.
+    const encoding = { maxBitrate: 2_500_000, scalabilityMode };
+    return [encoding];
   }
 
   private videoCodec(): types.RtpCodecCapability | undefined {
