@@ -3,6 +3,7 @@
 //! The tree is in `ARCHITECTURE.md`. A handler decides nothing that could be a function: it calls
 //! one in `media` or `cluster` and carries out what it returns.
 
+pub mod direct;
 pub mod dtls;
 mod fresh;
 mod limits;

@@ -30,6 +30,7 @@ use starling_proto::{
 use tokio::sync::{OwnedSemaphorePermit, mpsc};
 
 use crate::{
+    direct::Direct,
     limits::JOIN_WITHIN,
     node::{Reply, Shared},
     room::{Consume, RoomMsg, Shown},
@@ -78,6 +79,10 @@ pub(crate) enum PeerMsg {
     Close { code: u16, reason: String },
     /// REST: make a plain transport.
     CreatePlain { options: CreatePlainTransport, reply: Reply<PlainTransportInfo> },
+    /// A program wants a direct transport.
+    CreateDirect(Reply<Direct>),
+    /// The program has let go of it.
+    DirectEnded(TransportId),
     /// REST: where it sends.
     ConnectPlain {
         transport: TransportId,
@@ -244,6 +249,8 @@ impl PeerState {
             PeerMsg::CreatePlain { options, reply } => {
                 let _ = reply.send(self.create_plain(&options));
             }
+            PeerMsg::CreateDirect(reply) => self.create_direct(reply),
+            PeerMsg::DirectEnded(id) => drop(self.remove_transport(&id)),
             PeerMsg::ConnectPlain { transport, options, reply } => {
                 let _ = reply.send(self.connect_plain(&transport, options));
             }

@@ -21,17 +21,18 @@ use starling_media::{
 use starling_proto::{ConsumerId, ProducerId, TransportId, flow::FlowId};
 
 use crate::{
+    direct::Direct,
     dtls::Certificate,
     peer::PeerMsg,
     room::RoomMsg,
     transport::{TransportActor, TransportArgs, TransportMsg},
-    worker::WorkerHandle,
+    worker::{PipeOut, WorkerHandle},
     worker_actor::WorkerMsg,
 };
 
 use keys::Keys;
 pub(crate) use keys::RouterSeq;
-pub(crate) use message::{Look, PlainSockets, RouterMsg, Source, StatsWish, Taker};
+pub(crate) use message::{Look, PlainSockets, RouterMsg, Source, StatsWish, Taker, Tap};
 use stats::Question;
 use trace::Tracers;
 
@@ -49,6 +50,8 @@ struct Transport {
     actor: Option<ActorRef<TransportMsg>>,
     /// Closed with it, after the command that ends it.
     _sockets: Option<PlainSockets>,
+    /// Of a direct one.
+    pipe: Option<PipeKey>,
 }
 
 struct Producer {
@@ -206,7 +209,8 @@ impl RouterState {
         };
         let (actor, _) = Actor::spawn_linked(None, TransportActor, args, myself.get_cell()).await?;
         self.transport_ids.insert(key, (id.clone(), Some(peer)));
-        self.transports.insert(id, Transport { key, actor: Some(actor), _sockets: None });
+        self.transports
+            .insert(id, Transport { key, actor: Some(actor), _sockets: None, pipe: None });
         Ok(())
     }
 
@@ -219,6 +223,7 @@ impl RouterState {
                 self.on_transport(&id, |transport| Command::RestartIce { transport, ice })
             }
             RouterMsg::AddPlain { id, peer, plain } => self.add_plain(id, peer, plain),
+            RouterMsg::AddDirect { id, peer, tap } => self.add_direct(id, peer, tap),
             RouterMsg::ConnectPlain { id, rtp, rtcp } => {
                 self.on_transport(&id, |transport| Command::ConnectPlain { transport, rtp, rtcp })
             }
@@ -306,14 +311,31 @@ impl RouterState {
         let (comedia, srtp) = (plain.comedia, plain.srtp);
         self.command(Command::AddPlain { transport, rtp, rtcp, comedia, srtp });
         self.transport_ids.insert(transport, (id.clone(), Some(peer)));
-        let transport = Transport { key: transport, actor: None, _sockets: Some(plain) };
+        let transport =
+            Transport { key: transport, actor: None, _sockets: Some(plain), pipe: None };
         self.transports.insert(id, transport);
+    }
+
+    fn add_direct(&mut self, id: TransportId, peer: ActorRef<PeerMsg>, tap: Tap) {
+        let (transport, pipe) = (self.keys.transport(), self.keys.pipe());
+        self.command(Command::AddDirect { transport, pipe });
+        self.args.worker.set_pipe_out(pipe, PipeOut::Tap(tap.out));
+        let sink = self.args.worker.pipe_sink(pipe);
+        let direct = Direct::new(id.clone(), sink, tap.packets, peer.clone());
+        self.transport_ids.insert(transport, (id.clone(), Some(peer)));
+        let transport = Transport { key: transport, actor: None, _sockets: None, pipe: Some(pipe) };
+        self.transports.insert(id, transport);
+        // A program that does not wait any more ends it with the answer.
+        let _ = tap.reply.send(Ok(direct));
     }
 
     fn remove_transport(&mut self, id: &TransportId) {
         let Some(transport) = self.transports.remove(id) else { return };
         self.transport_ids.remove(&transport.key);
         self.command(Command::RemoveTransport { transport: transport.key });
+        if let Some(pipe) = transport.pipe {
+            self.args.worker.clear_pipe_out(pipe);
+        }
         if let Some(actor) = transport.actor {
             actor.stop(None);
         }

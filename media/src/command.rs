@@ -193,6 +193,14 @@ pub enum Command {
         /// Its packets.
         pipe: PipeKey,
     },
+    /// A program's tap (mediasoup's DirectTransport): plaintext packets of producers and consumers
+    /// like those of a client, through the same queues as a pipe's.
+    AddDirect {
+        /// New.
+        transport: TransportKey,
+        /// Its packets.
+        pipe: PipeKey,
+    },
     /// The transport, its producers and its consumers end.
     RemoveTransport {
         /// Which.

@@ -165,6 +165,8 @@ pub enum TransportKind {
     Webrtc,
     /// RTP on UDP.
     Plain,
+    /// A program's tap: RTP without a network.
+    Direct,
 }
 
 /// A producer of a peer.

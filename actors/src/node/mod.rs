@@ -34,6 +34,7 @@ pub(crate) use shared::{Core, Shared};
 
 use crate::{
     Metric,
+    direct::Direct,
     peer::PeerMsg,
     room::RoomMsg,
     router::StatsWish,
@@ -230,6 +231,18 @@ impl Node {
         options: CreatePlainTransport,
     ) -> Result<PlainTransportInfo, Refusal> {
         self.ask_peer(room, peer, |reply| PeerMsg::CreatePlain { options, reply }).await
+    }
+
+    /// Gives a program's peer a direct transport: RTP in this process, without a network.
+    ///
+    /// # Errors
+    /// `room_not_found`, `peer_not_found`, `limit_reached`.
+    pub async fn create_direct_transport(
+        &self,
+        room: &RoomId,
+        peer: &PeerId,
+    ) -> Result<Direct, Refusal> {
+        self.ask_peer(room, peer, PeerMsg::CreateDirect).await
     }
 
     /// Tells a plain transport where to send.

@@ -85,7 +85,7 @@ impl PeerState {
         };
         match self.transports.get(&id) {
             Some(Transport::WebRtc { producing: false, .. }) => Ok(id),
-            Some(Transport::WebRtc { .. } | Transport::Plain(_)) | None => Err(no_transport(&id)),
+            Some(_) | None => Err(no_transport(&id)),
         }
     }
 

@@ -185,7 +185,7 @@ impl PeerState {
     pub(super) fn receiving_transport(&self) -> Option<&TransportId> {
         self.transports.iter().find_map(|(id, transport)| match transport {
             Transport::WebRtc { producing: false, .. } => Some(id),
-            Transport::WebRtc { .. } | Transport::Plain(_) => None,
+            Transport::WebRtc { .. } | Transport::Plain(_) | Transport::Direct => None,
         })
     }
 }

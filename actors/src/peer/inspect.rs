@@ -19,6 +19,7 @@ impl PeerState {
             kind: match transport {
                 Transport::WebRtc { .. } => TransportKind::Webrtc,
                 Transport::Plain(_) => TransportKind::Plain,
+                Transport::Direct => TransportKind::Direct,
             },
         });
         let producers = self.producers.iter().map(|(id, own)| ProducerObject {
@@ -81,7 +82,7 @@ impl PeerState {
                     "appData": { "direction": if *producing { "producer" } else { "consumer" } },
                     "connected": connected,
                 }),
-                Some(Transport::Plain(_)) | None => json!({}),
+                Some(Transport::Plain(_) | Transport::Direct) | None => json!({}),
             },
             StatsWish::Producer(id) => self.producers.get(id).map_or(Value::Null, |own| {
                 json!({

@@ -1,7 +1,7 @@
 //! Plain RTP transports of a program's peer, steered over REST: for ffmpeg, GStreamer and
 //! recorders.
 
-use std::net::{IpAddr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
 use base64::{Engine, engine::general_purpose::STANDARD};
 use rand::RngCore;
@@ -25,10 +25,17 @@ use super::{
     transports::{Transport, no_transport},
 };
 use crate::{
+    direct::{DIRECT_QUEUE, Direct},
     fresh,
     limits::TRANSPORTS_PER_PEER,
-    router::{PlainSockets, RouterMsg},
+    node::Reply,
+    router::{PlainSockets, RouterMsg, Tap},
 };
+
+/// In the SDP of a consumer that no network carries (RFC 4566 has no word for it): the discard
+/// port of no address.
+const NOWHERE: PlainAddress =
+    PlainAddress { ip: IpAddr::V4(Ipv4Addr::UNSPECIFIED), port: 9, rtcp_port: None };
 
 /// A plain transport of this peer.
 pub(super) struct Plain {
@@ -70,6 +77,19 @@ impl PeerState {
         let info = plain.info(id.clone());
         self.transports.insert(id, Transport::Plain(plain));
         Ok(info)
+    }
+
+    /// The router answers, for it knows the way into the worker.
+    pub(super) fn create_direct(&mut self, reply: Reply<Direct>) {
+        if self.transports.len() >= TRANSPORTS_PER_PEER {
+            let _ = reply.send(Err(too_many("transports", TRANSPORTS_PER_PEER)));
+            return;
+        }
+        let id: TransportId = fresh::id();
+        let (out, packets) = tokio::sync::mpsc::channel(DIRECT_QUEUE);
+        let (peer, tap) = (self.myself.clone(), Tap { out, packets, reply });
+        self.to_router(RouterMsg::AddDirect { id: id.clone(), peer, tap });
+        self.transports.insert(id, Transport::Direct);
     }
 
     fn add_plain(&self, id: &TransportId, rtp: SocketId, rtcp: Option<SocketId>, plain: &Plain) {
@@ -126,7 +146,7 @@ impl PeerState {
         transport: TransportId,
         producer: CreateProducer,
     ) -> Result<ProducerCreated, Refusal> {
-        let Some(Transport::Plain(_)) = self.transports.get(&transport) else {
+        let Some(Transport::Plain(_) | Transport::Direct) = self.transports.get(&transport) else {
             return Err(no_transport(&transport));
         };
         let CreateProducer { kind, rtp_parameters, app_data } = producer;
@@ -148,8 +168,10 @@ impl PeerState {
         peer: PeerId,
         entry: &ProducerEntry,
     ) -> Result<ConsumerCreated, Refusal> {
-        let Some(Transport::Plain(plain)) = self.transports.get(transport) else {
-            return Err(no_transport(transport));
+        let remote = match self.transports.get(transport) {
+            Some(Transport::Plain(plain)) => plain.remote.as_ref().unwrap_or(&plain.address),
+            Some(Transport::Direct) => &NOWHERE,
+            Some(Transport::WebRtc { .. }) | None => return Err(no_transport(transport)),
         };
         let capabilities = options
             .rtp_capabilities
@@ -157,7 +179,6 @@ impl PeerState {
         let negotiate = ConsumerOptions { enable_rtx: false, mid: None, cname: peer.to_string() };
         let mut rng = rand::rng();
         let rtp = consumer_parameters(&entry.consumable.0, &capabilities, negotiate, &mut rng)?;
-        let remote = plain.remote.as_ref().unwrap_or(&plain.address);
         let sdp = sdp_of(&rtp, remote.ip, remote.port, remote.rtcp_port);
         let consumer_id: ConsumerId = fresh::id();
         self.start_consumer(&consumer_id, transport, entry, rtp.clone(), options.paused);

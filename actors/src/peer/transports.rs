@@ -38,6 +38,8 @@ pub(super) enum Transport {
     },
     /// Plain RTP.
     Plain(Plain),
+    /// A program's tap.
+    Direct,
 }
 
 impl PeerState {
@@ -88,7 +90,7 @@ impl PeerState {
                 self.to_router(RouterMsg::Connect { id: id.clone(), dtls });
                 Ok(json!({}))
             }
-            Some(Transport::Plain(_)) | None => Err(no_transport(id)),
+            Some(Transport::Plain(_) | Transport::Direct) | None => Err(no_transport(id)),
         }
     }
 

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use bytes::Bytes;
 use ractor::ActorRef;
 use starling_cluster::link::Link;
 use starling_media::{
@@ -22,6 +23,7 @@ use tokio::sync::mpsc;
 #[cfg(test)]
 use crate::transport::TransportMsg;
 use crate::{
+    direct::Direct,
     node::Reply,
     peer::PeerMsg,
     worker::{PipeOut, WorkerHandle},
@@ -37,6 +39,8 @@ pub(crate) enum RouterMsg {
     RestartIce { id: TransportId, ice: IceCredentials },
     /// A plain transport of a peer, its sockets bound.
     AddPlain { id: TransportId, peer: ActorRef<PeerMsg>, plain: PlainSockets },
+    /// A direct transport of a peer: packets for the program go to `out`.
+    AddDirect { id: TransportId, peer: ActorRef<PeerMsg>, tap: Tap },
     /// Where a plain transport sends.
     ConnectPlain { id: TransportId, rtp: std::net::SocketAddr, rtcp: Option<std::net::SocketAddr> },
     /// Keys of a plain transport.
@@ -99,6 +103,13 @@ pub(crate) enum RouterMsg {
     /// A handler that panics, for the same.
     #[cfg(test)]
     Panic,
+}
+
+/// A program's end of a direct transport, on its way to the program.
+pub(crate) struct Tap {
+    pub(crate) out: mpsc::Sender<Bytes>,
+    pub(crate) packets: mpsc::Receiver<Bytes>,
+    pub(crate) reply: Reply<Direct>,
 }
 
 /// Where a producer is that is not here.

@@ -2,7 +2,7 @@
 //! the control plane knows.
 
 use serde_json::{Value, json};
-use starling_media::{Command, ConsumerKey, ProducerKey, command::StatsOf};
+use starling_media::{Command, ConsumerKey, ProducerKey, SocketId, command::StatsOf};
 
 use super::{Look, PipeEnd, RouterState, StatsWish, Taker};
 use crate::node::Reply;
@@ -107,7 +107,12 @@ impl RouterState {
                 }
                 if let Some(socket) = fields.remove("$socket").and_then(|socket| socket.as_u64()) {
                     let local = self.args.worker.local_addrs();
-                    let own = local.iter().find(|(id, _)| u64::from(id.0) == socket);
+                    let v6 = fields["remoteIp"].as_str().is_some_and(|ip| ip.contains(':'));
+                    // Streams come to the address of the UDP socket of their family.
+                    let tcp = socket >= u64::from(SocketId::FIRST_TCP);
+                    let own = local.iter().find(|(id, addr)| {
+                        u64::from(id.0) == socket || (tcp && addr.is_ipv6() == v6)
+                    });
                     if let Some((_, local)) = own {
                         fields.insert("localAddress".into(), json!(local.ip()));
                         fields.insert("localPort".into(), local.port().into());

@@ -3,6 +3,7 @@
 
 mod call;
 mod cores;
+mod direct;
 mod failpoints;
 mod inspect;
 mod leaks;

@@ -16,6 +16,7 @@ use bytes::Bytes;
 use starling_cluster::link::{Link, PacketClass, PacketSink};
 use starling_media::PipeKey;
 use starling_proto::flow::FlowId;
+use tokio::sync::mpsc;
 
 use super::poll::Waker;
 
@@ -32,6 +33,8 @@ pub enum PipeOut {
     Link(Arc<dyn Link>, FlowId, PacketClass),
     /// To another worker of this node.
     Worker(Arc<PipeSink>),
+    /// To a program, which is told nothing of what its queue cannot hold.
+    Tap(mpsc::Sender<Bytes>),
 }
 
 impl fmt::Debug for PipeOut {
@@ -39,6 +42,7 @@ impl fmt::Debug for PipeOut {
         match self {
             Self::Link(_, flow, class) => f.debug_tuple("Link").field(flow).field(class).finish(),
             Self::Worker(sink) => f.debug_tuple("Worker").field(&sink.pipe).finish(),
+            Self::Tap(_) => f.write_str("Tap"),
         }
     }
 }
@@ -66,6 +70,7 @@ pub(crate) fn send_all(
                 let class = if is_rtcp(packet) { PacketClass::Control } else { *class };
                 link.send_packet(*flow, class, packet)
             }
+            Some(PipeOut::Tap(program)) => program.try_send(Bytes::copy_from_slice(packet)).is_ok(),
             None => false,
         };
         lost += u64::from(!sent);

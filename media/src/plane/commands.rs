@@ -6,7 +6,7 @@ use std::{net::SocketAddr, time::Instant};
 use rand::RngCore;
 
 use crate::{
-    command::{Command, ConsumerKey, IceCredentials, SocketId, SrtpKeys, TransportKey},
+    command::{Command, ConsumerKey, IceCredentials, PipeKey, SocketId, SrtpKeys, TransportKey},
     consumer::Consumer,
     event::IceState,
     ice::{Agent, Tuple, agent::Expiry},
@@ -49,13 +49,10 @@ impl Plane {
                 self.connect_plain(now, transport, rtp, rtcp)
             }
             Command::AddPipe { transport, pipe } => {
-                if self.pipes.contains_key(&pipe) {
-                    return None;
-                }
-                let place = self.add(now, transport, Kind::Pipe(pipe))?;
-                self.pipes.insert(pipe, place);
-                self.refresh_transport(now, place);
-                Some(())
+                self.add_piped(now, transport, pipe, Kind::Pipe(pipe))
+            }
+            Command::AddDirect { transport, pipe } => {
+                self.add_piped(now, transport, pipe, Kind::Direct(pipe))
             }
             Command::RemoveTransport { transport } => self.remove_transport(now, transport),
             Command::Produce { transport, producer, params } => {
@@ -167,6 +164,22 @@ impl Plane {
         Some(())
     }
 
+    fn add_piped(
+        &mut self,
+        now: Instant,
+        key: TransportKey,
+        pipe: PipeKey,
+        kind: Kind,
+    ) -> Option<()> {
+        if self.pipes.contains_key(&pipe) {
+            return None;
+        }
+        let place = self.add(now, key, kind)?;
+        self.pipes.insert(pipe, place);
+        self.refresh_transport(now, place);
+        Some(())
+    }
+
     fn connect_plain(
         &mut self,
         now: Instant,
@@ -231,7 +244,7 @@ impl Plane {
                     }
                 }
             }
-            Kind::Pipe(pipe) => {
+            Kind::Pipe(pipe) | Kind::Direct(pipe) => {
                 self.pipes.remove(&pipe);
             }
         }

@@ -86,6 +86,7 @@ impl Plane {
                 "tuple": tuple(transport.rtp_destination()),
             }),
             Kind::Pipe(_) => json!({ "type": "pipe" }),
+            Kind::Direct(_) => json!({ "type": "direct" }),
         };
         if let (Value::Object(dump), Value::Object(own)) = (&mut dump, own) {
             dump.extend(own);

@@ -256,7 +256,9 @@ impl Plane {
             transport::Kind::WebRtc(agent) => {
                 Some((agent.state(), agent.selected().map(|tuple| tuple.remote)))
             }
-            transport::Kind::Plain(_) | transport::Kind::Pipe(_) => None,
+            transport::Kind::Plain(_) | transport::Kind::Pipe(_) | transport::Kind::Direct(_) => {
+                None
+            }
         }
     }
 

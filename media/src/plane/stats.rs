@@ -160,6 +160,7 @@ impl Plane {
                 }),
             }),
             Kind::Pipe(_) => json!({ "type": "pipe-transport" }),
+            Kind::Direct(_) => json!({ "type": "direct-transport" }),
         };
         if let Some(extra) = extra.as_object_mut() {
             if let Some(bitrate) = available {

@@ -33,8 +33,10 @@ pub(super) enum Kind {
     WebRtc(Box<Agent>),
     /// Sockets of its own.
     Plain(Plain),
-    /// Trusted packets.
+    /// Trusted packets of another plane.
     Pipe(PipeKey),
+    /// Trusted packets of a program, which is a client like others.
+    Direct(PipeKey),
 }
 
 /// Addresses of a plain transport.
@@ -203,7 +205,7 @@ impl Transport {
                 agent.selected().map(|tuple| Destination::Udp(tuple.socket, tuple.remote))
             }
             Kind::Plain(plain) => Some(Destination::Udp(plain.rtp, plain.rtp_remote?)),
-            Kind::Pipe(pipe) => Some(Destination::Pipe(*pipe)),
+            Kind::Pipe(pipe) | Kind::Direct(pipe) => Some(Destination::Pipe(*pipe)),
         }
     }
 
@@ -216,7 +218,9 @@ impl Transport {
             Kind::Plain(Plain { rtp, rtcp_remote: Some(remote), .. }) => {
                 Some(Destination::Udp(*rtp, *remote))
             }
-            Kind::WebRtc(_) | Kind::Plain(_) | Kind::Pipe(_) => self.rtp_destination(),
+            Kind::WebRtc(_) | Kind::Plain(_) | Kind::Pipe(_) | Kind::Direct(_) => {
+                self.rtp_destination()
+            }
         }
     }
 
@@ -225,7 +229,7 @@ impl Transport {
         match &self.kind {
             Kind::WebRtc(_) => true,
             Kind::Plain(plain) => plain.srtp,
-            Kind::Pipe(_) => false,
+            Kind::Pipe(_) | Kind::Direct(_) => false,
         }
     }
 

@@ -120,6 +120,7 @@ fn rows(objects: &PeerObjects) -> Vec<Vec<String>> {
         let kind = match transport.kind {
             TransportKind::Webrtc => "webrtc transport",
             TransportKind::Plain => "plain transport",
+            TransportKind::Direct => "direct transport",
         };
         vec![kind.to_owned(), transport.id.to_string(), "-".to_owned(), "-".to_owned()]
     });

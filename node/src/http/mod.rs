@@ -43,7 +43,7 @@ type Route = (&'static str, &'static [&'static str], MethodRouter<App>);
 
 /// What operators use.
 fn admin_routes() -> Vec<Route> {
-    use api::{nodes, rooms, tokens};
+    use api::{direct, nodes, rooms, tokens};
     vec![
         ("/v1/nodes", &["get"], get(nodes::list)),
         ("/v1/nodes/{id}", &["get"], get(nodes::one)),
@@ -55,6 +55,8 @@ fn admin_routes() -> Vec<Route> {
         ("/v1/rooms/{room}", &["get", "delete"], get(rooms::one).delete(rooms::delete)),
         ("/v1/rooms/{room}/policy", &["put"], put(rooms::set_policy)),
         ("/v1/tokens", &["post"], post(tokens::create)),
+        // A WebSocket is not handed on: it is opened on the peer's node.
+        ("/v1/rooms/{room}/peers/{peer}/direct", &["get"], get(direct::open)),
     ]
 }
 

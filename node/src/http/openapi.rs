@@ -36,6 +36,7 @@ use crate::whip::http as whip;
         api::inspect::transport, api::inspect::transport_stats,
         api::inspect::producer, api::inspect::producer_stats, api::inspect::trace_producer,
         api::inspect::consumer, api::inspect::consumer_stats, api::inspect::trace_consumer,
+        api::direct::open,
         api::tokens::create,
         api::broadcasters::capabilities, api::broadcasters::create, api::broadcasters::remove,
         api::broadcasters::transport, api::broadcasters::connect, api::broadcasters::produce,

@@ -50,7 +50,8 @@ export function favour() {
 
 /** Drops `percent` of the datagrams to and from the UDP ports `first` to `last`. */
 export function lose(percent, first, last) {
-  const some = `numgen random mod 1000 < ${Math.round(percent * 10)} counter drop`;
+  const which = percent < 100 ? `numgen random mod 1000 < ${Math.round(percent * 10)} ` : '';
+  const some = `${which}counter drop`;
   nft(`add table inet starling_loss
     add chain inet starling_loss out { type filter hook output priority 0; }
     add rule inet starling_loss out udp dport ${first}-${last} ${some}
