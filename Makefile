@@ -90,14 +90,14 @@ e2e: browsers
 e2e-short: browsers
 	$(CARGO) build --locked -p starling-node
 	cd tests/e2e && CODECS=vp8 LOSS=0 E2E_SECONDS=10 STARLING=$(abspath $(TARGET))/debug/starling \
-	  node run.mjs dev
+	  node run.mjs dev clients
 
 chaos: browsers
 	$(CARGO) build --release --locked -p starling-node
 	cd tests/e2e && TRIALS=$(TRIALS) STARLING=$(abspath $(TARGET))/release/starling node run.mjs chaos
 
 browsers: setup-build web tests/e2e/node_modules/.package-lock.json
-	@tests/setup.sh e2e
+	@tests/setup.sh e2e clients
 	$(CARGO) fetch --locked
 
 tests/e2e/node_modules/.package-lock.json: tests/e2e/package-lock.json

@@ -1,15 +1,18 @@
 #!/usr/bin/env bash
-# Installs what a target needs and this machine lacks: Debian packages, nothing else. What is there is
+# Installs what a target needs and this machine lacks: Debian packages, and for `clients` a Python
+# environment under target/. What is there is
 # left alone, so a second call costs milliseconds.
 #
 #   tests/setup.sh build      compilers' companions: protoc and its standard types (for etcd's client)
 #   tests/setup.sh web        Node.js is only looked for: it comes from where its user likes
 #   tests/setup.sh e2e        Chromium, ffmpeg, nftables, iproute2
+#   tests/setup.sh clients    GStreamer with webrtcbin, aiortc and an ffmpeg with the whip muxer
 #   tests/setup.sh k8s        Python with venv
 #   tests/setup.sh plots      the same
 set -euo pipefail
 
 missing=()
+clients=
 # need COMMAND-OR-FILE PACKAGE
 need() {
   command -v "$1" >/dev/null 2>&1 || [ -e "$1" ] || missing+=("$2")
@@ -39,6 +42,20 @@ for part in "$@"; do
       need /usr/sbin/nft nftables
       need ip iproute2
       ;;
+    clients)
+      need cc gcc
+      need python3 python3
+      python3 -c 'import ensurepip' 2>/dev/null || missing+=(python3-venv)
+      plugins=/usr/lib/$(uname -m)-linux-gnu/gstreamer-1.0
+      need "$plugins/libgstwebrtc.so" gstreamer1.0-plugins-bad
+      need "$plugins/libgstvpx.so" gstreamer1.0-plugins-good
+      need "$plugins/libgstopus.so" gstreamer1.0-plugins-base
+      need "$plugins/libgstnice.so" gstreamer1.0-nice
+      /usr/bin/python3 -c 'import gi' 2>/dev/null || missing+=(python3-gi)
+      need "/usr/lib/$(uname -m)-linux-gnu/girepository-1.0/GstWebRTC-1.0.typelib" \
+        gir1.2-gst-plugins-bad-1.0
+      clients=yes
+      ;;
     k8s|plots)
       need python3 python3
       python3 -c 'import ensurepip' 2>/dev/null || missing+=(python3-venv)
@@ -50,7 +67,24 @@ for part in "$@"; do
   esac
 done
 
-[ ${#missing[@]} -gt 0 ] || exit 0
+# venv: aiortc and ffmpeg, once for a version of the list.
+python_clients() {
+  [ -n "$clients" ] || return 0
+  local root list
+  root=$(cd "$(dirname "$0")/.." && pwd)
+  list=$root/tests/e2e/clients/requirements.txt
+  cmp -s "$list" "$root/target/clients/installed.txt" && return 0
+  echo "setup: installing Python clients in target/clients"
+  mkdir -p "$root/target/clients"
+  python3 -m venv "$root/target/clients/venv"
+  "$root/target/clients/venv/bin/pip" install -q --disable-pip-version-check -r "$list"
+  cp "$list" "$root/target/clients/installed.txt"
+}
+
+if [ ${#missing[@]} -eq 0 ]; then
+  python_clients
+  exit 0
+fi
 if [ "$(id -u)" != 0 ]; then
   as_root="sudo"
   command -v sudo >/dev/null || {
@@ -69,3 +103,4 @@ export DEBIAN_FRONTEND=noninteractive
 # A stale package list fails on files that are gone; a fresh one costs seconds.
 $as_root apt-get update -qq
 $as_root apt-get install -y -qq --no-install-recommends "${missing[@]}" >/dev/null
+python_clients

@@ -3,8 +3,9 @@
 //   dev      the page itself, and four people on `starling dev --nodes 3`
 //   cluster  the same on three `starling node` processes with etcd
 //   ffmpeg   a file in and a recording out, through three nodes
+//   clients  aiortc, GStreamer, ffmpeg and werift publish and receive (CLIENTS=all: each from each)
 //   tcp      two people whose network lets no UDP through
-//   all      dev, cluster, ffmpeg and tcp
+//   all      dev, cluster, ffmpeg, clients and tcp
 //   wire       the wire of the next two itself: delay, loss, rate, cost
 //   bandwidth  a link that becomes narrow and wide again, and one that ten streams share
 //   loss       losses each way at 50 ms: what repair leaves, and what it costs
@@ -23,13 +24,14 @@ import { bounded } from './lib/wait.mjs';
 import { call } from './suites/call.mjs';
 import { page } from './suites/page.mjs';
 
-const SUITES = ['dev', 'cluster', 'ffmpeg', 'tcp', 'chaos', 'wire', 'bandwidth', 'loss'];
+const SUITES = ['dev', 'cluster', 'ffmpeg', 'clients', 'tcp', 'chaos', 'wire', 'bandwidth', 'loss'];
 /** These write a report of their own. */
 const OWN_REPORT = ['chaos', 'wire', 'bandwidth', 'loss'];
+const EVERYDAY = ['dev', 'cluster', 'ffmpeg', 'clients', 'tcp'];
 const MINUTE = 60_000;
 
 const asked = process.argv.slice(2);
-const wanted = asked.length === 1 && asked[0] === 'all' ? ['dev', 'cluster', 'ffmpeg', 'tcp'] : asked;
+const wanted = asked.length === 1 && asked[0] === 'all' ? EVERYDAY : asked;
 if (!wanted.length || wanted.some((suite) => !SUITES.includes(suite))) {
   console.error(`usage: node run.mjs ${SUITES.join('|')}|all …`);
   process.exit(2);
@@ -82,6 +84,10 @@ async function suite(name, report) {
   if (name === 'loss') {
     const { loss } = await import('./suites/loss/index.mjs');
     return bounded(name, 8 * MINUTE, loss({ report }));
+  }
+  if (name === 'clients') {
+    const { clients } = await import('./suites/clients.mjs');
+    return on(DevCluster, name, 10 * MINUTE, () => clients({ cluster, report }));
   }
   if (name === 'ffmpeg') {
     const { ffmpeg } = await import('./suites/ffmpeg.mjs');

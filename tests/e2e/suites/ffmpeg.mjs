@@ -2,10 +2,11 @@
 // is recorded from a third.
 
 import { execFileSync } from 'node:child_process';
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Browser, CAMERA } from '../lib/browser.mjs';
+import { listens, outlet, together } from '../lib/plain.mjs';
 import { Child } from '../lib/processes.mjs';
 import { sleep, until } from '../lib/wait.mjs';
 
@@ -139,30 +140,6 @@ async function record({ cluster, room, codec, folder, report, key }) {
   child.signal('SIGINT');
   await until('ffmpeg ends', 10_000, () => !child.alive).catch(() => child.kill());
   judge(file, report, key, child);
-}
-
-/** A plain transport with a paused consumer on it. */
-async function outlet(cluster, node, peer, producer, port) {
-  const made = await cluster.api(node, 'POST', `${peer}/transports`, { rtcpMux: false });
-  const transport = `${peer}/transports/${made.transportId}`;
-  await cluster.api(node, 'POST', `${transport}/connect`, {
-    ip: '127.0.0.1', port, rtcpPort: port + 1,
-  });
-  const consumer = await cluster.api(node, 'POST', `${transport}/consumers`, {
-    producerId: producer.id, paused: true,
-  });
-  return { ...consumer, port };
-}
-
-/** One description of several streams. */
-function together([first, ...rest]) {
-  return first + rest.map((sdp) => sdp.slice(sdp.indexOf('m='))).join('');
-}
-
-function listens(port) {
-  const hex = port.toString(16).toUpperCase().padStart(4, '0');
-  return ['/proc/net/udp', '/proc/net/udp6'].some((file) =>
-    new RegExp(`^\\s*\\d+: [0-9A-F]+:${hex} `, 'm').test(readFileSync(file, 'utf8')));
 }
 
 function judge(file, report, key, child) {
