@@ -70,7 +70,7 @@ function judge(report, percent, { before, first, losing, last }) {
     (end[side][kind][what] ?? 0) - (first[side][kind][what] ?? 0);
   const got = (what, end) => over('got', 'video', what, end);
   const lost = got('packetsLost', losing);
-  const whole = (what) => last.got.video[what] - before.got.video[what];
+  const whole = (what) => (last.got.video[what] ?? 0) - (before.got.video[what] ?? 0);
   const packets = got('packetsReceived', losing) - got('retransmittedPacketsReceived', losing) + lost;
   const key = `loss_${percent}pct_chromium`;
   report.put(`${key}_lost_pct_n${packets}`, (100 * lost) / packets);
