@@ -3,6 +3,7 @@
 //! The tree is in `ARCHITECTURE.md`. A handler decides nothing that could be a function: it calls
 //! one in `media` or `cluster` and carries out what it returns.
 
+mod data;
 pub mod direct;
 pub mod dtls;
 mod fresh;
@@ -24,5 +25,6 @@ pub mod worker;
 mod worker_actor;
 mod worker_metrics;
 
+pub use data::DataEvent;
 pub use metric::{Metric, MetricKind};
 pub use node::{Inspected, Node, NodeConfig, RESUME_WITHIN, Readiness, StartError};

@@ -24,6 +24,18 @@ pub(crate) const PEERS_PER_CORE: usize = 1_000;
 /// Peers that one pins: more than a screen shows.
 pub(crate) const PINS: usize = 64;
 
+/// Data producers of a peer: a chat, a whiteboard, a game's state and its events, many times over.
+pub(crate) const DATA_PRODUCERS_PER_PEER: usize = 64;
+
+/// Data consumers of a peer: 300 others with two channels each. An association has 1,024 streams.
+pub(crate) const DATA_CONSUMERS_PER_PEER: usize = 600;
+
+/// Bytes of a channel's label, and of its protocol, which every other peer is sent.
+pub(crate) const CHANNEL_NAME: usize = 1_024;
+
+/// Subchannels of a data consumer: as many as a message can name.
+pub(crate) const SUBCHANNELS: usize = starling_proto::message::MAX_SUBCHANNELS;
+
 /// Bytes of a peer's display name.
 pub(crate) const DISPLAY_NAME: usize = 256;
 

@@ -13,7 +13,10 @@ use ractor::{Actor, ActorProcessingErr, ActorRef};
 use starling_cluster::link::Link;
 use starling_proto::{NodeId, RoomId, flow::FlowId, link::LinkMessage};
 
-use crate::{node::NodeMsg, room::RoomMsg};
+use crate::{
+    node::NodeMsg,
+    room::{DataRoomMsg, RoomMsg},
+};
 
 /// Most flows of a link, both sides' together: 1,000 rooms of 20 remote producers.
 const MAX_FLOWS: usize = 20_000;
@@ -168,15 +171,15 @@ impl LinkState {
                 self.tell_room(&room, RoomMsg::SnapshotWanted(node))
             }
             LinkMessage::PipeOpen { flow, room, producer, layers } => {
-                // Both sides count their flows in their own half; one of ours would hijack a pipe.
-                let theirs = flow.0 & 1 != self.port.link.flow_parity();
-                if !theirs || self.flows.len() >= MAX_FLOWS || !self.args.rooms.contains_key(&room)
-                {
-                    self.port.link.send(LinkMessage::PipeRefused { flow });
-                    return;
+                if self.admit_flow(flow, &room) {
+                    self.tell_room(&room, RoomMsg::PipeOpen { node, flow, producer, layers });
                 }
-                self.flows.insert(flow, room.clone());
-                self.tell_room(&room, RoomMsg::PipeOpen { node, flow, producer, layers });
+            }
+            LinkMessage::DataOpen { flow, room, producer, granted } => {
+                if self.admit_flow(flow, &room) {
+                    let open = DataRoomMsg::Open { node, flow, producer, granted };
+                    self.tell_room(&room, RoomMsg::Data(open));
+                }
             }
             LinkMessage::PipeRefused { flow } => {
                 if let Some(room) = self.flows.remove(&flow) {
@@ -194,6 +197,18 @@ impl LinkState {
                 }
             }
         }
+    }
+
+    /// The other node wants something of a room on a flow.
+    fn admit_flow(&mut self, flow: FlowId, room: &RoomId) -> bool {
+        // Both sides count their flows in their own half; one of ours would hijack a pipe.
+        let theirs = flow.0 & 1 != self.port.link.flow_parity();
+        if !theirs || self.flows.len() >= MAX_FLOWS || !self.args.rooms.contains_key(room) {
+            self.port.link.send(LinkMessage::PipeRefused { flow });
+            return false;
+        }
+        self.flows.insert(flow, room.clone());
+        true
     }
 
     /// The other node has peers of a room, or none any more.

@@ -6,6 +6,7 @@
 mod chosen;
 mod client;
 mod consumers;
+mod data;
 mod inspect;
 mod plain;
 mod shown;
@@ -30,6 +31,7 @@ use starling_proto::{
 use tokio::sync::{OwnedSemaphorePermit, mpsc};
 
 use crate::{
+    data::DataEvent,
     direct::Direct,
     limits::JOIN_WITHIN,
     node::{Reply, Shared},
@@ -39,6 +41,8 @@ use crate::{
     worker::WorkerHandle,
 };
 use consumers::{Available, Consumer};
+use data::Channels;
+pub(crate) use data::DataPeerMsg;
 use transports::Transport;
 
 /// What a peer is told.
@@ -61,6 +65,10 @@ pub(crate) enum PeerMsg {
     Gone(ProducerId),
     /// It paused or resumed.
     Paused { producer: ProducerId, paused: bool },
+    /// Of the room, about data channels.
+    Channel(DataPeerMsg),
+    /// Of a transport's session, about its data channels.
+    Data(DataEvent),
     /// For the client.
     Tell(ServerNotification),
     /// Whose video it gets.
@@ -155,6 +163,7 @@ pub(crate) struct PeerState {
     available: BTreeMap<ProducerId, Available>,
     /// Whose video it gets.
     shown: Shown,
+    channels: Channels,
     next_mid: u64,
     /// Of all its producers, once it has produced.
     cname: Option<String>,
@@ -187,6 +196,7 @@ impl Actor for PeerActor {
             consumers: BTreeMap::new(),
             available: BTreeMap::new(),
             shown: None,
+            channels: Channels::default(),
             next_mid: 0,
             cname: None,
             args,
@@ -235,6 +245,8 @@ impl PeerState {
             PeerMsg::NotConsumed(refused) => self.consume_again(refused),
             PeerMsg::Gone(producer) => self.on_gone(&producer),
             PeerMsg::Paused { producer, paused } => self.on_paused(&producer, paused),
+            PeerMsg::Channel(message) => self.handle_data(message),
+            PeerMsg::Data(event) => self.on_data_event(event),
             PeerMsg::Tell(notification) => self.notify(notification),
             PeerMsg::Show(shown) => self.show(shown),
             PeerMsg::TransportFailed { id, reason } => self.on_transport_failed(&id, &reason),
@@ -324,6 +336,7 @@ impl PeerState {
         for id in std::mem::take(&mut self.consumers).into_keys() {
             self.to_room(RoomMsg::Unconsume(id));
         }
+        self.leave_channels();
         for id in std::mem::take(&mut self.transports).into_keys() {
             self.to_router(RouterMsg::RemoveTransport(id));
         }

@@ -5,6 +5,7 @@
 
 mod admin;
 mod away;
+mod data;
 mod entries;
 mod facts;
 mod floor;
@@ -47,6 +48,8 @@ use crate::{
     router::{RouterMsg, RouterSeq, Taker},
     session::{Session, SessionRequest},
 };
+pub(crate) use data::DataRoomMsg;
+use data::RoomData;
 use entries::Entries;
 use local::Here;
 use pipes::Pull;
@@ -113,6 +116,8 @@ pub(crate) enum RoomMsg {
     Heard(Heard),
     /// A node's microphones.
     RemoteVoices { node: NodeId, voices: Voices },
+    /// About data channels.
+    Data(DataRoomMsg),
     /// Something may be due.
     Tick,
     /// REST: how many there are, and who has the floor.
@@ -206,6 +211,7 @@ pub(crate) struct RoomState {
     /// Peers here were told of voices, and not yet of silence.
     voices_told: bool,
     ticks: u64,
+    data: RoomData,
     /// The version of the nodes that peers' standby lists were made from.
     nodes_version: u64,
     /// Joins taken up so far, refused ones included: tells the node whether it and the room agree
@@ -246,6 +252,7 @@ impl Actor for RoomActor {
             floor: Floor::default(),
             voices_told: false,
             ticks: 0,
+            data: RoomData::default(),
             nodes_version: args.shared.nodes_version(),
             opened: 0,
             draining: false,
@@ -353,10 +360,13 @@ impl RoomState {
                 self.routers.tell_all(|| RouterMsg::ServeLayers { taker: taker.clone(), layers });
             }
             RoomMsg::PipeRefused { node, flow } | RoomMsg::PipeClosed { node, flow } => {
-                self.flow_over(node, flow);
+                if !self.data_flow_over(&node, flow) {
+                    self.flow_over(node, flow);
+                }
             }
             RoomMsg::Heard(heard) => self.heard(heard),
             RoomMsg::RemoteVoices { node, voices } => self.remote_voices(&node, voices),
+            RoomMsg::Data(message) => self.handle_data(message),
             RoomMsg::Tick => self.tick(),
             #[cfg(test)]
             RoomMsg::RouterRef(reply) => {
@@ -379,6 +389,7 @@ impl RoomState {
         }
         self.ask_about_dry(now);
         self.renew_standby();
+        self.tick_data(now);
         self.ticks += 1;
         if self.ticks.is_multiple_of(VOLUME_TICKS) {
             self.tell_volumes(now);

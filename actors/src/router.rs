@@ -21,6 +21,7 @@ use starling_media::{
 use starling_proto::{ConsumerId, ProducerId, TransportId, flow::FlowId};
 
 use crate::{
+    data::DataInbox,
     direct::Direct,
     dtls::Certificate,
     peer::PeerMsg,
@@ -144,8 +145,8 @@ impl Actor for RouterActor {
         state: &mut RouterState,
     ) -> Result<(), ActorProcessingErr> {
         match message {
-            RouterMsg::AddWebRtc { id, peer, ice } => {
-                state.add_webrtc(&myself, id, peer, ice).await?;
+            RouterMsg::AddWebRtc { id, peer, ice, data } => {
+                state.add_webrtc(&myself, id, peer, ice, data).await?;
             }
             RouterMsg::Events(events) => state.on_events(events),
             RouterMsg::Close => myself.stop(None),
@@ -197,6 +198,7 @@ impl RouterState {
         id: TransportId,
         peer: ActorRef<PeerMsg>,
         ice: IceCredentials,
+        data: DataInbox,
     ) -> Result<(), ActorProcessingErr> {
         let key = self.keys.transport();
         self.command(Command::AddWebRtc { transport: key, ice, consent: crate::limits::CONSENT });
@@ -206,6 +208,7 @@ impl RouterState {
             worker: self.args.worker.clone(),
             certificate: self.args.certificate.clone(),
             peer: peer.clone(),
+            data,
         };
         let (actor, _) = Actor::spawn_linked(None, TransportActor, args, myself.get_cell()).await?;
         self.transport_ids.insert(key, (id.clone(), Some(peer)));

@@ -4,7 +4,7 @@ use std::net::IpAddr;
 
 use serde_json::Value;
 use starling_proto::{
-    ConsumerId, PeerId, Refusal, RoomId, TransportId,
+    ConsumerId, DataConsumerId, PeerId, Refusal, RoomId, TransportId,
     signal::{ClientNotification, ClientRequest, ServerNotification, ServerRequest},
 };
 use tokio::sync::mpsc;
@@ -65,6 +65,13 @@ pub enum FromClient {
     ConsumerAnswered {
         /// Which.
         consumer: ConsumerId,
+        /// Accepted.
+        accepted: bool,
+    },
+    /// The client accepted (or refused) a `newDataConsumer`.
+    DataConsumerAnswered {
+        /// Which.
+        consumer: DataConsumerId,
         /// Accepted.
         accepted: bool,
     },

@@ -13,6 +13,7 @@ use starling_proto::{
 };
 
 use crate::{
+    data::{DataEvent, DataInbox},
     dtls::{Certificate, DtlsConfig, DtlsEvent, DtlsHandle, DtlsSession, Role},
     limits::DTLS_BACKLOG,
     peer::PeerMsg,
@@ -41,6 +42,8 @@ pub(crate) struct TransportArgs {
     pub(crate) worker: WorkerHandle,
     pub(crate) certificate: Certificate,
     pub(crate) peer: ActorRef<PeerMsg>,
+    /// What the peer and the room say to its data channels.
+    pub(crate) data: DataInbox,
 }
 
 enum Session {
@@ -146,20 +149,28 @@ impl TransportState {
             }
             DtlsEvent::Failed(reason) => format!("DTLS failed: {reason}"),
             DtlsEvent::Closed => "the client closed the transport".to_owned(),
+            DtlsEvent::Data(event) => return self.on_data(event),
         };
         self.session = Session::Over;
         let id = self.args.id.clone();
         let _ = self.args.peer.cast(PeerMsg::TransportFailed { id, reason });
     }
 
+    fn on_data(&self, event: DataEvent) {
+        let _ = self.args.peer.cast(PeerMsg::Data(event));
+    }
+
     fn start(
-        &self,
+        &mut self,
         myself: &ActorRef<TransportMsg>,
         role: Role,
         remote: DtlsParameters,
     ) -> DtlsHandle {
         let (worker, transport, myself) = (self.args.worker.clone(), self.args.key, myself.clone());
-        DtlsSession::spawn(DtlsConfig {
+        // It starts once, and the session is the only one to hear what is said.
+        let (_, nobody) = tokio::sync::mpsc::unbounded_channel();
+        let data = std::mem::replace(&mut self.args.data, nobody);
+        let config = DtlsConfig {
             role,
             certificate: self.args.certificate.clone(),
             remote_fingerprints: remote.fingerprints,
@@ -169,7 +180,8 @@ impl TransportState {
             events: Arc::new(move |event| {
                 let _ = myself.cast(TransportMsg::Dtls(event));
             }),
-        })
+        };
+        DtlsSession::spawn_with_data(config, data)
     }
 }
 

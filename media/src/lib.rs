@@ -12,6 +12,7 @@ pub mod bandwidth;
 pub mod codec;
 pub mod command;
 pub mod consumer;
+pub mod data;
 pub mod dtls;
 pub mod event;
 pub mod ice;
@@ -22,6 +23,7 @@ pub mod plane;
 pub mod producer;
 pub mod rtcp;
 pub mod rtp;
+pub mod sctp;
 pub mod srtp;
 pub mod trace;
 

@@ -6,8 +6,9 @@ use tracing_subscriber::EnvFilter;
 
 use crate::config::Log;
 
-/// The `dtls` crate warns of every extension that it does not know, and each browser sends three.
-const QUIET: &str = "dtls=error";
+/// The `dtls` crate warns of every extension that it does not know, and each browser sends three;
+/// `sctp-proto` of every packet that is not one.
+const QUIET: &str = "dtls=error,sctp_proto=off";
 
 /// Starts logging. A second call does nothing.
 pub fn init(log: &Log) {

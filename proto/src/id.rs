@@ -87,6 +87,10 @@ ids! {
     ProducerId;
     /// A consumer; unique on its node.
     ConsumerId;
+    /// A data producer; the same on every node.
+    DataProducerId;
+    /// A data consumer; unique on its node.
+    DataConsumerId;
 }
 
 #[cfg(test)]

@@ -11,15 +11,20 @@ pub mod flow;
 pub mod id;
 pub mod json;
 pub mod link;
+pub mod message;
 pub mod registry;
 pub mod rest;
 pub mod roster;
 pub mod rtp;
+pub mod sctp;
 pub mod signal;
 pub mod trace;
 pub mod transport;
 pub mod voice;
 
 pub use error::{Code, Refusal};
-pub use id::{ConsumerId, Id, IdError, NodeId, PeerId, ProducerId, RoomId, TransportId};
+pub use id::{
+    ConsumerId, DataConsumerId, DataProducerId, Id, IdError, NodeId, PeerId, ProducerId, RoomId,
+    TransportId,
+};
 pub use rtp::{MediaKind, RtpCapabilities, RtpParameters};

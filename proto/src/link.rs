@@ -4,18 +4,19 @@
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    NodeId, ProducerId, RoomId,
+    DataProducerId, NodeId, ProducerId, RoomId,
     flow::FlowId,
     registry::{NodeLoad, NodeState},
     roster::{Change, Snapshot},
     voice::Voices,
 };
 
-/// Oldest link protocol this release speaks.
-pub const VERSION_MIN: u16 = 1;
+/// Oldest link protocol this release speaks. Versions before it were never released, and
+/// their rosters had no data producers.
+pub const VERSION_MIN: u16 = 3;
 /// Newest link protocol this release speaks. Two nodes use the newest both know, so that releases n
 /// and n+1 share a room.
-pub const VERSION_MAX: u16 = 2;
+pub const VERSION_MAX: u16 = 3;
 
 /// First message each way. A link is up after the other's Hello, not after the QUIC handshake.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -103,6 +104,18 @@ pub enum LinkMessage {
         /// What.
         voices: Voices,
     },
+    /// Send this data producer's messages on this flow. It is refused and ended as a pipe is
+    /// (version 3).
+    DataOpen {
+        /// Chosen by the sender of this message.
+        flow: FlowId,
+        /// Where.
+        room: RoomId,
+        /// What.
+        producer: DataProducerId,
+        /// Bytes that may be sent before more are granted.
+        granted: u32,
+    },
 }
 
 impl LinkMessage {
@@ -111,6 +124,7 @@ impl LinkMessage {
     pub const fn since(&self) -> u16 {
         match self {
             Self::Voices { .. } => 2,
+            Self::DataOpen { .. } => 3,
             _ => 1,
         }
     }

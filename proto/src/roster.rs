@@ -4,7 +4,10 @@
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::{MediaKind, PeerId, ProducerId, RtpParameters, json::Json, rtp::RtpType};
+use crate::{
+    DataProducerId, MediaKind, PeerId, ProducerId, RtpParameters, json::Json, rtp::RtpType,
+    sctp::Delivery,
+};
 
 /// A peer of the telling node.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -20,6 +23,8 @@ pub struct PeerEntry {
     pub device: Json<Value>,
     /// What it sends.
     pub producers: Vec<ProducerEntry>,
+    /// What it sends over data channels.
+    pub data_producers: Vec<DataProducerEntry>,
 }
 
 /// A producer of a peer.
@@ -38,6 +43,24 @@ pub struct ProducerEntry {
     pub paused: bool,
     /// Consumable parameters: the router's payload types, extension ids and SSRCs.
     pub consumable: Json<RtpParameters>,
+    /// The client's.
+    pub app_data: Json<Value>,
+}
+
+/// A data producer of a peer.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct DataProducerEntry {
+    /// Its id, the same on every node.
+    pub id: DataProducerId,
+    /// The channel's label: with the peer's id, what a data producer that comes back is recognised
+    /// by.
+    pub label: String,
+    /// The channel's protocol.
+    pub protocol: String,
+    /// How its messages are delivered.
+    pub delivery: Delivery,
+    /// Paused by its peer.
+    pub paused: bool,
     /// The client's.
     pub app_data: Json<Value>,
 }
@@ -100,5 +123,28 @@ pub enum Change {
         peer: PeerId,
         /// Which.
         incarnation: u64,
+    },
+    /// A peer produces data.
+    DataProducerAdded {
+        /// Whose.
+        peer: PeerId,
+        /// What.
+        producer: DataProducerEntry,
+    },
+    /// A data producer ended.
+    DataProducerClosed {
+        /// Whose.
+        peer: PeerId,
+        /// Which.
+        producer: DataProducerId,
+    },
+    /// A data producer paused or resumed.
+    DataProducerPaused {
+        /// Whose.
+        peer: PeerId,
+        /// Which.
+        producer: DataProducerId,
+        /// Now.
+        paused: bool,
     },
 }

@@ -6,9 +6,9 @@ mod client;
 mod frame;
 mod server;
 
-pub use client::{ClientNotification, ClientRequest, Consume, Join, Produce, Source};
+pub use client::{ClientNotification, ClientRequest, Consume, Join, Produce, ProduceData, Source};
 pub use frame::{Frame, FrameError, MAX_FRAME};
 pub use server::{
-    JoinAnswer, NewConsumer, NodeHint, PeerSummary, PeerVolume, ProducerSummary, ResumeOffer,
-    ServerNotification, ServerRequest,
+    JoinAnswer, NewConsumer, NewDataConsumer, NodeHint, PeerSummary, PeerVolume, ProducerSummary,
+    ResumeOffer, ServerNotification, ServerRequest,
 };

@@ -138,6 +138,8 @@ pub struct WebRtcTransportInfo {
     pub ice_candidates: Vec<IceCandidate>,
     /// Ours.
     pub dtls_parameters: DtlsParameters,
+    /// Of its association, which begins when the client does.
+    pub sctp_parameters: crate::sctp::SctpParameters,
 }
 
 /// Address of a plain transport.

@@ -127,6 +127,11 @@ mod tests {
     }
 
     #[test]
+    fn data_parsers_survive() {
+        clean(&["message", "sctp"]);
+    }
+
+    #[test]
     fn cluster_parsers_survive() {
         clean(&["flow", "link", "records"]);
     }

@@ -16,7 +16,7 @@ const ALGORITHMS: [(&str, &Algorithm); 5] = [
 /// A self-signed ECDSA P-256 certificate with its key.
 #[derive(Clone, Debug)]
 pub struct Certificate {
-    pub(super) inner: dtls::crypto::Certificate,
+    pub(crate) inner: dtls::crypto::Certificate,
     fingerprints: Vec<DtlsFingerprint>,
 }
 

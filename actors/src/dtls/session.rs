@@ -1,12 +1,14 @@
 //! One DTLS session: waits for a ClientHello or sends one, shakes hands, checks the fingerprint,
-//! gives the keys, reads until the peer closes. One task of ours and two of the `dtls` crate, all
+//! gives the keys, carries data channels until the peer closes. One task of ours and two of the
+//! `dtls` crate, all
 //! gone when the handle is dropped.
 
 use std::{
     collections::VecDeque,
     fmt,
+    panic::AssertUnwindSafe,
     sync::{Arc, Mutex, Once, OnceLock, PoisonError},
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use bytes::Bytes;
@@ -14,6 +16,7 @@ use dtls::{
     config::{ClientAuthType, Config, ExtendedMasterSecretType},
     conn::DTLSConn,
 };
+use futures::FutureExt;
 use starling_media::{
     command::SrtpKeys,
     dtls::{HelloReader, preferred_profile},
@@ -21,7 +24,7 @@ use starling_media::{
 use starling_proto::transport::{DtlsFingerprint, SrtpProfile};
 use tokio::{
     sync::{mpsc, oneshot},
-    time::timeout,
+    time::{sleep_until, timeout},
 };
 use webrtc_util::KeyingMaterialExporter;
 
@@ -30,9 +33,13 @@ use super::{
     guard::{Guard, GuardCounters},
     keys,
 };
+use crate::data::{DataEvent, DataInbox, DataSession, Doorbell};
 
-/// Datagrams waiting for a session's task: two of the largest flights.
-const MAX_INBOUND: usize = 32;
+/// Datagrams waiting for a session's task: a third of what an association with a window of a
+/// megabyte has under way.
+const MAX_INBOUND: usize = 256;
+/// Largest piece of data: a path's width. SCTP sends no more at once.
+const MAX_DATA: usize = 2_048;
 /// Datagrams kept until a ClientHello is whole: it comes in two.
 const MAX_FIRST: usize = 16;
 /// A handshake takes 3 round trips; one that is not over after this long has lost its peer.
@@ -88,6 +95,8 @@ pub enum DtlsEvent {
     Failed(String),
     /// The peer closed it. Nothing follows.
     Closed,
+    /// About its data channels.
+    Data(DataEvent),
 }
 
 /// Starts sessions.
@@ -100,11 +109,24 @@ impl DtlsSession {
     /// # Panics
     /// Outside of a tokio runtime.
     pub fn spawn(config: DtlsConfig) -> DtlsHandle {
+        let (_, data) = mpsc::unbounded_channel();
+        Self::spawn_with_data(config, data)
+    }
+
+    /// The same with data channels.
+    pub(crate) fn spawn_with_data(config: DtlsConfig, data: DataInbox) -> DtlsHandle {
         install_provider();
         let (input, inbound) = mpsc::channel(MAX_INBOUND);
         let (alive, dropped) = oneshot::channel();
         let guard = Arc::new(OnceLock::new());
-        tokio::spawn(run(config, inbound, dropped, guard.clone()));
+        let (events, session) = (config.events.clone(), guard.clone());
+        tokio::spawn(async move {
+            let session = run(config, inbound, dropped, session, data);
+            // What a client sends goes through crates that are not ours.
+            if AssertUnwindSafe(session).catch_unwind().await.is_err() {
+                events(DtlsEvent::Failed("the session failed on the node".to_owned()));
+            }
+        });
         DtlsHandle { input, guard, _alive: alive }
     }
 }
@@ -118,7 +140,7 @@ pub struct DtlsHandle {
 }
 
 impl DtlsHandle {
-    /// Gives the session a datagram of the peer. Never blocks; false if it was dropped because 32
+    /// Gives the session a datagram of the peer. Never blocks; false if it was dropped because 256
     /// wait or the session is over.
     pub fn input(&self, datagram: Vec<u8>) -> bool {
         self.input.try_send(datagram).is_ok()
@@ -151,6 +173,7 @@ async fn run(
     mut inbound: mpsc::Receiver<Vec<u8>>,
     mut dropped: oneshot::Receiver<()>,
     guard_slot: Arc<OnceLock<std::sync::Weak<Guard>>>,
+    mut data: DataInbox,
 ) {
     let mut first = VecDeque::new();
     let profiles = match config.role {
@@ -176,7 +199,7 @@ async fn run(
     };
     (config.events)(DtlsEvent::Connected(keys));
     tokio::select! {
-        () = closed(&conn) => (config.events)(DtlsEvent::Closed),
+        () = carry(&conn, &config, &mut data) => (config.events)(DtlsEvent::Closed),
         _ = &mut dropped => farewell(&conn).await,
     }
 }
@@ -280,13 +303,36 @@ fn settings(
     }
 }
 
-/// Reads until the peer closes. Data is not wanted: with no room for it every message is an error
-/// of its own.
-async fn closed(conn: &DTLSConn) {
+/// Carries data channels until the peer closes.
+async fn carry(conn: &DTLSConn, config: &DtlsConfig, data: &mut DataInbox) {
+    let bell = Arc::new(Doorbell::default());
+    let mut session = DataSession::new(Instant::now(), bell.clone());
+    let mut datagram = vec![0; MAX_DATA];
     loop {
-        match conn.read(&mut [], None).await {
-            Ok(_) | Err(dtls::Error::ErrBufferTooSmall) => {}
-            Err(_) => return,
+        let deadline = session.poll_timeout();
+        tokio::select! {
+            read = conn.read(&mut datagram, None) => match read {
+                Ok(len) => session.handle_datagram(Instant::now(), &datagram[..len]),
+                Err(dtls::Error::ErrBufferTooSmall) => {}
+                Err(_) => return,
+            },
+            Some(command) = data.recv() => session.handle_command(command),
+            () = bell.heard() => {}
+            () = sleep_until(deadline.unwrap_or_else(Instant::now).into()), if deadline.is_some() => {
+                session.handle_timeout(Instant::now());
+            }
+        }
+        let now = Instant::now();
+        session.pump(now);
+        while let Some(datagrams) = session.poll_transmit(now) {
+            for datagram in datagrams {
+                if conn.write(&datagram, None).await.is_err() {
+                    return;
+                }
+            }
+        }
+        while let Some(event) = session.poll_event() {
+            (config.events)(DtlsEvent::Data(event));
         }
     }
 }

@@ -30,6 +30,9 @@ impl PeerState {
             FromClient::ConsumerAnswered { consumer, accepted } => {
                 self.on_answer(&consumer, accepted);
             }
+            FromClient::DataConsumerAnswered { consumer, accepted } => {
+                self.on_data_answer(&consumer, accepted);
+            }
         }
     }
 
@@ -52,6 +55,7 @@ impl PeerState {
             ClientRequest::RestartIce { transport } => self.restart_ice(&transport),
             ClientRequest::Produce(produce) => self.produce(*produce),
             ClientRequest::Consume(wish) => self.consume_chosen(*wish),
+            ClientRequest::ProduceData(produce) => self.produce_data(*produce),
             ClientRequest::TransportStats(transport) => {
                 return self.stats(id, StatsWish::Transport(transport));
             }
@@ -60,6 +64,12 @@ impl PeerState {
             }
             ClientRequest::ConsumerStats(consumer) => {
                 return self.stats(id, StatsWish::Consumer(consumer));
+            }
+            ClientRequest::DataProducerStats(producer) => {
+                return self.answer_later(id, |reply| self.data_producer_stats(&producer, reply));
+            }
+            ClientRequest::DataConsumerStats(consumer) => {
+                return self.answer_later(id, |reply| self.data_consumer_stats(&consumer, reply));
             }
         };
         self.tell(ToClient::Response { id, result });
@@ -157,6 +167,7 @@ impl PeerState {
                     });
                 }
             }
+            other => self.on_data_notification(other),
         }
     }
 
@@ -171,8 +182,14 @@ impl PeerState {
             let result = Err(Refusal::new(Code::BadRequest, "this peer has no such object"));
             return self.tell(ToClient::Response { id, result });
         }
+        self.answer_later(id, |reply| {
+            self.to_router(RouterMsg::Look(Look::Stats { of, reply }));
+        });
+    }
+
+    fn answer_later(&self, id: u32, ask: impl FnOnce(Reply<Value>)) {
         let (reply, answer): (Reply<Value>, _) = tokio::sync::oneshot::channel();
-        self.to_router(RouterMsg::Look(Look::Stats { of, reply }));
+        ask(reply);
         let Some(outbox) = self.args.outbox.clone() else { return };
         tokio::spawn(async move {
             let gone = || Err(Refusal::new(Code::Internal, "the statistics did not come"));

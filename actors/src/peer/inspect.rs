@@ -78,7 +78,7 @@ impl PeerState {
     fn known_of(&self, of: &StatsWish) -> Value {
         match of {
             StatsWish::Transport(id) => match self.transports.get(id) {
-                Some(Transport::WebRtc { producing, connected }) => json!({
+                Some(Transport::WebRtc { producing, connected, .. }) => json!({
                     "appData": { "direction": if *producing { "producer" } else { "consumer" } },
                     "connected": connected,
                 }),

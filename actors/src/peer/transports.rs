@@ -15,11 +15,15 @@ use starling_proto::{
     Code, MediaKind, ProducerId, Refusal, RtpParameters, TransportId,
     json::Json,
     roster::ProducerEntry,
+    sctp::SctpParameters,
     transport::{DtlsParameters, IceParameters, WebRtcTransportInfo},
 };
 
+use tokio::sync::mpsc;
+
 use super::{Own, PeerState, plain::Plain, too_many};
 use crate::{
+    data::DataPort,
     fresh,
     limits::{FREE_JSON, PRODUCERS_PER_PEER, TRANSPORTS_PER_PEER},
     room::RoomMsg,
@@ -35,6 +39,8 @@ pub(super) enum Transport {
         producing: bool,
         /// `connectWebRtcTransport` was seen.
         connected: bool,
+        /// To its data channels.
+        data: DataPort,
     },
     /// Plain RTP.
     Plain(Plain),
@@ -64,11 +70,14 @@ impl PeerState {
             ice_parameters: ice_parameters(&ice),
             ice_candidates,
             dtls_parameters: self.args.shared.dtls_parameters(),
+            sctp_parameters: SctpParameters::default(),
         };
         let peer = self.myself.clone();
-        self.to_router(RouterMsg::AddWebRtc { id: id.clone(), peer, ice });
-        self.transports.insert(id, Transport::WebRtc { producing, connected: false });
+        let (port, data) = mpsc::unbounded_channel();
+        self.to_router(RouterMsg::AddWebRtc { id: id.clone(), peer, ice, data });
+        self.transports.insert(id, Transport::WebRtc { producing, connected: false, data: port });
         self.consume_all();
+        self.consume_all_data();
         Ok(json!(info))
     }
 
@@ -191,9 +200,11 @@ impl PeerState {
     }
 
     pub(super) fn remove_transport(&mut self, id: &TransportId) -> Result<(), Refusal> {
-        if self.transports.remove(id).is_none() {
+        if !self.transports.contains_key(id) {
             return Err(no_transport(id));
         }
+        self.end_channels(id);
+        self.transports.remove(id);
         let producers = self.producers.iter().filter(|(_, own)| own.transport == *id);
         let producers: Vec<_> = producers.map(|(id, _)| id.clone()).collect();
         producers.iter().for_each(|id| self.close_producer(id));

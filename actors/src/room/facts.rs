@@ -69,6 +69,7 @@ impl RoomState {
                     let _ = to.cast(PeerMsg::Paused { producer: producer.clone(), paused });
                 });
             }
+            data => self.apply_data(data),
         }
     }
 
@@ -118,7 +119,7 @@ impl RoomState {
     }
 
     /// Every joined peer here but the one it is about.
-    fn each_other(&self, about: &PeerId, tell: impl Fn(&ractor::ActorRef<PeerMsg>)) {
+    pub(super) fn each_other(&self, about: &PeerId, tell: impl Fn(&ractor::ActorRef<PeerMsg>)) {
         let others = self.here.iter().filter(|(id, here)| *id != about && here.joined);
         others.for_each(|(_, here)| tell(&here.actor));
     }

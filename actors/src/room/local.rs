@@ -19,7 +19,7 @@ use super::{RoomState, Shown, ShownWish, routers::Counted};
 use crate::{
     fresh,
     limits::PEERS_PER_CORE,
-    peer::{PeerActor, PeerArgs, PeerMsg},
+    peer::{DataPeerMsg, PeerActor, PeerArgs, PeerMsg},
     router::RouterMsg,
     session::{FromClient, Grants, INBOX, OUTBOX, Session, SessionRequest, ToClient},
 };
@@ -230,6 +230,10 @@ impl RoomState {
             for entry in &view.entry.producers {
                 available.push((view.entry.id.clone(), self.entries.share(entry)));
             }
+            for entry in &view.entry.data_producers {
+                let (peer, entry) = (view.entry.id.clone(), Arc::new(entry.clone()));
+                let _ = actor.cast(PeerMsg::Channel(DataPeerMsg::Available { peer, entry }));
+            }
         }
         let _ = actor.cast(PeerMsg::Joined { request, answer: json!(answer), available });
         if let Some(speaker) = self.speaker_notification() {
@@ -250,6 +254,7 @@ impl RoomState {
             display_name,
             device: Json(device),
             producers: Vec::new(),
+            data_producers: Vec::new(),
         };
         let local = self.replica.local_join(Instant::now(), entry);
         self.carry_out(local);

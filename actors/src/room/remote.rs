@@ -25,6 +25,7 @@ impl RoomState {
         self.links.remove(node);
         self.members.remove(node);
         self.lose_pulls(node);
+        self.lose_data(node);
         self.floor.lose(node);
         let facts = self.replica.node_lost(Instant::now(), node);
         self.apply(facts);
@@ -41,6 +42,7 @@ impl RoomState {
         self.members.remove(node);
         // A room that failed there closed none of its pipes.
         self.lose_pulls(node);
+        self.lose_data(node);
         self.floor.lose(node);
         let Some(port) = self.links.get(node) else { return };
         let facts = self.replica.node_gone(Instant::now(), node, port.link.epoch());
@@ -59,6 +61,7 @@ impl RoomState {
         let outcome = self.replica.remote_snapshot(Instant::now(), node, epoch, snapshot);
         self.on_outcome(node, outcome);
         self.pull_again(node);
+        self.pull_data_again(node);
     }
 
     pub(super) fn remote_delta(&mut self, node: &NodeId, seq: u64, change: &Change) {

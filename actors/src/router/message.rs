@@ -23,6 +23,7 @@ use tokio::sync::mpsc;
 #[cfg(test)]
 use crate::transport::TransportMsg;
 use crate::{
+    data::DataInbox,
     direct::Direct,
     node::Reply,
     peer::PeerMsg,
@@ -32,7 +33,7 @@ use crate::{
 /// What a router is told.
 pub(crate) enum RouterMsg {
     /// A WebRTC transport of a peer.
-    AddWebRtc { id: TransportId, peer: ActorRef<PeerMsg>, ice: IceCredentials },
+    AddWebRtc { id: TransportId, peer: ActorRef<PeerMsg>, ice: IceCredentials, data: DataInbox },
     /// The client's DTLS side.
     Connect { id: TransportId, dtls: DtlsParameters },
     /// New ICE credentials.

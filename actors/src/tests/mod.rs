@@ -2,6 +2,8 @@
 //! survives a dead node, and what a panic ends.
 
 mod call;
+mod channel_client;
+mod channels;
 mod cores;
 mod direct;
 mod failpoints;

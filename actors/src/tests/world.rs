@@ -14,7 +14,10 @@ use starling_cluster::{
 };
 use starling_proto::{
     PeerId, Refusal, RoomId,
-    signal::{ClientNotification, ClientRequest, NewConsumer, ServerNotification, ServerRequest},
+    signal::{
+        ClientNotification, ClientRequest, NewConsumer, NewDataConsumer, ServerNotification,
+        ServerRequest,
+    },
 };
 use tokio::time::timeout;
 
@@ -196,9 +199,11 @@ pub(super) struct Client {
     /// Told, not looked at yet.
     pub(super) notifications: Vec<ServerNotification>,
     pub(super) consumers: Vec<NewConsumer>,
+    pub(super) data_consumers: Vec<NewDataConsumer>,
     pub(super) closed: Option<(u16, String)>,
     pub(super) joined: Value,
-    sending: Value,
+    pub(super) sending: Value,
+    pub(super) receiving: Value,
 }
 
 impl Client {
@@ -221,9 +226,11 @@ impl Client {
             next: 0,
             notifications: Vec::new(),
             consumers: Vec::new(),
+            data_consumers: Vec::new(),
             closed: None,
             joined: Value::Null,
             sending: Value::Null,
+            receiving: Value::Null,
         })
     }
 
@@ -241,7 +248,7 @@ impl Client {
         let create = json!({"appData": {"direction": "producer"}});
         client.sending = client.ask("createWebRtcTransport", create).await.expect("a transport");
         let create = json!({"appData": {"direction": "consumer"}});
-        client.ask("createWebRtcTransport", create).await.expect("a transport");
+        client.receiving = client.ask("createWebRtcTransport", create).await.expect("a transport");
         let join = json!({"displayName": id, "device": {}, "rtpCapabilities": capabilities});
         client.joined = client.ask("join", join).await.expect("it joins");
     }
@@ -291,6 +298,12 @@ impl Client {
                 let answer = FromClient::ConsumerAnswered { consumer, accepted: true };
                 self.session.inbox.try_send(answer).expect("the inbox has room");
                 self.consumers.push(*new);
+            }
+            ToClient::Request(ServerRequest::NewDataConsumer(new)) => {
+                let consumer = new.data_consumer_id.clone();
+                let answer = FromClient::DataConsumerAnswered { consumer, accepted: true };
+                self.session.inbox.try_send(answer).expect("the inbox has room");
+                self.data_consumers.push(*new);
             }
             ToClient::Notification(notification) => self.notifications.push(notification),
             ToClient::Close { code, reason } => self.closed = Some((code, reason)),

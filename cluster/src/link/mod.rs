@@ -6,6 +6,7 @@ mod config;
 mod congestion;
 mod control;
 mod counters;
+mod data;
 mod endpoint;
 mod handshake;
 mod inbox;
@@ -31,6 +32,7 @@ pub use ca::{DevCa, Issued, issue};
 pub use config::{LinkConfig, LinkError};
 pub use congestion::Congestion;
 pub use counters::LinkCounters;
+pub use data::{DataLane, DataSink};
 pub use endpoint::LinkEndpoint;
 pub use tls::{LinkTls, TlsError};
 
@@ -100,6 +102,8 @@ pub trait Link: Send + Sync + std::fmt::Debug + 'static {
     fn close_flow(&self, flow: FlowId);
     /// Queues one packet; callable from any thread, never blocks. False if it was shed.
     fn send_packet(&self, flow: FlowId, class: PacketClass, packet: &[u8]) -> bool;
+    /// Messages of data channels, both ways.
+    fn data(&self) -> &Arc<DataLane>;
     /// Smoothed round trip.
     fn rtt(&self) -> std::time::Duration;
     /// What it has counted since it came up.

@@ -14,8 +14,9 @@ use tokio::{
 };
 
 use super::{
-    Link, LinkCounters, LinkEvent, MAX_PACKET, PacketClass, PacketSink, control,
+    DataLane, Link, LinkCounters, LinkEvent, MAX_PACKET, PacketClass, PacketSink, control,
     counters::Cells,
+    data::{self, LaneEnd},
     handshake::{Ended, Established, why},
     inbox::{self, Flows},
     lock,
@@ -38,6 +39,7 @@ pub(super) struct QuicLink {
     connection: Connection,
     messages: mpsc::Sender<LinkMessage>,
     outbox: Outbox,
+    data: Arc<DataLane>,
     flows: Flows,
     cells: Cells,
     /// Why this side ended it.
@@ -50,12 +52,14 @@ pub(super) struct Session {
     send: SendStream,
     recv: RecvStream,
     messages: mpsc::Receiver<LinkMessage>,
+    lane: LaneEnd,
 }
 
 impl Session {
     pub(super) fn new(me: &NodeId, established: Established) -> Self {
         let Established { node, epoch, version, connection, send, recv } = established;
         let (sender, messages) = mpsc::channel(MAX_MESSAGES);
+        let (data, lane) = DataLane::new();
         let link = Arc::new(QuicLink {
             parity: u64::from(*me > node),
             node,
@@ -64,11 +68,12 @@ impl Session {
             connection,
             messages: sender,
             outbox: Outbox::default(),
+            data: Arc::new(data),
             flows: Flows::default(),
             cells: Cells::default(),
             ended: Mutex::new(None),
         });
-        Self { link, send, recv, messages }
+        Self { link, send, recv, messages, lane }
     }
 }
 
@@ -128,6 +133,10 @@ impl Link for QuicLink {
         true
     }
 
+    fn data(&self) -> &Arc<DataLane> {
+        &self.data
+    }
+
     fn rtt(&self) -> Duration {
         self.connection.rtt()
     }
@@ -164,7 +173,7 @@ impl Session {
             // An error is a panic there, which has been reported; this link is another.
             let _ = previous.await;
         }
-        let Self { link, mut send, mut recv, mut messages } = self;
+        let Self { link, mut send, mut recv, mut messages, lane } = self;
         let (node, epoch) = (link.node.clone(), link.epoch);
         // An owner that is gone wants no events; the endpoint ends soon after it.
         let _ = events.send(LinkEvent::Up(Arc::clone(&link) as Arc<dyn Link>)).await;
@@ -178,17 +187,27 @@ impl Session {
             let link = Arc::clone(&link);
             async move { outbox::run(&link.outbox, &link.connection, &link.cells).await }
         });
-        let (stop_inbox, stop_outbox) = (inbox.abort_handle(), outbox.abort_handle());
+        let data = tokio::spawn({
+            let link = Arc::clone(&link);
+            async move {
+                tokio::select! {
+                    why = data::write(&link.connection, lane) => why,
+                    why = data::read(&link.data, &link.connection) => why,
+                }
+            }
+        });
+        let stop = [inbox.abort_handle(), outbox.abort_handle(), data.abort_handle()];
         let died = |_| Ended::Lost("a task of the link panicked".into());
         let why = tokio::select! {
             why = read(&link, &mut recv, &events) => why,
             why = write(&link, &mut send, &mut messages) => why,
             why = inbox => why.unwrap_or_else(died),
             why = outbox => why.unwrap_or_else(died),
+            why = data => why.unwrap_or_else(died),
         };
         link.end(why);
-        stop_inbox.abort();
-        stop_outbox.abort();
+        stop.iter().for_each(|task| task.abort());
+        link.data.shut();
         messages.close();
         let reason = lock(&link.ended).as_ref().map(ToString::to_string).unwrap_or_default();
         tracing::info!(%node, epoch, %reason, "link is down");

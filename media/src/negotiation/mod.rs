@@ -23,6 +23,7 @@ mod producer;
 mod refuse;
 mod router;
 mod scalability;
+mod sctp;
 mod sdp;
 mod supported;
 mod validate;
@@ -38,6 +39,7 @@ pub use plain::plain_capabilities;
 pub use producer::{producer_mapping, producer_type};
 pub use router::router_capabilities;
 pub use scalability::ScalabilityMode;
+pub use sctp::stream_delivery;
 pub use sdp::sdp_of;
 pub use supported::default_media_codecs;
 pub use validate::{

@@ -16,7 +16,7 @@ use std::{
 use serde_json::{Value, json};
 use starling_actors::session::{FromClient, ToClient};
 use starling_proto::{
-    Code, ConsumerId, Refusal,
+    Code, ConsumerId, DataConsumerId, Refusal,
     signal::{ClientNotification, ClientRequest, Frame, ServerRequest},
 };
 
@@ -88,8 +88,24 @@ pub struct Adaptor {
 
 #[derive(Debug)]
 struct Pending {
-    consumer: ConsumerId,
+    consumer: Asked,
     until: Instant,
+}
+
+/// What the client was asked to open.
+#[derive(Clone, Debug)]
+enum Asked {
+    Stream(ConsumerId),
+    Data(DataConsumerId),
+}
+
+impl Asked {
+    fn answered(self, accepted: bool) -> FromClient {
+        match self {
+            Self::Stream(consumer) => FromClient::ConsumerAnswered { consumer, accepted },
+            Self::Data(consumer) => FromClient::DataConsumerAnswered { consumer, accepted },
+        }
+    }
 }
 
 impl Adaptor {
@@ -173,7 +189,7 @@ impl Adaptor {
         });
         for consumer in overdue {
             self.counts.unanswered += 1;
-            self.forward(FromClient::ConsumerAnswered { consumer, accepted: false });
+            self.forward(consumer.answered(false));
         }
     }
 
@@ -221,16 +237,18 @@ impl Adaptor {
 
     fn on_answer(&mut self, id: u32, accepted: bool) {
         if let Some(Pending { consumer, .. }) = self.pending.remove(&id) {
-            self.forward(FromClient::ConsumerAnswered { consumer, accepted });
+            self.forward(consumer.answered(accepted));
         }
     }
 
     fn on_server_request(&mut self, now: Instant, request: &ServerRequest) {
-        let ServerRequest::NewConsumer(consumer) = request;
-        let consumer = consumer.consumer_id.clone();
+        let consumer = match request {
+            ServerRequest::NewConsumer(new) => Asked::Stream(new.consumer_id.clone()),
+            ServerRequest::NewDataConsumer(new) => Asked::Data(new.data_consumer_id.clone()),
+        };
         if self.pending.len() >= MAX_PENDING {
             self.counts.unanswered += 1;
-            return self.forward(FromClient::ConsumerAnswered { consumer, accepted: false });
+            return self.forward(consumer.answered(false));
         }
         while self.pending.contains_key(&self.next_id) {
             self.next_id = (self.next_id + 1) % MAX_ID;

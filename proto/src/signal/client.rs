@@ -4,8 +4,9 @@ use serde::{Deserialize, de::DeserializeOwned};
 use serde_json::Value;
 
 use crate::{
-    Code, ConsumerId, MediaKind, PeerId, ProducerId, Refusal, RtpCapabilities, RtpParameters,
-    TransportId, rtp::ConsumerLayers, transport::DtlsParameters,
+    Code, ConsumerId, DataConsumerId, DataProducerId, MediaKind, PeerId, ProducerId, Refusal,
+    RtpCapabilities, RtpParameters, TransportId, rtp::ConsumerLayers, sctp::SctpStreamParameters,
+    transport::DtlsParameters,
 };
 
 /// A request of a client.
@@ -40,12 +41,18 @@ pub enum ClientRequest {
     Produce(Box<Produce>),
     /// `consume` (ours).
     Consume(Box<Consume>),
+    /// `produceData`.
+    ProduceData(Box<ProduceData>),
     /// `getTransportStats`.
     TransportStats(TransportId),
     /// `getProducerStats`.
     ProducerStats(ProducerId),
     /// `getConsumerStats`.
     ConsumerStats(ConsumerId),
+    /// `getDataProducerStats`.
+    DataProducerStats(DataProducerId),
+    /// `getDataConsumerStats`.
+    DataConsumerStats(DataConsumerId),
 }
 
 /// Data of `join`.
@@ -109,6 +116,28 @@ pub struct Produce {
     pub app_data: Value,
 }
 
+/// Data of `produceData`.
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ProduceData {
+    /// On which transport.
+    pub transport_id: TransportId,
+    /// On which stream of it, and how messages are delivered.
+    pub sctp_stream_parameters: SctpStreamParameters,
+    /// The channel's; with the peer's id, how the data producer is recognised when it comes back.
+    #[serde(default)]
+    pub label: String,
+    /// The channel's.
+    #[serde(default)]
+    pub protocol: String,
+    /// Starts paused (ours).
+    #[serde(default)]
+    pub paused: bool,
+    /// The client's.
+    #[serde(default)]
+    pub app_data: Value,
+}
+
 /// What a producer of a peer shows: with the peer's id, how it is recognised when it comes back.
 pub type Source = String;
 
@@ -153,6 +182,48 @@ pub enum ClientNotification {
         /// These peers in any case.
         pins: Vec<PeerId>,
     },
+    /// `closeDataProducer` (ours; closing the channel does the same).
+    CloseDataProducer(DataProducerId),
+    /// `pauseDataProducer` (ours).
+    PauseDataProducer(DataProducerId),
+    /// `resumeDataProducer` (ours).
+    ResumeDataProducer(DataProducerId),
+    /// `closeDataConsumer` (ours; closing the channel does the same).
+    CloseDataConsumer(DataConsumerId),
+    /// `pauseDataConsumer` (ours).
+    PauseDataConsumer(DataConsumerId),
+    /// `resumeDataConsumer` (ours).
+    ResumeDataConsumer(DataConsumerId),
+    /// `setDataConsumerSubchannels` (ours): all it is in from now on.
+    SetDataConsumerSubchannels(DataConsumerId, Vec<u16>),
+    /// `setDataConsumerBufferedAmountLowThreshold` (ours), in bytes.
+    SetDataConsumerBufferedAmountLowThreshold(DataConsumerId, u32),
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct OnDataProducer {
+    data_producer_id: DataProducerId,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct OnDataConsumer {
+    data_consumer_id: DataConsumerId,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Subchannels {
+    data_consumer_id: DataConsumerId,
+    subchannels: Vec<u16>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Threshold {
+    data_consumer_id: DataConsumerId,
+    threshold: u32,
 }
 
 #[derive(Deserialize)]
@@ -269,12 +340,19 @@ impl ClientRequest {
             "restartIce" => Self::RestartIce { transport: on_transport(data)? },
             "produce" => Self::Produce(read(method, data)?),
             "consume" => Self::Consume(read(method, data)?),
+            "produceData" => Self::ProduceData(read(method, data)?),
             "getTransportStats" => Self::TransportStats(on_transport(data)?),
             "getProducerStats" => {
                 Self::ProducerStats(read::<OnProducer>(method, data)?.producer_id)
             }
             "getConsumerStats" => {
                 Self::ConsumerStats(read::<OnConsumer>(method, data)?.consumer_id)
+            }
+            "getDataProducerStats" => {
+                Self::DataProducerStats(read::<OnDataProducer>(method, data)?.data_producer_id)
+            }
+            "getDataConsumerStats" => {
+                Self::DataConsumerStats(read::<OnDataConsumer>(method, data)?.data_consumer_id)
             }
             _ => return Err(unknown(method)),
         })
@@ -310,6 +388,30 @@ impl ClientNotification {
             "setLastN" => {
                 let ShownWish { last_n, pins } = read(method, data)?;
                 Self::SetLastN { last_n, pins }
+            }
+            _ => return Self::parse_data(method, data),
+        })
+    }
+
+    /// About data channels.
+    fn parse_data(method: &str, data: Value) -> Result<Self, Refusal> {
+        let producer = |data| read::<OnDataProducer>(method, data).map(|on| on.data_producer_id);
+        let consumer = |data| read::<OnDataConsumer>(method, data).map(|on| on.data_consumer_id);
+        Ok(match method {
+            "closeDataProducer" => Self::CloseDataProducer(producer(data)?),
+            "pauseDataProducer" => Self::PauseDataProducer(producer(data)?),
+            "resumeDataProducer" => Self::ResumeDataProducer(producer(data)?),
+            "closeDataConsumer" => Self::CloseDataConsumer(consumer(data)?),
+            "pauseDataConsumer" => Self::PauseDataConsumer(consumer(data)?),
+            "resumeDataConsumer" => Self::ResumeDataConsumer(consumer(data)?),
+            "setDataConsumerSubchannels" => {
+                let set: Subchannels = read(method, data)?;
+                Self::SetDataConsumerSubchannels(set.data_consumer_id, set.subchannels)
+            }
+            "setDataConsumerBufferedAmountLowThreshold" => {
+                let set: Threshold = read(method, data)?;
+                let (consumer, threshold) = (set.data_consumer_id, set.threshold);
+                Self::SetDataConsumerBufferedAmountLowThreshold(consumer, threshold)
             }
             _ => return Err(unknown(method)),
         })

@@ -4,8 +4,10 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::{
-    ConsumerId, MediaKind, NodeId, PeerId, ProducerId, RtpParameters, TransportId,
+    ConsumerId, DataConsumerId, DataProducerId, MediaKind, NodeId, PeerId, ProducerId,
+    RtpParameters, TransportId,
     rtp::{ConsumerLayers, RtpType},
+    sctp::SctpStreamParameters,
 };
 
 /// A request of the node: the client must answer before media flows.
@@ -14,6 +16,8 @@ use crate::{
 pub enum ServerRequest {
     /// A producer can be consumed; consumption starts paused and resumes with the answer.
     NewConsumer(Box<NewConsumer>),
+    /// A data producer can be consumed; messages follow the answer.
+    NewDataConsumer(Box<NewDataConsumer>),
 }
 
 /// Data of `newConsumer`.
@@ -40,6 +44,30 @@ pub struct NewConsumer {
     /// Scores 0 to 10.
     pub consumer_score: Value,
     /// The producer's, with `peerId` added.
+    pub app_data: Value,
+}
+
+/// Data of `newDataConsumer`.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct NewDataConsumer {
+    /// Whose data producer.
+    pub peer_id: PeerId,
+    /// On which of the client's transports.
+    pub transport_id: TransportId,
+    /// Its id.
+    pub data_consumer_id: DataConsumerId,
+    /// Of what.
+    pub data_producer_id: DataProducerId,
+    /// On which stream, and how messages are delivered.
+    pub sctp_stream_parameters: SctpStreamParameters,
+    /// The channel's.
+    pub label: String,
+    /// The channel's.
+    pub protocol: String,
+    /// Ours: paused by its peer.
+    pub data_producer_paused: bool,
+    /// The data producer's, with `peerId` added.
     pub app_data: Value,
 }
 
@@ -139,6 +167,46 @@ pub enum ServerNotification {
     ProducerClosed {
         /// Which.
         producer_id: ProducerId,
+    },
+    /// A data consumer ended.
+    DataConsumerClosed {
+        /// Which.
+        data_consumer_id: DataConsumerId,
+        /// Ours: why, if not because its data producer ended.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        reason: Option<String>,
+    },
+    /// Ours: its data producer paused.
+    DataConsumerPaused {
+        /// Which.
+        data_consumer_id: DataConsumerId,
+    },
+    /// Ours: its data producer resumed.
+    DataConsumerResumed {
+        /// Which.
+        data_consumer_id: DataConsumerId,
+    },
+    /// Ours: its data producer moved, or a link failed. Messages may be missing between the last
+    /// one and the next.
+    DataConsumerInterrupted {
+        /// Which.
+        data_consumer_id: DataConsumerId,
+        /// Sentence for people.
+        reason: String,
+    },
+    /// Ours: what waits to be sent has fallen to the threshold that the client has set.
+    DataConsumerBufferedAmountLow {
+        /// Which.
+        data_consumer_id: DataConsumerId,
+        /// Bytes that wait.
+        buffered_amount: u64,
+    },
+    /// Ours: a data producer ended, and not because the client said so.
+    DataProducerClosed {
+        /// Which.
+        data_producer_id: DataProducerId,
+        /// Sentence for people.
+        reason: String,
     },
     /// Ours: the standby nodes or the ticket changed.
     StandbyChanged(ResumeOffer),

@@ -7,8 +7,9 @@ use starling_proto::{
     json::Json,
     link::{Hello, LinkMessage},
     registry::{NodeLoad, NodeRecord, NodeState, PresenceRecord, RoomPolicy, RoomRecord},
-    roster::{Change, PeerEntry, ProducerEntry, Snapshot},
+    roster::{Change, DataProducerEntry, PeerEntry, ProducerEntry, Snapshot},
     rtp::{RtpParameters, RtpType},
+    sctp::Delivery,
     voice::{Speech, Turn, Voice, Voices},
 };
 
@@ -158,6 +159,18 @@ fn entry() -> PeerEntry {
         display_name: "Alice".into(),
         device: Json(serde_json::json!({"name": "Chrome"})),
         producers: vec![producer],
+        data_producers: vec![channel()],
+    }
+}
+
+fn channel() -> DataProducerEntry {
+    DataProducerEntry {
+        id: "d1".parse().expect("an id"),
+        label: "chat".into(),
+        protocol: String::new(),
+        delivery: Delivery::RELIABLE,
+        paused: false,
+        app_data: Json(serde_json::json!({"channel": "chat"})),
     }
 }
 
@@ -183,8 +196,10 @@ fn messages() -> Vec<Vec<u8>> {
         delta(5, Change::PeerJoined(peer.clone())),
         delta(6, Change::PeerLeft { peer: peer.id.clone(), incarnation: 7 }),
         delta(7, Change::ProducerAdded { peer: peer.id.clone(), producer: producer.clone() }),
+        delta(9, Change::DataProducerAdded { peer: peer.id.clone(), producer: channel() }),
         delta(8, Change::Renamed { peer: peer.id, display_name: "A".into() }),
         LinkMessage::PipeOpen { flow: FlowId(3), room: room(), producer: producer.id, layers: 7 },
+        LinkMessage::DataOpen { flow: FlowId(3), room: room(), producer: channel().id, granted: 9 },
         LinkMessage::PipeLayers { flow: FlowId(3), layers: 1 },
         LinkMessage::Draining(node()),
         voices(),

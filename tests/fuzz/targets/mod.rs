@@ -2,6 +2,7 @@
 
 mod cluster;
 mod codec;
+mod data;
 mod framing;
 mod hello;
 mod layers;
@@ -59,6 +60,8 @@ pub(crate) const TARGETS: &[Kind] = &[
     srtp::SRTCP,
     hello::KIND,
     framing::KIND,
+    data::MESSAGE,
+    data::SCTP,
     cluster::FLOW,
     cluster::LINK,
     cluster::RECORDS,

@@ -7,7 +7,7 @@ use starling_media::negotiation::{
     validate_rtp_parameters,
 };
 use starling_node::sdp::{Answer, AnswerSection, Fragment, MAX_SECTIONS, Offer, Sent};
-use starling_proto::{RtpCapabilities, transport::WebRtcTransportInfo};
+use starling_proto::{RtpCapabilities, sctp::SctpParameters, transport::WebRtcTransportInfo};
 
 use super::{Kind, Target, behaviour, size};
 
@@ -50,6 +50,7 @@ impl Sdp {
             "iceParameters": {"usernameFragment": "ours", "password": "p", "iceLite": true},
             "iceCandidates": [],
             "dtlsParameters": {"role": "auto", "fingerprints": []},
+            "sctpParameters": SctpParameters::default(),
         });
         Self {
             router: router_capabilities(&default_media_codecs()).expect("our own codecs"),

@@ -11,7 +11,7 @@ use starling_proto::{
     roster::{Change, PeerEntry, Snapshot},
 };
 
-use super::merge::Claim;
+use super::{merge::Claim, produced::Produced};
 
 /// Peers kept of one node in one room. A node of 16 cores carries a few thousand; what is above is
 /// not shown.
@@ -124,6 +124,7 @@ impl Claims {
         replica.lost = None;
         let peers = snapshot.peers.into_iter().take(MAX_PEERS).map(|mut entry| {
             entry.producers.truncate(MAX_PRODUCERS);
+            entry.data_producers.truncate(MAX_PRODUCERS);
             (entry.id.clone(), entry)
         });
         let old = std::mem::replace(&mut replica.peers, peers.collect());
@@ -251,7 +252,10 @@ pub(super) fn subject(change: &Change) -> &PeerId {
         | Change::Renamed { peer, .. }
         | Change::ProducerAdded { peer, .. }
         | Change::ProducerClosed { peer, .. }
-        | Change::ProducerPaused { peer, .. } => peer,
+        | Change::ProducerPaused { peer, .. }
+        | Change::DataProducerAdded { peer, .. }
+        | Change::DataProducerClosed { peer, .. }
+        | Change::DataProducerPaused { peer, .. } => peer,
     }
 }
 
@@ -273,26 +277,39 @@ pub(super) fn apply(peers: &mut BTreeMap<PeerId, PeerEntry>, change: &Change) ->
             entry.display_name.clone_from(display_name);
             changed
         }
-        Change::ProducerAdded { producer, .. } => {
-            let full = entry.producers.len() >= MAX_PRODUCERS;
-            match entry.producers.iter_mut().find(|known| known.id == producer.id) {
-                Some(known) if known == producer => return false,
-                Some(known) => *known = producer.clone(),
-                None if full => return false,
-                None => entry.producers.push(producer.clone()),
-            }
-            true
-        }
-        Change::ProducerClosed { producer, .. } => {
-            let before = entry.producers.len();
-            entry.producers.retain(|known| known.id != *producer);
-            entry.producers.len() != before
-        }
+        Change::ProducerAdded { producer, .. } => add(&mut entry.producers, producer),
+        Change::ProducerClosed { producer, .. } => close(&mut entry.producers, producer),
         Change::ProducerPaused { producer, paused, .. } => {
-            let known = entry.producers.iter_mut().find(|known| known.id == *producer);
-            known.is_some_and(|known| std::mem::replace(&mut known.paused, *paused) != *paused)
+            pause(&mut entry.producers, producer, *paused)
+        }
+        Change::DataProducerAdded { producer, .. } => add(&mut entry.data_producers, producer),
+        Change::DataProducerClosed { producer, .. } => close(&mut entry.data_producers, producer),
+        Change::DataProducerPaused { producer, paused, .. } => {
+            pause(&mut entry.data_producers, producer, *paused)
         }
     }
+}
+
+fn add<P: Produced>(producers: &mut Vec<P>, producer: &P) -> bool {
+    let full = producers.len() >= MAX_PRODUCERS;
+    match producers.iter_mut().find(|known| known.id() == producer.id()) {
+        Some(known) if known == producer => return false,
+        Some(known) => *known = producer.clone(),
+        None if full => return false,
+        None => producers.push(producer.clone()),
+    }
+    true
+}
+
+fn close<P: Produced>(producers: &mut Vec<P>, producer: &P::Id) -> bool {
+    let before = producers.len();
+    producers.retain(|known| known.id() != producer);
+    producers.len() != before
+}
+
+fn pause<P: Produced>(producers: &mut [P], producer: &P::Id, paused: bool) -> bool {
+    let known = producers.iter_mut().find(|known| known.id() == producer);
+    known.is_some_and(|known| std::mem::replace(known.paused(), paused) != paused)
 }
 
 fn join(peers: &mut BTreeMap<PeerId, PeerEntry>, entry: &PeerEntry) -> bool {
@@ -305,6 +322,7 @@ fn join(peers: &mut BTreeMap<PeerId, PeerEntry>, entry: &PeerEntry) -> bool {
     }
     let mut entry = entry.clone();
     entry.producers.truncate(MAX_PRODUCERS);
+    entry.data_producers.truncate(MAX_PRODUCERS);
     peers.insert(entry.id.clone(), entry);
     true
 }

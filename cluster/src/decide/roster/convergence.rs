@@ -8,13 +8,13 @@ use std::{
 
 use proptest::prelude::*;
 use starling_proto::{
-    NodeId, PeerId, ProducerId,
-    roster::{Change, Snapshot},
+    DataProducerId, Id, NodeId, PeerId, ProducerId,
+    roster::{Change, DataProducerEntry, Snapshot},
 };
 
 use super::{
     Fact, Local, RESUME_WINDOW, RoomReplica,
-    tests::{node, peer, producer},
+    tests::{data, node, peer, producer},
 };
 
 const NODES: usize = 3;
@@ -26,6 +26,9 @@ enum Step {
     Join { at: usize, who: usize },
     Leave { at: usize, who: usize },
     Produce { at: usize, who: usize, source: usize },
+    ProduceData { at: usize, who: usize, source: usize },
+    CloseData { at: usize, who: usize },
+    PauseData { at: usize, who: usize, paused: bool },
     Close { at: usize, who: usize },
     Pause { at: usize, who: usize, paused: bool },
     Rename { at: usize, who: usize },
@@ -45,6 +48,11 @@ fn step() -> impl Strategy<Value = Step> {
         2 => (at.clone(), who.clone()).prop_map(|(at, who)| Step::Leave { at, who }),
         4 => (at.clone(), who.clone(), 0..SOURCES.len())
             .prop_map(|(at, who, source)| Step::Produce { at, who, source }),
+        3 => (at.clone(), who.clone(), 0..SOURCES.len())
+            .prop_map(|(at, who, source)| Step::ProduceData { at, who, source }),
+        1 => (at.clone(), who.clone()).prop_map(|(at, who)| Step::CloseData { at, who }),
+        1 => (at.clone(), who.clone(), any::<bool>())
+            .prop_map(|(at, who, paused)| Step::PauseData { at, who, paused }),
         1 => (at.clone(), who.clone()).prop_map(|(at, who)| Step::Close { at, who }),
         1 => (at.clone(), who.clone(), any::<bool>())
             .prop_map(|(at, who, paused)| Step::Pause { at, who, paused }),
@@ -113,16 +121,26 @@ impl Listener {
                 self.open(&peer, &producer);
             }
             Fact::ProducerClosed { peer, producer } => self.close(&peer, &producer),
-            Fact::ProducerPaused { producer, paused, .. } => {
-                let known = self.paused.contains(&producer);
-                assert_ne!(known, paused);
-                let _ = if paused {
-                    self.paused.insert(producer)
-                } else {
-                    self.paused.remove(&producer)
-                };
+            Fact::ProducerPaused { producer, paused, .. } => self.pause(producer, paused),
+            Fact::DataProducerAdded { peer, producer, .. } => {
+                self.open(&peer, &alike(&producer));
+            }
+            Fact::DataProducerReplaced { peer, old, producer, .. } => {
+                self.close(&peer, &stream_id(&old));
+                self.open(&peer, &alike(&producer));
+            }
+            Fact::DataProducerClosed { peer, producer } => {
+                self.close(&peer, &stream_id(&producer));
+            }
+            Fact::DataProducerPaused { producer, paused, .. } => {
+                self.pause(stream_id(&producer), paused);
             }
         }
+    }
+
+    fn pause(&mut self, producer: ProducerId, paused: bool) {
+        assert_ne!(self.paused.contains(&producer), paused);
+        let _ = if paused { self.paused.insert(producer) } else { self.paused.remove(&producer) };
     }
 
     fn open(&mut self, peer: &PeerId, producer: &super::ProducerEntry) {
@@ -136,6 +154,23 @@ impl Listener {
         assert!(self.peers.get_mut(peer).unwrap().3.remove(producer), "closed unknown");
         self.paused.remove(producer);
     }
+}
+
+/// Ids of data producers are their own, so one set can hold both.
+fn stream_id(data: &DataProducerId) -> ProducerId {
+    data.as_str().parse().unwrap()
+}
+
+fn alike(producer: &DataProducerEntry) -> super::ProducerEntry {
+    let mut stream = super::tests::producer(producer.id.as_str(), "", "");
+    stream.paused = producer.paused;
+    stream
+}
+
+/// All that a peer produces: ids and pauses.
+fn produced(entry: &super::PeerEntry) -> impl Iterator<Item = (ProducerId, bool)> {
+    let streams = entry.producers.iter().map(|it| (it.id.clone(), it.paused));
+    streams.chain(entry.data_producers.iter().map(|it| (stream_id(&it.id), it.paused)))
 }
 
 impl World {
@@ -253,6 +288,21 @@ impl World {
                 let local = self.rooms[at].local_produce(now, &peer(PEERS[who], 0).id, producer);
                 self.tell(at, local);
             }
+            Step::ProduceData { at, who, source } => {
+                let id = format!("data-{}-{}-{}", PEERS[who], SOURCES[source], self.clock % 4);
+                let producer = data(&id, SOURCES[source]);
+                let peer = peer(PEERS[who], 0).id;
+                let local = self.rooms[at].local_produce_data(now, &peer, producer);
+                self.tell(at, local);
+            }
+            Step::CloseData { at, who } => self.first_data(at, who, |room, peer, producer| {
+                room.local_close_data(now, peer, producer)
+            }),
+            Step::PauseData { at, who, paused } => {
+                self.first_data(at, who, |room, peer, producer| {
+                    room.local_pause_data(now, peer, producer, paused)
+                });
+            }
             Step::Close { at, who } => self.first_producer(at, who, |room, peer, producer| {
                 room.local_close(now, peer, producer)
             }),
@@ -308,6 +358,21 @@ impl World {
         }
     }
 
+    fn first_data(
+        &mut self,
+        at: usize,
+        who: usize,
+        call: impl FnOnce(&mut RoomReplica, &PeerId, &DataProducerId) -> Local,
+    ) {
+        let id = peer(PEERS[who], 0).id;
+        let own = self.rooms[at].snapshot().peers;
+        let entry = own.into_iter().find(|entry| entry.id == id);
+        if let Some(producer) = entry.and_then(|entry| entry.data_producers.into_iter().next()) {
+            let local = call(&mut self.rooms[at], &id, &producer.id);
+            self.tell(at, local);
+        }
+    }
+
     /// All links come up, all is delivered, all windows end.
     fn settle(&mut self) {
         for (a, b) in [(0, 1), (0, 2), (1, 2)] {
@@ -348,9 +413,9 @@ fn invariant_facts_add_up_to_the_view(room: &RoomReplica, listener: &Listener) {
         let (node, lost, display_name, producers) = &listener.peers[&view.entry.id];
         assert_eq!((node, *lost), (view.node, view.lost));
         assert_eq!(*display_name, view.entry.display_name);
-        for producer in &view.entry.producers {
-            assert!(producers.contains(&producer.id));
-            assert_eq!(listener.paused.contains(&producer.id), producer.paused);
+        for (producer, paused) in produced(view.entry) {
+            assert!(producers.contains(&producer));
+            assert_eq!(listener.paused.contains(&producer), paused);
         }
     }
 }
@@ -370,8 +435,8 @@ fn invariant_all_see_the_truth(world: &World) {
             .collect();
         assert_eq!(seen, truth);
         for (peer, known) in &listener.peers {
-            let producers = &truth[peer].1.producers;
-            assert_eq!(known.3, producers.iter().map(|p| p.id.clone()).collect());
+            let producers = produced(&truth[peer].1).map(|(id, _)| id);
+            assert_eq!(known.3, producers.collect());
         }
     }
 }

@@ -1,6 +1,10 @@
 //! What changed in a room's merged view. Never holds what only this node's media plane knows.
 
-use starling_proto::{NodeId, PeerId, ProducerId, json::Json, roster::ProducerEntry};
+use starling_proto::{
+    DataProducerId, NodeId, PeerId, ProducerId,
+    json::Json,
+    roster::{DataProducerEntry, ProducerEntry},
+};
 
 /// One change of the merged view.
 #[derive(Clone, Debug, PartialEq)]
@@ -90,6 +94,43 @@ pub enum Fact {
         peer: PeerId,
         /// Which.
         producer: ProducerId,
+        /// Now.
+        paused: bool,
+    },
+    /// A peer produces data.
+    DataProducerAdded {
+        /// Whose.
+        peer: PeerId,
+        /// The node to pull it from.
+        node: NodeId,
+        /// What.
+        producer: DataProducerEntry,
+    },
+    /// A resumed peer produces data again (same label, protocol and delivery): whoever consumed
+    /// `old` goes on with `producer`, as with [`ProducerReplaced`](Self::ProducerReplaced).
+    DataProducerReplaced {
+        /// Whose.
+        peer: PeerId,
+        /// The node to pull it from.
+        node: NodeId,
+        /// What ended.
+        old: DataProducerId,
+        /// What it is now.
+        producer: DataProducerEntry,
+    },
+    /// A data producer ended.
+    DataProducerClosed {
+        /// Whose.
+        peer: PeerId,
+        /// Which.
+        producer: DataProducerId,
+    },
+    /// A data producer is paused or not.
+    DataProducerPaused {
+        /// Whose.
+        peer: PeerId,
+        /// Which.
+        producer: DataProducerId,
         /// Now.
         paused: bool,
     },

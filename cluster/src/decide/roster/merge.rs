@@ -8,10 +8,13 @@ use std::{
 
 use starling_proto::{
     NodeId,
-    roster::{PeerEntry, ProducerEntry},
+    roster::{DataProducerEntry, PeerEntry, ProducerEntry},
 };
 
-use super::{Fact, PeerView, SETTLE};
+use super::{
+    Fact, PeerView,
+    produced::{Settling, Step, close_missing},
+};
 
 /// A node says that it has this peer.
 #[derive(Clone, Copy, Debug)]
@@ -37,8 +40,8 @@ pub(super) struct Member {
     node: NodeId,
     entry: PeerEntry,
     lost: Option<Instant>,
-    /// Producers of an earlier session that may be produced again, and until when.
-    settling: Vec<(Instant, ProducerEntry)>,
+    streams: Settling<ProducerEntry>,
+    data: Settling<DataProducerEntry>,
 }
 
 impl Member {
@@ -55,9 +58,14 @@ impl Member {
         });
         let mut member = Self {
             node: claim.node.clone(),
-            entry: PeerEntry { producers: Vec::new(), ..claim.entry.clone() },
+            entry: PeerEntry {
+                producers: Vec::new(),
+                data_producers: Vec::new(),
+                ..claim.entry.clone()
+            },
             lost: None,
-            settling: Vec::new(),
+            streams: Settling::default(),
+            data: Settling::default(),
         };
         member.reach(claim, facts);
         member.produce(claim, facts);
@@ -76,17 +84,19 @@ impl Member {
                 display_name: claim.entry.display_name.clone(),
             });
         }
-        self.close_missing(claim, facts);
+        let streams = close_missing(&mut self.entry.producers, &claim.entry.producers);
+        let data = close_missing(&mut self.entry.data_producers, &claim.entry.data_producers);
+        self.tell(streams, data, facts);
         self.produce(claim, facts);
     }
 
-    pub(super) fn leave(self, facts: &mut Vec<Fact>) {
-        let peer = self.entry.id;
-        let settling = self.settling.into_iter().map(|(_, producer)| producer);
-        for producer in self.entry.producers.into_iter().chain(settling) {
-            facts.push(Fact::ProducerClosed { peer: peer.clone(), producer: producer.id });
-        }
-        facts.push(Fact::PeerLeft { peer, node: self.node });
+    pub(super) fn leave(mut self, facts: &mut Vec<Fact>) {
+        let streams = std::mem::take(&mut self.streams);
+        let streams = streams.close_all(std::mem::take(&mut self.entry.producers));
+        let data = std::mem::take(&mut self.data);
+        let data = data.close_all(std::mem::take(&mut self.entry.data_producers));
+        self.tell(streams, data, facts);
+        facts.push(Fact::PeerLeft { peer: self.entry.id, node: self.node });
     }
 
     /// Closes what was not produced again in time.
@@ -94,14 +104,8 @@ impl Member {
         if self.deadline().is_none_or(|deadline| deadline > now) {
             return;
         }
-        let peer = &self.entry.id;
-        self.settling.retain(|(until, producer)| {
-            if *until <= now {
-                let producer = producer.id.clone();
-                facts.push(Fact::ProducerClosed { peer: peer.clone(), producer });
-            }
-            *until > now
-        });
+        let (streams, data) = (self.streams.settle(now), self.data.settle(now));
+        self.tell(streams, data, facts);
     }
 
     /// When [`settle`](Self::settle) has something to do. A lost peer cannot produce: its producers
@@ -110,7 +114,7 @@ impl Member {
         if self.lost.is_some() {
             return None;
         }
-        self.settling.iter().map(|(until, _)| *until).min()
+        self.streams.deadline().into_iter().chain(self.data.deadline()).min()
     }
 
     fn resume(&mut self, now: Instant, claim: Claim<'_>, facts: &mut Vec<Fact>) {
@@ -121,11 +125,8 @@ impl Member {
         });
         self.node = claim.node.clone();
         self.lost = None;
-        let earlier = std::mem::take(&mut self.entry.producers);
-        self.settling.extend(earlier.into_iter().map(|producer| (now, producer)));
-        for (until, _) in &mut self.settling {
-            *until = now + SETTLE;
-        }
+        self.streams.resume(now, std::mem::take(&mut self.entry.producers));
+        self.data.resume(now, std::mem::take(&mut self.entry.data_producers));
     }
 
     fn reach(&mut self, claim: Claim<'_>, facts: &mut Vec<Fact>) {
@@ -138,66 +139,41 @@ impl Member {
         self.lost = claim.lost;
     }
 
-    fn close_missing(&mut self, claim: Claim<'_>, facts: &mut Vec<Fact>) {
-        let peer = &self.entry.id;
-        self.entry.producers.retain(|old| {
-            let stays = claim.entry.producers.iter().any(|new| new.id == old.id);
-            if !stays {
-                let producer = old.id.clone();
-                facts.push(Fact::ProducerClosed { peer: peer.clone(), producer });
-            }
-            stays
-        });
-    }
-
     fn produce(&mut self, claim: Claim<'_>, facts: &mut Vec<Fact>) {
-        let shown = std::mem::replace(&mut self.entry, claim.entry.clone()).producers;
-        for new in &claim.entry.producers {
-            match shown.iter().find(|old| old.id == new.id) {
-                Some(old) => self.change(old, new, facts),
-                None => self.add(new, facts),
+        let shown = std::mem::replace(&mut self.entry, claim.entry.clone());
+        let streams = self.streams.produce(&shown.producers, &claim.entry.producers);
+        let data = self.data.produce(&shown.data_producers, &claim.entry.data_producers);
+        self.tell(streams, data, facts);
+    }
+
+    fn tell(
+        &self,
+        streams: Vec<Step<ProducerEntry>>,
+        data: Vec<Step<DataProducerEntry>>,
+        facts: &mut Vec<Fact>,
+    ) {
+        let (peer, node) = (|| self.entry.id.clone(), || self.node.clone());
+        facts.extend(streams.into_iter().map(|step| match step {
+            Step::Added(producer) => Fact::ProducerAdded { peer: peer(), node: node(), producer },
+            Step::Replaced { old, new: producer } => {
+                Fact::ProducerReplaced { peer: peer(), node: node(), old, producer }
             }
-        }
+            Step::Closed(producer) => Fact::ProducerClosed { peer: peer(), producer },
+            Step::Paused(producer, paused) => {
+                Fact::ProducerPaused { peer: peer(), producer, paused }
+            }
+        }));
+        facts.extend(data.into_iter().map(|step| match step {
+            Step::Added(producer) => {
+                Fact::DataProducerAdded { peer: peer(), node: node(), producer }
+            }
+            Step::Replaced { old, new: producer } => {
+                Fact::DataProducerReplaced { peer: peer(), node: node(), old, producer }
+            }
+            Step::Closed(producer) => Fact::DataProducerClosed { peer: peer(), producer },
+            Step::Paused(producer, paused) => {
+                Fact::DataProducerPaused { peer: peer(), producer, paused }
+            }
+        }));
     }
-
-    fn change(&self, old: &ProducerEntry, new: &ProducerEntry, facts: &mut Vec<Fact>) {
-        if old == new {
-            return;
-        }
-        let peer = self.entry.id.clone();
-        if *old == (ProducerEntry { paused: old.paused, ..new.clone() }) {
-            let (producer, paused) = (new.id.clone(), new.paused);
-            facts.push(Fact::ProducerPaused { peer, producer, paused });
-        } else {
-            let (node, old, producer) = (self.node.clone(), old.id.clone(), new.clone());
-            facts.push(Fact::ProducerReplaced { peer, node, old, producer });
-        }
-    }
-
-    fn add(&mut self, new: &ProducerEntry, facts: &mut Vec<Fact>) {
-        let (peer, node, producer) = (self.entry.id.clone(), self.node.clone(), new.clone());
-        let same = |(_, old): &(Instant, ProducerEntry)| same_source(old, new);
-        let same_id = |(_, old): &(Instant, ProducerEntry)| old.id == new.id;
-        let exact = |s: &(Instant, ProducerEntry)| same(s) && same_id(s);
-        let heir = self.settling.iter().position(exact);
-        let heir = heir.or_else(|| self.settling.iter().position(same));
-        let heir = heir.map(|index| self.settling.remove(index).1.id);
-        if let Some(index) = self.settling.iter().position(same_id) {
-            let producer = self.settling.remove(index).1.id;
-            facts.push(Fact::ProducerClosed { peer: peer.clone(), producer });
-        }
-        if let Some(old) = heir {
-            facts.push(Fact::ProducerReplaced { peer, node, old, producer });
-            return;
-        }
-        facts.push(Fact::ProducerAdded { peer, node, producer });
-    }
-}
-
-/// Whether consumers of one can go on with the other without negotiating again.
-fn same_source(old: &ProducerEntry, new: &ProducerEntry) -> bool {
-    let codec = |p: &ProducerEntry| {
-        p.consumable.0.codecs.first().map(|codec| codec.mime_type.to_ascii_lowercase())
-    };
-    old.source == new.source && old.kind == new.kind && codec(old) == codec(new)
 }

@@ -16,6 +16,7 @@ mod claims;
 mod convergence;
 mod fact;
 mod merge;
+mod produced;
 #[cfg(test)]
 mod tests;
 
@@ -28,8 +29,8 @@ use claims::{Applied, Claims};
 pub use fact::Fact;
 use merge::Member;
 use starling_proto::{
-    NodeId, PeerId, ProducerId,
-    roster::{Change, PeerEntry, ProducerEntry, Snapshot},
+    DataProducerId, NodeId, PeerId, ProducerId,
+    roster::{Change, DataProducerEntry, PeerEntry, ProducerEntry, Snapshot},
 };
 
 /// How long a lost node's peers stay in the room. A browser notices a dead WebSocket within seconds
@@ -169,6 +170,39 @@ impl RoomReplica {
         self.local(now, peer.clone(), Change::ProducerPaused { peer: id, producer, paused })
     }
 
+    /// A peer here produces data.
+    pub fn local_produce_data(
+        &mut self,
+        now: Instant,
+        peer: &PeerId,
+        producer: DataProducerEntry,
+    ) -> Local {
+        self.local(now, peer.clone(), Change::DataProducerAdded { peer: peer.clone(), producer })
+    }
+
+    /// A data producer of a peer here ended.
+    pub fn local_close_data(
+        &mut self,
+        now: Instant,
+        peer: &PeerId,
+        producer: &DataProducerId,
+    ) -> Local {
+        let producer = producer.clone();
+        self.local(now, peer.clone(), Change::DataProducerClosed { peer: peer.clone(), producer })
+    }
+
+    /// A data producer of a peer here is paused or not.
+    pub fn local_pause_data(
+        &mut self,
+        now: Instant,
+        peer: &PeerId,
+        producer: &DataProducerId,
+        paused: bool,
+    ) -> Local {
+        let (id, producer) = (peer.clone(), producer.clone());
+        self.local(now, peer.clone(), Change::DataProducerPaused { peer: id, producer, paused })
+    }
+
     fn local(&mut self, now: Instant, peer: PeerId, change: Change) -> Local {
         if !claims::apply(&mut self.own, &change) {
             return Local::default();
@@ -267,6 +301,14 @@ impl RoomReplica {
     pub fn producer(&self, id: &ProducerId) -> Option<(PeerView<'_>, &ProducerEntry)> {
         self.members.values().find_map(|member| {
             let producer = member.view().entry.producers.iter().find(|p| p.id == *id)?;
+            Some((member.view(), producer))
+        })
+    }
+
+    /// A data producer and its peer in the merged view. Looks at every peer.
+    pub fn data_producer(&self, id: &DataProducerId) -> Option<(PeerView<'_>, &DataProducerEntry)> {
+        self.members.values().find_map(|member| {
+            let producer = member.view().entry.data_producers.iter().find(|p| p.id == *id)?;
             Some((member.view(), producer))
         })
     }

@@ -6,8 +6,9 @@ use serde_json::json;
 use starling_proto::{
     Id, MediaKind, NodeId, PeerId, ProducerId, RtpParameters,
     json::Json,
-    roster::{Change, PeerEntry, ProducerEntry, Snapshot},
+    roster::{Change, DataProducerEntry, PeerEntry, ProducerEntry, Snapshot},
     rtp::RtpType,
+    sctp::Delivery,
 };
 
 use super::*;
@@ -23,6 +24,7 @@ pub(super) fn peer(id: &str, incarnation: u64) -> PeerEntry {
         display_name: id.to_owned(),
         device: Json(json!({})),
         producers: Vec::new(),
+        data_producers: Vec::new(),
     }
 }
 
@@ -36,6 +38,17 @@ pub(super) fn producer(id: &str, source: &str, mime: &str) -> ProducerEntry {
         source: source.to_owned(),
         paused: false,
         consumable: Json(consumable),
+        app_data: Json(json!({})),
+    }
+}
+
+pub(super) fn data(id: &str, label: &str) -> DataProducerEntry {
+    DataProducerEntry {
+        id: id.parse().unwrap(),
+        label: label.to_owned(),
+        protocol: String::new(),
+        delivery: Delivery::RELIABLE,
+        paused: false,
         app_data: Json(json!({})),
     }
 }
@@ -307,4 +320,26 @@ fn a_session_that_ends_for_a_newer_one_is_not_seen_to_leave_by_who_hears_of_the_
     assert_eq!(facts, [Fact::PeerLost { peer: id("p"), node: node("b") }]);
     let facts = a.remote_snapshot(now, &node("c"), 1, says(1, &[peer("p", 2)])).facts;
     assert_eq!(facts, [moved("p", "b", "c")]);
+}
+
+#[test]
+fn a_channel_of_the_same_label_goes_on_after_a_resume_and_another_does_not() {
+    let (mut room, now) = (room(), Instant::now());
+    let was =
+        PeerEntry { data_producers: vec![data("d1", "chat"), data("d2", "bot")], ..peer("p", 1) };
+    let _ = room.remote_snapshot(now, &node("b"), 1, says(1, &[was]));
+    let chat = data("d3", "chat");
+    let is = PeerEntry { data_producers: vec![chat.clone()], ..peer("p", 2) };
+    let facts = room.remote_snapshot(now, &node("c"), 1, says(1, &[is])).facts;
+    assert_eq!(
+        facts[1..],
+        [Fact::DataProducerReplaced {
+            peer: id("p"),
+            node: node("c"),
+            old: "d1".parse().unwrap(),
+            producer: chat,
+        }]
+    );
+    let closed = Fact::DataProducerClosed { peer: id("p"), producer: "d2".parse().unwrap() };
+    assert_eq!(room.expire(now + SETTLE), [closed]);
 }

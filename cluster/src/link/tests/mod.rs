@@ -1,6 +1,7 @@
 //! Links between real endpoints on loopback.
 
 mod admission;
+mod data;
 mod failure;
 mod packets;
 mod wire;
