@@ -10,7 +10,7 @@ const INSIDE = 'STARLING_E2E_INSIDE';
 export async function enter() {
   if (process.env[INSIDE]) {
     spawnSync('ip', ['link', 'set', 'lo', 'up'], { stdio: 'inherit' });
-    process.stdin.on('end', () => process.exit(1)).resume();
+    process.stdin.on('end', leave).resume();
     favour();
     return;
   }
@@ -28,9 +28,16 @@ export async function enter() {
       + 'allow user namespaces (sysctl kernel.unprivileged_userns_clone=1)');
     process.exit(2);
   });
-  for (const signal of ['SIGINT', 'SIGTERM']) process.on(signal, () => child.kill('SIGTERM'));
+  // `unshare` itself hears no signals while it waits.
+  for (const signal of ['SIGINT', 'SIGTERM']) process.on(signal, () => child.stdin.end());
   const code = await new Promise((done) => child.on('exit', (code) => done(code ?? 1)));
   process.exit(code);
+}
+
+/** Ends as on a signal, and in any case: all that runs in here ends with us. */
+function leave() {
+  setTimeout(() => process.exit(1), 5000).unref();
+  if (!process.emit('SIGTERM')) process.exit(1);
 }
 
 /**
