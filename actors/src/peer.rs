@@ -21,7 +21,7 @@ use starling_proto::{
     Code, ConsumerId, PeerId, ProducerId, Refusal, RtpCapabilities, TransportId,
     rest::{
         ConnectPlainTransport, ConsumerCreated, CreateConsumer, CreatePlainTransport,
-        CreateProducer, PeerObjects, PlainTransportInfo, ProducerCreated,
+        CreateProducer, PeerObjects, PlainTransportInfo, ProducerCreated, TransportBitrates,
     },
     roster::ProducerEntry,
     rtp::ConsumerLayers,
@@ -97,6 +97,8 @@ pub(crate) enum PeerMsg {
         options: ConnectPlainTransport,
         reply: Reply<PlainTransportInfo>,
     },
+    /// REST: limits of a transport.
+    SetBitrates { transport: TransportId, limits: TransportBitrates, reply: Reply<()> },
     /// REST: end a transport.
     RemoveTransport { transport: TransportId, reply: Reply<()> },
     /// REST: produce on a plain transport.
@@ -265,6 +267,9 @@ impl PeerState {
             PeerMsg::DirectEnded(id) => drop(self.remove_transport(&id)),
             PeerMsg::ConnectPlain { transport, options, reply } => {
                 let _ = reply.send(self.connect_plain(&transport, options));
+            }
+            PeerMsg::SetBitrates { transport, limits, reply } => {
+                let _ = reply.send(self.set_bitrates(transport, &limits));
             }
             PeerMsg::RemoveTransport { transport, reply } => {
                 let _ = reply.send(self.remove_transport(&transport));

@@ -6,6 +6,7 @@ mod events;
 mod keys;
 mod message;
 mod pipes;
+mod relay;
 mod stats;
 mod trace;
 
@@ -247,18 +248,11 @@ impl RouterState {
             RouterMsg::Consume { transport, consumer, producer, params, peer } => {
                 self.consume(&transport, consumer, &producer, params, peer);
             }
-            RouterMsg::PauseConsumer { consumer, paused } => {
-                self.on_consumer(&consumer, |consumer| Command::PauseConsumer { consumer, paused })
-            }
-            RouterMsg::PreferLayers { consumer, layers } => {
-                self.on_consumer(&consumer, |consumer| Command::SetPreferredLayers {
-                    consumer,
-                    layers,
-                });
-            }
-            RouterMsg::KeyFrame(consumer) => {
-                self.on_consumer(&consumer, |consumer| Command::RequestKeyFrame { consumer });
-            }
+            message @ (RouterMsg::PauseConsumer { .. }
+            | RouterMsg::PreferLayers { .. }
+            | RouterMsg::SetPriority { .. }
+            | RouterMsg::SetBitrates { .. }
+            | RouterMsg::KeyFrame(_)) => self.relay(message),
             RouterMsg::RemoveConsumer(id) => {
                 self.on_consumer(&id, |consumer| Command::RemoveConsumer { consumer });
                 if let Some(consumer) = self.consumers.remove(&id) {

@@ -180,7 +180,8 @@ fn key_of(event: &Event) -> u64 {
     match event {
         Event::IceState { transport, .. }
         | Event::Dtls { transport, .. }
-        | Event::PlainTuple { transport, .. } => transport.0,
+        | Event::PlainTuple { transport, .. }
+        | Event::Bandwidth { transport, .. } => transport.0,
         Event::ProducerScore { producer, .. }
         | Event::LayersWanted { producer, .. }
         | Event::Voice { producer, .. } => producer.0,

@@ -79,6 +79,14 @@ pub enum Event {
         /// None: it has fallen silent, or its producer was paused. Once.
         reading: Option<Reading>,
     },
+    /// What a transport's receiver can take is another now (BW4, WT12): at most once a second, and
+    /// at once when it is much less or much more.
+    Bandwidth {
+        /// Whose.
+        transport: TransportKey,
+        /// What is known.
+        outlook: BandwidthOutlook,
+    },
     /// Something passed that is traced.
     Trace {
         /// What is traced.
@@ -93,6 +101,23 @@ pub enum Event {
         /// An array; of a dump, one object.
         stats: Value,
     },
+}
+
+/// mediasoup's `bwe` trace, in bits per second.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct BandwidthOutlook {
+    /// What can be sent.
+    pub available: u64,
+    /// What there would be to send.
+    pub desired: u64,
+    /// Of that, what may be sent: between the limits.
+    pub effective_desired: u64,
+    /// Limits of its owner.
+    pub min: u64,
+    /// See `min`.
+    pub max: u64,
+    /// What it began with.
+    pub start: u64,
 }
 
 /// mediasoup's ICE states.

@@ -322,6 +322,25 @@ pub struct ConnectPlainTransport {
     pub srtp_parameters: Option<SrtpParameters>,
 }
 
+/// Body of `PUT …/transports/{transport}/bitrates`, in bits per second; what is absent stays.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
+#[serde(rename_all = "camelCase", default, deny_unknown_fields)]
+pub struct TransportBitrates {
+    /// Assumed to reach the receiver until anything is known; mediasoup's default is 600,000.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub initial_available_outgoing_bitrate: Option<u64>,
+    /// The estimate is never less; at least 30,000.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub min_outgoing_bitrate: Option<u64>,
+    /// The estimate is never more; 0 for no limit.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub max_outgoing_bitrate: Option<u64>,
+    /// What the sender is told not to exceed, by REMB; 0 for no limit.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub max_incoming_bitrate: Option<u64>,
+}
+
 /// Body of `POST …/transports/{transport}/producers`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]

@@ -21,7 +21,7 @@ use starling_proto::{
     rest::{
         ConnectPlainTransport, ConsumerCreated, CreateConsumer, CreatePeer, CreatePlainTransport,
         CreateProducer, CreateRoom, NodeInfo, PeerInfo, PeerObjects, Placement, PlainTransportInfo,
-        ProducerCreated, RoomInfo, WorkersInfo,
+        ProducerCreated, RoomInfo, TransportBitrates, WorkersInfo,
     },
     trace::{TraceType, Traced},
 };
@@ -258,6 +258,21 @@ impl Node {
     ) -> Result<PlainTransportInfo, Refusal> {
         let transport = transport.clone();
         self.ask_peer(room, peer, |reply| PeerMsg::ConnectPlain { transport, options, reply }).await
+    }
+
+    /// Limits what a peer's transport sends and receives.
+    ///
+    /// # Errors
+    /// `transport_not_found`, `bad_request`.
+    pub async fn set_bitrates(
+        &self,
+        room: &RoomId,
+        peer: &PeerId,
+        transport: &TransportId,
+        limits: TransportBitrates,
+    ) -> Result<(), Refusal> {
+        let transport = transport.clone();
+        self.ask_peer(room, peer, |reply| PeerMsg::SetBitrates { transport, limits, reply }).await
     }
 
     /// Ends a transport of such a peer.

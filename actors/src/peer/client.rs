@@ -151,8 +151,11 @@ impl PeerState {
                     self.for_router(RouterMsg::PreferLayers { consumer, layers });
                 }
             }
-            // Priorities share out an estimated bandwidth; without one there is nothing to share.
-            ClientNotification::SetConsumerPriority(..) => {}
+            ClientNotification::SetConsumerPriority(consumer, priority) => {
+                if self.consumers.contains_key(&consumer) {
+                    self.for_router(RouterMsg::SetPriority { consumer, priority });
+                }
+            }
             ClientNotification::SetLastN { last_n: count, pins } => {
                 let pins = pins.into_iter().take(PINS).collect();
                 let (peer, wish) = (self.args.id.clone(), ShownWish { count, pins });

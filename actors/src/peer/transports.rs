@@ -3,7 +3,7 @@
 use rand::SeedableRng;
 use serde_json::{Value, json};
 use starling_media::{
-    command::{IceCredentials, ProducerParams},
+    command::{Bitrates, IceCredentials, ProducerParams},
     event::IceState,
     ice::candidates::credentials,
     negotiation::{
@@ -14,6 +14,7 @@ use starling_media::{
 use starling_proto::{
     Code, MediaKind, ProducerId, Refusal, RtpParameters, TransportId,
     json::Json,
+    rest::TransportBitrates,
     roster::ProducerEntry,
     sctp::SctpParameters,
     transport::{DtlsParameters, IceParameters, WebRtcTransportInfo},
@@ -197,6 +198,32 @@ impl PeerState {
         own.entry.paused = paused;
         let peer = self.args.id.clone();
         self.to_room(RoomMsg::PauseProducer { peer, producer: id.clone(), paused });
+    }
+
+    /// Limits of what is sent and received (WT10, WT11).
+    pub(super) fn set_bitrates(
+        &self,
+        id: TransportId,
+        limits: &TransportBitrates,
+    ) -> Result<(), Refusal> {
+        if !self.transports.contains_key(&id) {
+            return Err(no_transport(&id));
+        }
+        let max = limits.max_outgoing_bitrate.filter(|max| *max > 0);
+        if let (Some(min), Some(max)) = (limits.min_outgoing_bitrate, max)
+            && min > max
+        {
+            let message = "minOutgoingBitrate is greater than maxOutgoingBitrate";
+            return Err(Refusal::new(Code::BadRequest, message));
+        }
+        let bitrates = Bitrates {
+            initial_outgoing: limits.initial_available_outgoing_bitrate,
+            min_outgoing: limits.min_outgoing_bitrate,
+            max_outgoing: limits.max_outgoing_bitrate,
+            max_incoming: limits.max_incoming_bitrate,
+        };
+        self.to_router(RouterMsg::SetBitrates { id, bitrates });
+        Ok(())
     }
 
     pub(super) fn remove_transport(&mut self, id: &TransportId) -> Result<(), Refusal> {

@@ -1,7 +1,7 @@
 //! Facts of the worker, told to whom they concern.
 
 use starling_media::{ConsumerKey, Event, ProducerKey, observer::Reading};
-use starling_proto::{ConsumerId, voice::Voice};
+use starling_proto::{ConsumerId, signal::ServerNotification, voice::Voice};
 
 use super::{Producer, RouterState};
 use crate::{
@@ -62,6 +62,14 @@ impl RouterState {
             }
             Event::ConsumerLayers { consumer, layers } => {
                 self.tell_consumer(consumer, |id| PeerMsg::ConsumerLayers { id, layers });
+            }
+            Event::Bandwidth { transport, outlook } => {
+                let Some((_, Some(peer))) = self.transport_ids.get(&transport) else { return };
+                let _ = peer.cast(PeerMsg::Tell(ServerNotification::DownlinkBwe {
+                    desired_bitrate: outlook.desired,
+                    effective_desired_bitrate: outlook.effective_desired,
+                    available_bitrate: outlook.available,
+                }));
             }
             Event::LayersWanted { producer, layers } => {
                 let Some(id) = self.producer_ids.get(&producer) else { return };

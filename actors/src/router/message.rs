@@ -7,7 +7,7 @@ use ractor::ActorRef;
 use starling_cluster::link::Link;
 use starling_media::{
     Event, PipeKey, SocketId,
-    command::{ConsumerParams, IceCredentials, ProducerParams, SrtpKeys},
+    command::{Bitrates, ConsumerParams, IceCredentials, ProducerParams, SrtpKeys},
     trace::TraceOf,
 };
 use starling_proto::{
@@ -74,6 +74,10 @@ pub(crate) enum RouterMsg {
     PauseConsumer { consumer: ConsumerId, paused: bool },
     /// Highest layers.
     PreferLayers { consumer: ConsumerId, layers: ConsumerLayers },
+    /// Weight among the videos of its transport.
+    SetPriority { consumer: ConsumerId, priority: u8 },
+    /// Limits of a transport's bitrates.
+    SetBitrates { id: TransportId, bitrates: Bitrates },
     /// Wanted by the client.
     KeyFrame(ConsumerId),
     /// Gone.

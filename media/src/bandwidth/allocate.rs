@@ -3,7 +3,8 @@
 //! it is subtracted before, and always flows.
 //!
 //! Every video climbs a ladder of its layers. First all get their lowest step, in order of
-//! priority; then, in rounds, each climbs as many steps as its priority says while there is room.
+//! priority; then, in rounds, each climbs as many steps as its priority is times the lowest one,
+//! while there is room.
 //! A step that is held already needs less room than a new one, so that what is near the limit
 //! stays what it is.
 
@@ -111,10 +112,11 @@ pub fn allocate(budget: u64, demands: &[Demand], grants: &mut Vec<Granted>) -> u
     for priority in levels(demands) {
         sharing.climb(priority);
     }
+    let lowest = demands.iter().map(|demand| demand.priority).min().unwrap_or(1).max(1);
     let mut more = true;
     while std::mem::take(&mut more) {
         for priority in levels(demands) {
-            for _ in 0..priority {
+            for _ in 0..priority.div_ceil(lowest) {
                 if !sharing.climb(priority) {
                     break;
                 }

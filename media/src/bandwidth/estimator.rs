@@ -32,8 +32,13 @@ const RTT_WEIGHT: f64 = 0.125;
 const FIRST_RTT: i64 = 200_000;
 /// Feedback older than this says nothing about now: no probe goes where nobody tells what came.
 const FRESH: i64 = 2_000_000;
+/// How long the queue that a probe filled may take to empty before it is held against the path.
+const AFTERMATH: i64 = 400_000;
 /// A receiver that negotiated feedback and sends none for so long never will.
 const DEAF: i64 = 5_000_000;
+/// An estimate that fell below this share of itself leaves much to be tried (libwebrtc
+/// `probe_controller.cc`, `kBitrateDropThreshold`).
+const DEEP: f64 = 0.66;
 /// A probe that showed less than what arrives anyway was held up by chance (libwebrtc
 /// `goog_cc_network_control.cc`, `limit_probes_lower_than_throughput_estimate`).
 const CREDIBLE: f64 = 0.85;
@@ -91,6 +96,8 @@ pub struct Estimator {
     /// Reference time of the newest feedback, unwrapped.
     reference: Option<i64>,
     feedback_at: Option<i64>,
+    /// Until then a queue may be what a probe left.
+    calm_at: i64,
     /// When the first packet was sent.
     sent_at: Option<i64>,
 }
@@ -113,6 +120,7 @@ impl Estimator {
             reference: None,
             feedback_at: None,
             sent_at: None,
+            calm_at: 0,
         }
     }
 
@@ -156,6 +164,7 @@ impl Estimator {
     pub fn on_untold(&mut self, bytes: usize) {
         self.history.on_untold(bytes);
         self.alr.on_sent(bytes);
+        self.probes.on_untold(bytes);
     }
 
     /// Feedback came. Returns whether the estimate is another now.
@@ -178,6 +187,7 @@ impl Estimator {
                         self.trendline.on_delta(delta);
                     }
                     if packet.probe != 0 {
+                        let bytes = bytes + usize::from(packet.untold);
                         self.probes.on_told(packet.probe, sent, Some(arrival), bytes as u64);
                     }
                     arrived += 1;
@@ -211,7 +221,10 @@ impl Estimator {
         let usage = self.trendline.usage();
         let outcome = self.probes.outcome(now);
         // A queue that a probe fills is what it is for: it shows what the path carries.
-        let probed = usage == Usage::Over && self.probes.cut(now);
+        let probed = usage == Usage::Over && (self.probes.cut(now) || now < self.calm_at);
+        if outcome.is_some() {
+            self.calm_at = now + AFTERMATH;
+        }
         self.aimd.update(
             now,
             Signals {
@@ -225,8 +238,9 @@ impl Estimator {
         self.learn(now, outcome);
         self.loss.update(now, self.aimd.bitrate(), arrives, self.rtt);
         let fell = usage == Usage::Over && !probed && outcome.is_none();
-        if fell || self.bitrate() < before / 10 * 9 {
-            self.probes.on_drop(now);
+        let deep = (self.bitrate() as f64) < DEEP * before as f64;
+        if fell || deep {
+            self.probes.on_drop(now, deep);
         }
     }
 

@@ -91,6 +91,13 @@ impl Probes {
         }
     }
 
+    /// Bytes that nobody tells about went out with it.
+    pub fn on_untold(&mut self, bytes: usize) {
+        if let Some(probe) = self.running.as_mut().filter(|probe| probe.ended.is_none()) {
+            probe.bytes += bytes as u64;
+        }
+    }
+
     /// A packet of probe `id` arrived, or was lost.
     pub fn on_told(&mut self, id: u8, sent: i64, arrival: Option<i64>, bytes: u64) {
         let Some(probe) = self.running.as_mut().filter(|_| id == self.id) else { return };
@@ -120,10 +127,12 @@ impl Probes {
         self.id() != 0
     }
 
-    /// The estimate fell, or a queue fills: what is tried now would only fill it more.
-    pub fn on_drop(&mut self, now: i64) {
+    /// A queue fills: what is tried now would only fill it more. If the estimate fell `deep`, the
+    /// next try comes soon.
+    pub fn on_drop(&mut self, now: i64, deep: bool) {
         self.cut(now);
-        self.next_at = Some(now + AFTER_DROP);
+        let soon = now + AFTER_DROP;
+        self.next_at = Some(self.next_at.filter(|_| !deep).map_or(soon, |at| at.max(soon)));
         (self.probed, self.failed) = (true, true);
     }
 
@@ -253,7 +262,7 @@ mod tests {
         let mut probes = Probes::default();
         probes.begin(0, outlook(600_000, 5_000_000));
         probes.on_sent(0, 1_000);
-        probes.on_drop(10 * MS);
+        probes.on_drop(10 * MS, true);
         assert_eq!((probes.id(), probes.due(20 * MS)), (0, 0));
         assert!(!probes.begin(500 * MS, outlook(300_000, 5_000_000)));
         assert_eq!(probes.outcome(1_009 * MS + 1_000).unwrap().shown, None);

@@ -1,7 +1,7 @@
 //! Bandwidth of a transport's receiver on a plane: takes feedback, has what it allows shared, and
 //! looks after both each tenth of a second. Estimates and shares nothing itself.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use crate::{
     bandwidth::{
@@ -10,6 +10,7 @@ use crate::{
         pacer::Pacer,
     },
     command::Bitrates,
+    event::{BandwidthOutlook, Event},
     rtcp::TwccFeedback,
 };
 
@@ -22,6 +23,19 @@ use super::{
 /// How often a sender is told that it is limited no more: one may be lost (BW7).
 const UNLIMITED: u8 = 4;
 
+/// Between two estimates told, as long as they are alike (BW4).
+const TELL_INTERVAL: Duration = Duration::from_secs(1);
+
+/// Whether an estimate is to be told: at once below three quarters or above half more of the last
+/// one told (mediasoup `TransportCongestionControlClient.cpp`), else once a second if it moved by a
+/// twentieth.
+fn is_news(now: Instant, told: Option<(Instant, u64)>, available: u64) -> bool {
+    let Some((at, before)) = told else { return true };
+    let (low, high) = (before / 4 * 3, before / 2 * 3);
+    let moved = available.abs_diff(before) >= before / 20;
+    available < low || available > high || (moved && now.duration_since(at) >= TELL_INTERVAL)
+}
+
 /// What is known of the way to a receiver that tells when packets arrive.
 #[derive(Debug)]
 pub(super) struct Bandwidth {
@@ -33,6 +47,8 @@ pub(super) struct Bandwidth {
     pub probator: Probator,
     /// What there would be to send, as of the last sharing.
     pub desired: u64,
+    /// The estimate its owner was told last, and when.
+    told: Option<(Instant, u64)>,
     /// Which of the last packets is repeated next.
     pub back: u16,
 }
@@ -45,6 +61,7 @@ impl Bandwidth {
             probation: Traffic::new(),
             probator: Probator::new(sequence),
             desired: 0,
+            told: None,
             back: 0,
         }
     }
@@ -105,9 +122,30 @@ impl Plane {
         self.share(now, place);
     }
 
+    fn tell_bandwidth(&mut self, now: Instant, place: usize) {
+        let transport = &mut self.transports[place];
+        let Some(bandwidth) = &mut transport.bandwidth else { return };
+        let (available, bounds) = (bandwidth.estimator.bitrate(), transport.bounds);
+        if !is_news(now, bandwidth.told, available) {
+            return;
+        }
+        bandwidth.told = Some((now, available));
+        let outlook = BandwidthOutlook {
+            available,
+            desired: bandwidth.desired,
+            effective_desired: bandwidth.desired.min(bounds.max).max(bounds.min),
+            min: bounds.min,
+            max: bounds.max,
+            start: bounds.initial,
+        };
+        let transport = transport.key;
+        self.tell(Event::Bandwidth { transport, outlook });
+    }
+
     /// Each tenth of a second.
     pub(super) fn attend(&mut self, now: Instant, place: usize) {
         self.share(now, place);
+        self.tell_bandwidth(now, place);
         let Some(bandwidth) = &mut self.transports[place].bandwidth else { return };
         let desired = bandwidth.desired;
         if bandwidth.estimator.on_time(now, desired) {

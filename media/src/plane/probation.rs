@@ -4,10 +4,12 @@
 
 use std::time::{Duration, Instant};
 
+use slab::Slab;
 use starling_proto::MediaKind;
 
 use crate::{
     bandwidth::probe::STEP,
+    consumer::{Consumer, Source},
     rtp::{ExtensionPlan, Outgoing, RtpHeader, write_packet},
 };
 
@@ -26,6 +28,9 @@ const PAYLOAD: usize = 1_100;
 const MAX_PACKETS: usize = 64;
 /// Packets of a stream that are repeated in turn: about a frame or two.
 const REPEATED: u16 = 16;
+/// Retransmissions may take one part of so many of what there is: media that is on time matters
+/// more than media that is late.
+const REPAIR_SHARE: u64 = 3;
 /// Steps of a probe.
 const PACE: Duration = Duration::from_micros(STEP as u64);
 
@@ -72,9 +77,13 @@ impl Plane {
     pub(super) fn release(&mut self, now: Instant, place: usize) {
         let transport = &mut self.transports[place];
         let Some(bandwidth) = transport.bandwidth.as_deref_mut() else { return };
-        let (micros, rate) = (bandwidth.estimator.micros(now), bandwidth.estimator.bitrate());
+        let micros = bandwidth.estimator.micros(now);
+        let rate = bandwidth.estimator.bitrate() / REPAIR_SHARE;
         while transport.queue.len() < MAX_QUEUE {
             let Some(mut item) = bandwidth.pacer.pop(micros, rate) else { break };
+            if !is_of_use(&self.consumers, &item) {
+                continue;
+            }
             item.order = transport.queue.len() as u32;
             transport.queue.push(item);
         }
@@ -162,6 +171,15 @@ impl Plane {
             self.send_due.push(place as u32);
         }
     }
+}
+
+/// Of layers that were left at a key frame nothing is shown any more.
+fn is_of_use(consumers: &Slab<Consumer>, item: &Item) -> bool {
+    let output = consumers
+        .get(item.consumer as usize)
+        .and_then(|consumer| consumer.outputs.get(usize::from(item.output)));
+    let source = Source { encoding: item.encoding, uid: item.uid };
+    output.is_some_and(|output| output.source == Some(source))
 }
 
 impl Probator {

@@ -18,6 +18,9 @@ use super::{
     transport::{Item, MAX_QUEUE},
 };
 
+/// Of a retransmission beside its payload: header, extensions, OSN, authentication.
+const RTX_OVERHEAD: usize = 40;
+
 impl Plane {
     /// Takes a plaintext RTCP packet.
     pub(super) fn take_rtcp(&mut self, now: Instant, place: usize, packet: &[u8]) {
@@ -152,11 +155,7 @@ impl Plane {
         let streams = &self.producers[producer].streams;
         for sequence in lost {
             let Some((source, found)) = output.resend(*sequence, now_ms, streams) else { continue };
-            if transport.queue.len() >= MAX_QUEUE {
-                self.counters.dropped_queue_full += 1;
-                break;
-            }
-            transport.queue.push(Item {
+            let item = Item {
                 consumer: route.consumer,
                 order: transport.queue.len() as u32,
                 producer: producer as u32,
@@ -167,12 +166,27 @@ impl Plane {
                 rtx,
                 probe: false,
                 place: Place { ..found },
-            });
-        }
-        if !transport.queue.is_empty() && !std::mem::replace(&mut transport.queued, true) {
-            self.send_due.push(place as u32);
+            };
+            let len = usize::from(found.payload_len) + RTX_OVERHEAD;
+            let kept = match &mut transport.bandwidth {
+                Some(bandwidth) => bandwidth.pacer.push(len, item),
+                None if transport.queue.len() < MAX_QUEUE => {
+                    transport.queue.push(item);
+                    true
+                }
+                None => false,
+            };
+            if !kept {
+                self.counters.dropped_queue_full += 1;
+                break;
+            }
         }
         let key = consumer.key;
+        self.has_queue(place);
+        if self.transports[place].bandwidth.as_ref().is_some_and(|known| !known.pacer.is_empty()) {
+            self.release(now, place);
+            self.start_pacing(now, place);
+        }
         let info = || json!({ "ssrc": media, "packets": lost });
         self.trace_consumer(now, key, TraceType::Nack, info);
     }

@@ -18,6 +18,9 @@ const FIRST_LAYER: u64 = 150_000;
 /// Assumed of the next one up, as a multiple of the one below (libwebrtc
 /// `video/config/simulcast.cc`: 150, 500, 2,500 kb/s).
 const NEXT_LAYER: u64 = 3;
+/// Retransmissions count up to this part of the estimate: they come in heaps after a drop, and are
+/// over when what is granted for it begins to flow.
+const MOST_REPAIR: u64 = 8;
 /// What is wanted is this much more than the sum of layers, so that the uppermost of them fits.
 const HEADROOM: (u64, u64) = (11, 10);
 
@@ -69,7 +72,8 @@ impl Plane {
             }
             (None, _) => return None,
         };
-        let mut other = transport.sent.rtx.rate.bits_per_second(now);
+        let repair = transport.sent.rtx.rate.bits_per_second(now);
+        let mut other = repair.min(estimate / MOST_REPAIR);
         for consumer in &transport.consumers {
             let consumer = &mut self.consumers[*consumer as usize];
             if consumer.setup.kind == MediaKind::Audio && consumer.active {

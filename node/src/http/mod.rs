@@ -79,6 +79,11 @@ fn peer_routes() -> Vec<Route> {
             get(inspect::transport).delete(transports::remove),
         ),
         (
+            "/v1/rooms/{room}/peers/{peer}/transports/{transport}/bitrates",
+            &["put"],
+            put(transports::bitrates),
+        ),
+        (
             "/v1/rooms/{room}/peers/{peer}/transports/{transport}/connect",
             &["post"],
             post(transports::connect),

@@ -143,6 +143,15 @@ pub enum ServerNotification {
         #[serde(skip_serializing_if = "Option::is_none")]
         layers: Option<ConsumerLayers>,
     },
+    /// What this client can receive is another now, in bits per second.
+    DownlinkBwe {
+        /// What there would be to send.
+        desired_bitrate: u64,
+        /// The same within the transport's limits.
+        effective_desired_bitrate: u64,
+        /// What can be sent.
+        available_bitrate: u64,
+    },
     /// A producer's streams are better or worse.
     ProducerScore {
         /// Which.

@@ -1,5 +1,6 @@
 //! What is fuzzed: one target per parser of bytes that come from a network.
 
+mod bandwidth;
 mod cluster;
 mod codec;
 mod data;
@@ -70,6 +71,7 @@ pub(crate) const TARGETS: &[Kind] = &[
     signal::TOKEN,
     sdp::KIND,
     plane::KIND,
+    bandwidth::KIND,
 ];
 
 /// Tells behaviours apart.

@@ -6,6 +6,7 @@ use starling_proto::{
     rest::{
         ConnectPlainTransport, ConsumerCreated, CreateConsumer, CreatePlainTransport,
         CreateProducer, PlainTransportInfo, Problem as ProblemBody, ProducerCreated,
+        TransportBitrates,
     },
 };
 
@@ -58,6 +59,28 @@ pub(crate) async fn connect(
     Body(options): Body<ConnectPlainTransport>,
 ) -> Result<Json<PlainTransportInfo>, Problem> {
     Ok(Json(app.node.connect_plain_transport(&room, &peer, &transport, options).await?))
+}
+
+/// Limits what a transport sends and receives.
+#[utoipa::path(
+    put, path = "/v1/rooms/{room}/peers/{peer}/transports/{transport}/bitrates",
+    tag = "transports", security(("admin" = [])),
+    params(
+        ("room" = RoomId, Path, description = "The room."),
+        ("peer" = PeerId, Path, description = "Its peer."),
+        ("transport" = TransportId, Path, description = "The transport.")
+    ),
+    request_body = TransportBitrates,
+    responses((status = 204), (status = "4XX", body = ProblemBody))
+)]
+pub(crate) async fn bitrates(
+    _: Operator,
+    State(app): State<App>,
+    Path((room, peer, transport)): Path<OnTransport>,
+    Body(limits): Body<TransportBitrates>,
+) -> Result<StatusCode, Problem> {
+    app.node.set_bitrates(&room, &peer, &transport, limits).await?;
+    Ok(StatusCode::NO_CONTENT)
 }
 
 /// Ends a transport, with what it produces and consumes.
