@@ -3,6 +3,7 @@
 use serde_json::{Value, json};
 use starling_proto::{
     Code, MediaKind, RtpParameters,
+    sctp::SctpParameters,
     transport::{DtlsRole, WebRtcTransportInfo},
 };
 
@@ -49,6 +50,7 @@ fn transport() -> WebRtcTransportInfo {
         ],
         "dtlsParameters": {"role": "auto", "fingerprints": [
             {"algorithm": "sha-256", "value": "AA:BB"}]},
+        "sctpParameters": SctpParameters::default(),
     }))
     .unwrap()
 }
