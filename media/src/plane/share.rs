@@ -166,7 +166,7 @@ fn ladder(now: Instant, consumer: &Consumer, producer: &Producer) -> Ladder {
     let Some(top) = choose::choose(wish, &all[..count]) else { return ladder };
     if !producer.is_simulcast() {
         if let Some(stream) = producer.streams[0].as_deref() {
-            climb_inside(stream, wish, &mut ladder);
+            climb_inside(producer, stream, wish, &mut ladder);
         }
         return ladder;
     }
@@ -195,18 +195,27 @@ fn ladder(now: Instant, consumer: &Consumer, producer: &Producer) -> Ladder {
 }
 
 /// Layers inside one stream (SVC, or temporal ones alone).
-fn climb_inside(stream: &RecvStream, wish: Grant, ladder: &mut Ladder) {
+fn climb_inside(producer: &Producer, stream: &RecvStream, wish: Grant, ladder: &mut Ladder) {
     let layers = &stream.layers;
     let top = match wish {
         Grant::UpTo(wish) => wish.spatial_layer,
         Grant::Everything | Grant::Nothing => u8::MAX,
     };
-    let spatial_layers = layers.spatial_layers().max(1);
-    for spatial in 0..spatial_layers.min(top.saturating_add(1)) {
+    let seen = layers.spatial_layers().max(1);
+    // What nobody here wants yet does not come over a pipe.
+    let there = if producer.piped { producer.spatial_layers() as u8 } else { 0 };
+    let mut guess = FIRST_LAYER;
+    for spatial in 0..seen.max(there).min(top.saturating_add(1)) {
+        let below = |temporal| {
+            let known = |spatial| {
+                let known = layers.bitrate(spatial, temporal);
+                known.filter(|known| *known > 0 || !producer.piped)
+            };
+            (0..=spatial).map(known).sum::<Option<u64>>()
+        };
         for temporal in 0..=(layers.temporal_layers() - 1).min(wish.temporal()) {
-            let below = (0..=spatial).map(|spatial| layers.bitrate(spatial, temporal));
-            let sum: Option<u64> = below.sum();
-            ladder.push(spatial, temporal, sum.unwrap_or(FIRST_LAYER));
+            ladder.push(spatial, temporal, below(temporal).unwrap_or(guess));
         }
+        guess = NEXT_LAYER * below(u8::MAX).unwrap_or(guess);
     }
 }
