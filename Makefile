@@ -4,6 +4,7 @@
 #   make test              all that CI runs
 #   make lint              the fast part of it: formatting, clippy, documentation
 #   make e2e               browsers against real processes and etcd
+#   make codecs            each codec and each kind of layers that Chromium encodes
 #   make chaos TRIALS=20   the same, with kills
 #   make bench             what a forwarded packet costs, beside the floor; and make bandwidth
 #   make bandwidth         narrow and lossy links, measured and drawn (docs/bandwidth.md)
@@ -11,7 +12,7 @@
 #   make k8s               renders and checks deploy/ and k8s/
 #   make deny              advisories and licences, if cargo-deny is installed
 #
-# e2e, chaos, bench and bandwidth print a table and leave target/reports/<name>.json.
+# e2e, codecs, chaos, bench and bandwidth print a table and leave target/reports/<name>.json.
 
 SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
@@ -20,12 +21,13 @@ MAKEFLAGS += --no-print-directory
 CARGO ?= cargo
 TARGET := $(or $(CARGO_TARGET_DIR),target)
 TRIALS ?= 20
+SWITCHES ?= 100
 RUNS ?= 1000000
 NODES ?= 3
 
 export CARGO_TERM_COLOR ?= always
 
-.PHONY: run web test lint fmt-check clippy doc unit e2e e2e-short chaos bench bandwidth fuzz k8s deny \
+.PHONY: run web test lint fmt-check clippy doc unit e2e e2e-short codecs chaos bench bandwidth fuzz k8s deny \
         browsers setup-build help
 
 help:
@@ -91,6 +93,10 @@ e2e-short: browsers
 	$(CARGO) build --locked -p starling-node
 	cd tests/e2e && CODECS=vp8 LOSS=0 E2E_SECONDS=10 STARLING=$(abspath $(TARGET))/debug/starling \
 	  node run.mjs dev clients
+
+codecs: browsers
+	$(CARGO) build --release --locked -p starling-node
+	cd tests/e2e && SWITCHES=$(SWITCHES) STARLING=$(abspath $(TARGET))/release/starling node run.mjs codecs
 
 chaos: browsers
 	$(CARGO) build --release --locked -p starling-node

@@ -5,6 +5,7 @@
 //   ffmpeg   a file in and a recording out, through three nodes
 //   clients  aiortc, GStreamer, ffmpeg and werift publish and receive (CLIENTS=all: each from each)
 //   tcp      two people whose network lets no UDP through
+//   codecs   each codec and each kind of layers that Chromium encodes (CASES, SWITCHES=100)
 //   all      dev, cluster, ffmpeg, clients and tcp
 //   wire       the wire of the next two itself: delay, loss, rate, cost
 //   bandwidth  a link that becomes narrow and wide again, and one that ten streams share
@@ -24,9 +25,10 @@ import { bounded } from './lib/wait.mjs';
 import { call } from './suites/call.mjs';
 import { page } from './suites/page.mjs';
 
-const SUITES = ['dev', 'cluster', 'ffmpeg', 'clients', 'tcp', 'chaos', 'wire', 'bandwidth', 'loss'];
+const SUITES = ['dev', 'cluster', 'ffmpeg', 'clients', 'tcp', 'codecs', 'chaos', 'wire',
+  'bandwidth', 'loss'];
 /** These write a report of their own. */
-const OWN_REPORT = ['chaos', 'wire', 'bandwidth', 'loss'];
+const OWN_REPORT = ['codecs', 'chaos', 'wire', 'bandwidth', 'loss'];
 const EVERYDAY = ['dev', 'cluster', 'ffmpeg', 'clients', 'tcp'];
 const MINUTE = 60_000;
 
@@ -73,6 +75,10 @@ async function calls(Kind, name, report) {
 async function suite(name, report) {
   if (name === 'dev') return calls(DevCluster, name, report);
   if (name === 'cluster') return calls(ProcessCluster, name, report);
+  if (name === 'codecs') {
+    const { MINUTES, everyCodec } = await import('./suites/codecs.mjs');
+    return on(DevCluster, name, MINUTES * MINUTE, () => everyCodec({ cluster, report }));
+  }
   if (name === 'wire') {
     const { wireItself } = await import('./suites/wire.mjs');
     return bounded(name, 2 * MINUTE, wireItself({ report }));

@@ -52,6 +52,10 @@ test('a URL says who joins where, and nonsense in it changes nothing', () => {
   assert.equal(wish.fps, 60);
   assert.equal(wish.width, 1280);
   assert.equal(wish.layers, 2);
+  assert.equal(wish.mode, null);
+  assert.equal(options('?codec=AV1&mode=L3T3_KEY').mode, 'L3T3_KEY');
+  assert.equal(options('?codec=AV1').codec, 'av1');
+  assert.equal(options('?codec=theora').codec, 'vp8');
   assert.equal(options('').peer, null);
   assert.equal(options('').layers, null);
 });
