@@ -4,8 +4,8 @@
 //! Small machines, each alone: [`history`] joins feedback with what was sent, [`arrival`] groups
 //! it, [`trendline`] tells queues that fill, [`aimd`] and [`loss`] draw the consequence,
 //! [`throughput`] and [`alr`] say what is used, [`probe`] tries more, [`pacer`] spreads what is not
-//! media; [`estimator`] composes them; [`allocate`] shares, [`memory`] keeps that stable. They know
-//! neither packets' bytes nor a plane. Times are microseconds since an estimator began.
+//! media; [`estimator`] composes them; [`allocate()`] shares, [`memory`] keeps that stable. They
+//! know neither packets' bytes nor a plane. Times are microseconds since an estimator began.
 //!
 //! Rules taken from libwebrtc name its file, in `modules/congestion_controller/goog_cc/` unless
 //! they say more.

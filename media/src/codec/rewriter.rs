@@ -104,7 +104,7 @@ impl Rewriter {
 }
 
 /// Changes a payload, or a copy of it, that `facts` were read from. Dependency descriptors are
-/// header extensions: [`dependency::write`](super::dependency::write).
+/// header extensions: [`dependency::write`](super::dependency::write()).
 pub fn rewrite(payload: &mut [u8], facts: &PacketFacts, edit: Edit) {
     match &facts.descriptor {
         Descriptor::Vp8(descriptor) => Vp8Rewriter::rewrite_at(payload, descriptor, edit),

@@ -7,7 +7,8 @@ use super::{
     camera::{Camera, assert_decodable},
 };
 use crate::{
-    Command, ProducerKey,
+    Command, ProducerKey, TransportKey,
+    command::Bitrates,
     rtcp::{ReportBlock, RtcpItem, build},
 };
 
@@ -220,6 +221,26 @@ fn only_a_publisher_without_transport_feedback_gets_remb() {
     // REMB has 18 bits of precision.
     assert!(bitrate.abs_diff(1_500_000) < 10, "{bitrate}");
     assert_eq!(ssrcs, [1111, 1112]);
+}
+
+#[test]
+fn a_publisher_with_a_limit_is_told_so_and_told_when_it_ends() {
+    let mut bench = Bench::new(5);
+    bench.plain(1, address(5001));
+    bench.produce(1, 1, vp8(1111));
+    send(&mut bench, 1);
+    let mut told = |max_incoming: u64, n: u16| {
+        let bitrates = Bitrates { max_incoming: Some(max_incoming), ..Bitrates::default() };
+        bench.command(Command::SetBitrates { transport: TransportKey(1), bitrates });
+        send(&mut bench, n);
+        bench.advance(1_300);
+        bench.take_rtcp(address(5001)).into_iter().find_map(|item| match item {
+            RtcpItem::Remb { bitrate, .. } => Some(bitrate),
+            _ => None,
+        })
+    };
+    assert_eq!(told(300_000, 2), Some(300_000));
+    assert!(told(0, 3).unwrap() > 1_000_000, "no limit any more");
 }
 
 #[test]
