@@ -249,10 +249,12 @@ def settings(objects):
     hold(container["args"] == ["node"], f"{container['args']}")
     numbers = {}
     for port in container["ports"]:
-        numbers.setdefault(port["name"].split("-")[0], []).append(port["containerPort"])
+        numbers.setdefault(port["name"].rstrip("-0123456789"), []).append(port["containerPort"])
     workers = int(env["STARLING_WORKERS"])
     first = int(env["STARLING_RTC_PORT"])
-    hold(numbers["media"] == list(range(first, first + workers)), f"{workers} workers on {numbers['media']}")
+    # Over TCP the same numbers, where a port has to be named to be reached.
+    for media in (numbers["media"], numbers.get("media-tcp", numbers["media"])):
+        hold(media == list(range(first, first + workers)), f"{workers} workers on {media}")
     hold(str(workers) == container["resources"]["limits"]["cpu"], f"{workers} workers, {container['resources']}")
     for name, key in [("http", "LISTEN"), ("admin", "ADMIN_LISTEN"), ("link", "LINK_LISTEN"), ("link", "LINK_ANNOUNCE")]:
         hold(numbers[name] == [int(env[f"STARLING_{key}"].rsplit(":")[-1])], f"{name} is {numbers[name]}, {key} another")
