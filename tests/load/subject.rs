@@ -102,7 +102,6 @@ impl Subject {
             if self.profile.is_some() {
                 let (ice, consent) = (credentials(n), Duration::from_secs(600));
                 self.tell(Command::AddWebRtc { transport, ice, consent })?;
-                self.tell(Command::SetBitrates { transport, bitrates: UNLIMITED })?;
                 self.protect(transport, n)?;
             } else {
                 let rtp = self.worker.bind_plain(false)?.rtp.0;
@@ -111,6 +110,7 @@ impl Subject {
                 let rtp = SocketAddr::V4(sink.addr(n));
                 self.tell(Command::ConnectPlain { transport, rtp, rtcp: None })?;
             }
+            self.tell(Command::SetBitrates { transport, bitrates: UNLIMITED })?;
             self.consume(shape, n)?;
         }
         if self.profile.is_some() {

@@ -3,7 +3,10 @@
 
 use std::time::Instant;
 
-use starling_proto::{MediaKind, rtp::ConsumerLayers};
+use starling_proto::{
+    MediaKind,
+    rtp::{ConsumerLayers, RtpType},
+};
 
 use crate::{
     bandwidth::{Demand, Granted, Ladder, allocate, estimator::MAX_BITRATE},
@@ -51,6 +54,11 @@ impl Plane {
                 // Nothing comes yet: what will is begun with at the bottom.
                 None if ladder.steps().is_empty() => {
                     Grant::UpTo(ConsumerLayers { spatial_layer: 0, temporal_layer: None })
+                }
+                // One without layers flows whatever it costs, as mediasoup's simple consumers do: a
+                // screen that stutters tells more than none, and who records may tell nothing.
+                None if self.consumers[*consumer as usize].setup.rtp_type == RtpType::Simple => {
+                    Grant::UpTo(ConsumerLayers::from(ladder.steps()[0]))
                 }
                 None => Grant::Nothing,
             };

@@ -224,6 +224,22 @@ fn only_a_publisher_without_transport_feedback_gets_remb() {
 }
 
 #[test]
+fn a_video_without_layers_flows_however_little_its_receiver_can_take() {
+    let mut bench = bench();
+    let mut remb = Vec::new();
+    build::remb(&mut remb, 1, 30_000, &[2222]);
+    bench.receive(12, address(5002), &remb);
+    for n in 1..=400 {
+        let mut payload = vp8_payload(n == 1, n, n as u8, 0, false);
+        payload.resize(1_000, 0);
+        let packet = rtp(96, 1111, n, 3_000 * u32::from(n), true, &[], &payload);
+        bench.receive(11, address(5001), &packet);
+        bench.advance(5);
+    }
+    assert_eq!(bench.take_rtp(2222).len(), 400);
+}
+
+#[test]
 fn a_publisher_with_a_limit_is_told_so_and_told_when_it_ends() {
     let mut bench = Bench::new(5);
     bench.plain(1, address(5001));
