@@ -4,9 +4,10 @@
 //   cluster  the same on three `starling node` processes with etcd
 //   ffmpeg   a file in and a recording out, through three nodes
 //   clients  aiortc, GStreamer, ffmpeg and werift publish and receive (CLIENTS=all: each from each)
+//   data     MESSAGES (5000) over data channels, from Chromium to Chromium and werift, with losses
 //   tcp      two people whose network lets no UDP through
 //   codecs   each codec and each kind of layers that Chromium encodes (CASES, SWITCHES=100)
-//   all      dev, cluster, ffmpeg, clients and tcp
+//   all      dev, cluster, ffmpeg, clients, data and tcp
 //   wire       the wire of the next two itself: delay, loss, rate, cost
 //   bandwidth  a link that becomes narrow and wide again, and one that ten streams share
 //   loss       losses each way at 50 ms: what repair leaves, and what it costs
@@ -25,11 +26,11 @@ import { bounded } from './lib/wait.mjs';
 import { call } from './suites/call.mjs';
 import { page } from './suites/page.mjs';
 
-const SUITES = ['dev', 'cluster', 'ffmpeg', 'clients', 'tcp', 'codecs', 'chaos', 'wire',
+const SUITES = ['dev', 'cluster', 'ffmpeg', 'clients', 'data', 'tcp', 'codecs', 'chaos', 'wire',
   'bandwidth', 'loss'];
 /** These write a report of their own. */
 const OWN_REPORT = ['codecs', 'chaos', 'wire', 'bandwidth', 'loss'];
-const EVERYDAY = ['dev', 'cluster', 'ffmpeg', 'clients', 'tcp'];
+const EVERYDAY = ['dev', 'cluster', 'ffmpeg', 'clients', 'data', 'tcp'];
 const MINUTE = 60_000;
 
 const asked = process.argv.slice(2);
@@ -94,6 +95,10 @@ async function suite(name, report) {
   if (name === 'clients') {
     const { clients } = await import('./suites/clients.mjs');
     return on(DevCluster, name, 10 * MINUTE, () => clients({ cluster, report }));
+  }
+  if (name === 'data') {
+    const { data } = await import('./suites/data.mjs');
+    return on(ProcessCluster, name, 8 * MINUTE, () => data({ cluster, report, losses }));
   }
   if (name === 'ffmpeg') {
     const { ffmpeg } = await import('./suites/ffmpeg.mjs');

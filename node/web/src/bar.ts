@@ -8,6 +8,7 @@ export interface BarActions {
   mic(): void;
   camera(): void;
   screen(): void;
+  chat(): void;
   nodes(): void;
   leave(): void;
 }
@@ -17,6 +18,7 @@ export class Bar {
   private readonly mic: HTMLButtonElement;
   private readonly camera: HTMLButtonElement;
   private readonly screen: HTMLButtonElement;
+  private readonly chat: HTMLButtonElement;
   private readonly nodes: HTMLButtonElement;
   private readonly place = el('div', { class: 'place' });
 
@@ -24,13 +26,14 @@ export class Bar {
     this.mic = button('Mute', 'mic', () => actions.mic());
     this.camera = button('Stop camera', 'camera', () => actions.camera());
     this.screen = button('Share screen', 'screen', () => actions.screen());
+    this.chat = button('Chat', 'chat', () => actions.chat());
     this.nodes = button('Nodes', 'nodes', () => actions.nodes());
     this.nodes.hidden = true;
     const leave = button('Leave', 'leave', () => actions.leave());
     leave.classList.add('danger');
     if (!navigator.mediaDevices?.getDisplayMedia) this.screen.hidden = true;
     const buttons = el('div', { class: 'buttons' },
-      this.mic, this.camera, this.screen, this.nodes, leave);
+      this.mic, this.camera, this.screen, this.chat, this.nodes, leave);
     this.root = el('footer', { class: 'bar' }, this.place, buttons, el('div', { class: 'right' }));
   }
 
@@ -47,6 +50,11 @@ export class Bar {
     const badge = el('span', { class: 'badge' }, node);
     badge.style.setProperty('--node', colour);
     this.place.append(' on ', badge);
+  }
+
+  /** Something was said that nobody has looked at. */
+  unread(unread: boolean): void {
+    this.chat.classList.toggle('unread', unread);
   }
 
   offerNodes(): void {

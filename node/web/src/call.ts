@@ -1,6 +1,7 @@
 // The call: one seat after another, as nodes come and go, with the same tracks all along. It moves
 // before a draining node ends and comes back after a dead one. Never does: touch the page.
 
+import type { Said } from './channels';
 import { type NodeHint, placement, wsUrl } from './nodes';
 import { CLOSE_FOR_GOOD } from './protoo';
 import { attempt, destinations } from './resume';
@@ -17,6 +18,8 @@ export interface CallEvents {
   incomingEnded(incoming: Incoming): void;
   incomingChanged(incoming: Incoming): void;
   activeSpeaker(peerId: string | null): void;
+  /** Somebody else said something on a channel. */
+  said(said: Said): void;
   /** On a node; `sentence` is null, or says what is going on instead. */
   state(node: NodeHint | null, sentence: string | null): void;
   /** It ended and will not come back by itself. */
@@ -71,6 +74,12 @@ export class Call {
     await this.seat?.produce(source, track, paused).catch((error) => {
       this.events.log('unproduced', { source, why: String(error) });
     });
+  }
+
+  /** Says something on a channel that everybody else hears. */
+  async say(label: string, text: string): Promise<void> {
+    if (!this.seat) throw new Error('not connected');
+    await this.seat.say(label, text);
   }
 
   unsend(source: Source): void {
@@ -135,6 +144,7 @@ export class Call {
         this.events.log('activeSpeaker', id);
         this.events.activeSpeaker(id);
       }),
+      said: live((said) => this.events.said(said)),
       moveTo: live((nodes, reason) => void this.move(nodes, reason)),
       lost: live((code, reason) => void this.lost(code, reason)),
     };
@@ -265,6 +275,8 @@ export class Call {
     );
     setTimeout(() => this.forget(seat), ROSTER);
     await Promise.all(sent);
+    // Who opens it with the first thing said is heard by nobody: the others are not there yet.
+    void seat.openChannel('chat').catch((error) => this.events.log('no chat', String(error)));
     for (const incoming of seat.incoming.values()) {
       const wish = this.wishes.get(key(incoming));
       if (wish && !incoming.preferred) seat.prefer(incoming, wish);

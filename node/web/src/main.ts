@@ -2,6 +2,7 @@
 
 import { Bar } from './bar';
 import { Call } from './call';
+import { Chat } from './chat';
 import { el } from './dom';
 import { Rates, received, sent, type Received, type StreamFigures } from './figures';
 import { lobby } from './lobby';
@@ -17,13 +18,15 @@ const host = document.getElementById('app')!;
 const stage = new Stage({ prefer: (incoming, layers) => call?.prefer(incoming, layers) });
 const probe = new Probe(() => call, stage);
 const panel = new Panel(location.origin, (what, id) => probe.log(what, id));
+const chat = new Chat((text) => call ? call.say('chat', text) : Promise.reject(new Error('no call')));
 const banner = el('div', { class: 'banner', role: 'status', 'aria-live': 'polite', hidden: true });
 const notice = el('div', { class: 'notice', role: 'alert', hidden: true });
 const bar = new Bar({
   mic: () => void toggleMic(),
   camera: () => void toggleCamera(),
   screen: () => void toggleScreen(),
-  nodes: () => document.body.classList.toggle('with-panel'),
+  chat: () => side('with-chat'),
+  nodes: () => side('with-panel'),
   leave,
 });
 const own: Partial<Record<tracks.Source, MediaStreamTrack>> = {};
@@ -64,6 +67,12 @@ async function start(): Promise<void> {
     incoming: (incoming) => stage.incoming(incoming),
     incomingEnded: (incoming) => stage.incomingEnded(incoming),
     incomingChanged: (incoming) => stage.incomingChanged(incoming),
+    said: ({ peerId, label, text }) => {
+      probe.heard(label, text);
+      if (label !== 'chat') return;
+      chat.add(call?.peers.get(peerId)?.displayName || peerId, text);
+      bar.unread(!document.body.classList.contains('with-chat'));
+    },
     activeSpeaker: (peerId) => stage.active(peerId, id),
     state: onState,
     ended: (sentence) => over(sentence),
@@ -74,7 +83,7 @@ async function start(): Promise<void> {
 }
 
 function show(isDev: boolean): void {
-  host.replaceChildren(banner, stage.root, panel.root, bar.root, notice);
+  host.replaceChildren(banner, stage.root, chat.root, panel.root, bar.root, notice);
   host.classList.add('call');
   if (isDev) {
     bar.offerNodes();
@@ -156,6 +165,17 @@ async function attempt(kind: 'camera' | 'microphone', act: () => Promise<void>):
   }
 }
 
+/** One thing at a time beside the pictures. */
+function side(what: 'with-chat' | 'with-panel'): void {
+  const { classList } = document.body;
+  classList.remove(what === 'with-chat' ? 'with-panel' : 'with-chat');
+  const open = classList.toggle(what);
+  if (what === 'with-chat' && open) {
+    bar.unread(false);
+    chat.focus();
+  }
+}
+
 function paint(): void {
   const mic = Boolean(own.audio) && !muted;
   bar.show({ mic, camera: Boolean(own.video), screen: Boolean(own.screensharing) });
@@ -228,7 +248,7 @@ function leave(): void {
 function over(sentence: string): void {
   for (const track of Object.values(own)) track?.stop();
   host.classList.remove('call');
-  document.body.classList.remove('with-panel');
+  document.body.classList.remove('with-panel', 'with-chat');
   const again = el('button', { class: 'primary', onclick: () => location.reload() }, 'Join again');
   host.replaceChildren(el('div', { class: 'over', role: 'status' }, el('p', {}, sentence), again));
   again.focus();

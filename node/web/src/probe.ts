@@ -1,5 +1,5 @@
 // `window.starling`: what the call measures about itself, for tests and for a look from the console.
-// Never does: change anything but wishes for layers.
+// Never does: change anything but wishes for layers, or say anything but numbers.
 
 import { key, type Call } from './call';
 import { type Received, received, sent } from './figures';
@@ -23,6 +23,8 @@ export interface Consumed extends Received {
 
 export class Probe {
   readonly events: Happened[] = [];
+  /** By channel: numbers heard in order, and what was none or came out of order. */
+  readonly counted = new Map<string, { next: number; other: number; wrong: number }>();
   private readonly stall = new Stall();
   private since = performance.now();
 
@@ -93,6 +95,27 @@ export class Probe {
       return true;
     }
     return false;
+  }
+
+  /** Says the numbers below `count` on a channel, each with `padding` more characters. */
+  async count(label: string, count: number, padding = 0): Promise<void> {
+    const rest = '.'.repeat(padding);
+    for (let n = 0; n < count; n++) await this.call()!.say(label, `${n} ${rest}`);
+  }
+
+  /** Says one thing on a channel. */
+  async say(label: string, text: string): Promise<void> {
+    await this.call()!.say(label, text);
+  }
+
+  /** Somebody said something: if it is a number, whether it is the next one. */
+  heard(label: string, text: string): void {
+    const counted = this.counted.get(label) ?? { next: 0, other: 0, wrong: 0 };
+    this.counted.set(label, counted);
+    const number = /^(\d+) /.exec(text)?.[1];
+    if (number === undefined) counted.other++;
+    else if (Number(number) === counted.next) counted.next++;
+    else counted.wrong++;
   }
 
   leave(): void {

@@ -4,6 +4,7 @@
 
 import { Device } from 'mediasoup-client';
 import type { types } from 'mediasoup-client';
+import { Channels, type Said } from './channels';
 import type { NodeHint } from './nodes';
 import { CLOSE_FOR_GOOD, type Data, Protoo } from './protoo';
 import type { VideoCodec } from './query';
@@ -52,6 +53,8 @@ export interface SeatEvents {
   incomingChanged(incoming: Incoming): void;
   /** Who has the floor in the room, oneself included; null: nobody. */
   activeSpeaker(peerId: string | null): void;
+  /** Somebody else said something on a channel. */
+  said(said: Said): void;
   /** The node asks its peers to leave; `nodes` are ready. */
   moveTo(nodes: NodeHint[], reason: string): void;
   /** It is over. */
@@ -100,6 +103,7 @@ export class Seat {
   readonly producers = new Map<Source, types.Producer>();
   /** Who is in the room, as this node says. */
   readonly peers = new Set<string>();
+  private readonly channels: Channels;
   /** Set once the node is gone. */
   dead: { code: number; reason: string } | null = null;
   private protoo!: Protoo;
@@ -114,7 +118,9 @@ export class Seat {
   private constructor(
     private readonly who: Who,
     private readonly events: SeatEvents,
-  ) {}
+  ) {
+    this.channels = new Channels((said) => events.said(said));
+  }
 
   /** Joins the room on the node at `url`. */
   static async take(
@@ -154,6 +160,17 @@ export class Seat {
     const producer = await this.send.produce(options);
     this.producers.set(source, producer);
     if (paused) this.pause(source, true);
+  }
+
+  /** Opens a channel, so that the others can listen before something is said. */
+  async openChannel(label: string): Promise<void> {
+    if (this.send) await this.channels.open(this.send, label);
+  }
+
+  /** Says something on a channel that everybody else hears. */
+  async say(label: string, text: string): Promise<void> {
+    if (!this.send) throw new Error('the seat is not taken');
+    await this.channels.say(this.send, label, text);
   }
 
   unproduce(source: Source): void {
@@ -248,6 +265,7 @@ export class Seat {
         .request('produce', { transportId, kind, rtpParameters, appData })
         .then(({ producerId }) => done({ id: producerId }), failed);
     });
+    this.channels.sendOn(this.send, (method, data) => this.protoo.request(method, data));
     this.node = answer.node;
     this.offer = answer;
     for (const peer of answer.peers) this.meet(peer);
@@ -300,6 +318,10 @@ export class Seat {
   }
 
   private async onRequest(method: string, data: Data): Promise<Data> {
+    if (method === 'newDataConsumer') {
+      await this.channels.listen(await this.recvReady, data);
+      return {};
+    }
     if (method !== 'newConsumer') throw new Error(`no such method '${method}'`);
     const recv = await this.recvReady;
     const consumer = await recv.consume({
@@ -337,6 +359,8 @@ export class Seat {
         return this.events.peerRenamed(data.peerId, data.displayName);
       case 'activeSpeaker':
         return this.events.activeSpeaker(data.peerId ?? null);
+      case 'dataConsumerClosed':
+        return this.channels.ended(data.dataConsumerId);
       case 'standbyChanged':
         this.offer = data;
         return;
@@ -379,8 +403,8 @@ export class Seat {
 }
 
 function transportOptions(data: Data): types.TransportOptions {
-  const { transportId, iceParameters, iceCandidates, dtlsParameters } = data;
-  return { id: transportId, iceParameters, iceCandidates, dtlsParameters };
+  const { transportId, iceParameters, iceCandidates, dtlsParameters, sctpParameters } = data;
+  return { id: transportId, iceParameters, iceCandidates, dtlsParameters, sctpParameters };
 }
 
 function lipSynced(data: Data): boolean {

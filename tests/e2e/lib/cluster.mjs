@@ -10,6 +10,7 @@ import { Child } from './processes.mjs';
 import { until } from './wait.mjs';
 
 export const MEDIA = { first: 17000, last: 17999 };
+export const LINKS = { first: 7443, last: 7450 };
 const secret = () => randomBytes(32).toString('base64');
 const ADMIN = secret();
 const SECRETS = {

@@ -55,14 +55,15 @@ export function favour() {
   }
 }
 
-/** Drops `percent` of the datagrams to and from the UDP ports `first` to `last`. */
-export function lose(percent, first, last) {
+/** Drops `percent` of the datagrams to and from UDP ports, in ranges of a first and a last one. */
+export function lose(percent, ...ranges) {
+  const ports = `{ ${ranges.map(({ first, last }) => `${first}-${last}`).join(', ')} }`;
   const which = percent < 100 ? `numgen random mod 1000 < ${Math.round(percent * 10)} ` : '';
   const some = `${which}counter drop`;
   nft(`add table inet starling_loss
     add chain inet starling_loss out { type filter hook output priority 0; }
-    add rule inet starling_loss out udp dport ${first}-${last} ${some}
-    add rule inet starling_loss out udp sport ${first}-${last} ${some}`);
+    add rule inet starling_loss out udp dport ${ports} ${some}
+    add rule inet starling_loss out udp sport ${ports} ${some}`);
 }
 
 /** Ends the losses; returns how many datagrams were dropped. */

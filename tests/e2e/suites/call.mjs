@@ -27,7 +27,7 @@ export async function call({ cluster, name, codec, report, losses = 2, kill = fa
     await hears(people, report, key, codec);
     await picture(people, `e2e-${key}.png`);
     if (losses > 0) {
-      lose(losses, MEDIA.first, MEDIA.last);
+      lose(losses, MEDIA);
       try {
         await steady(people, report, `${key}_loss${losses}pct`, 1000);
       } finally {

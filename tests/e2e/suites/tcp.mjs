@@ -13,7 +13,7 @@ const ROOM = 'tcp';
 export async function tcp({ cluster, report }) {
   const browser = new Browser();
   try {
-    lose(100, MEDIA.first, MEDIA.last);
+    lose(100, MEDIA);
     const people = [];
     const began = performance.now();
     for (const [node, name] of ['ada', 'ben'].entries()) {
