@@ -2,17 +2,18 @@
 //! it out, and `Slots` goes on with it while the session lives: an m-line whose producer ended
 //! takes the next one that fits, under the same MID.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, time::Duration};
 
 use serde::Deserialize;
 use serde_json::Value;
-use starling_actors::negotiation::Numbers;
+use starling_actors::{negotiation::Numbers, session::ToClient};
 use starling_proto::{
     Code, ConsumerId, MediaKind, PeerId, ProducerId, Refusal, RtpCapabilities, RtpParameters,
     rtp::RtpCodecParameters,
     signal::{ClientRequest, Consume, ProducerSummary, ServerNotification},
     transport::WebRtcTransportInfo,
 };
+use tokio::time::{Instant, timeout_at};
 
 use super::{caller::Caller, live::Introduction, publish::known};
 use crate::sdp::{Answer, AnswerSection, Offer, Section, Sent};
@@ -23,6 +24,9 @@ const MID: &str = "urn:ietf:params:rtp-hdrext:sdes:mid";
 const MAX_MID: usize = 8;
 /// Producers that are remembered for m-lines that fall free.
 const MAX_PRODUCERS: usize = 2_000;
+/// Longest wait for the room's other nodes, which tell what they have once they see this one in the
+/// room: a write to the registry and a way over a link, some 10 ms, and more between regions.
+const ROSTER_WITHIN: Duration = Duration::from_millis(500);
 
 /// What a session plays.
 #[derive(Debug, Default)]
@@ -90,6 +94,7 @@ pub(super) async fn play(
     let joined: Joined = caller.ask(ClientRequest::Join(Box::new(who.join(true)))).await?;
     let mut slots = Slots { of, ..Slots::default() };
     joined.producers.into_iter().for_each(|producer| slots.learn(producer));
+    slots.gather(caller, offer).await;
     // Pictures first: sound is then taken of whom they show.
     let mut order: Vec<usize> = (0..offer.sections.len()).collect();
     order.sort_by_key(|index| offer.sections[*index].kind != Some(MediaKind::Video));
@@ -135,6 +140,26 @@ impl Slots {
         }
         if self.producers.len() < MAX_PRODUCERS {
             self.producers.insert(producer.producer_id.clone(), producer);
+        }
+    }
+
+    /// Waits for something to play on each m-line that receives, while nothing was chosen yet. Some
+    /// clients (werift) play what the answer names by SSRC, and nothing else.
+    async fn gather(&mut self, caller: &mut Caller, offer: &Offer) {
+        let receiving = offer.sections.iter().filter(|section| section.way.receives());
+        let kinds: Vec<MediaKind> = receiving.filter_map(|section| section.kind).collect();
+        let until = Instant::now() + ROSTER_WITHIN;
+        let known = |slots: &Self| {
+            let of = slots.of.as_ref();
+            kinds.iter().all(|kind| choose(*kind, of, None, slots.producers.values()).is_some())
+        };
+        while !known(self) {
+            match timeout_at(until, caller.told()).await {
+                Ok(Some(ToClient::Notification(told))) => self.hear(caller, told).await,
+                Ok(Some(ToClient::Close { .. }) | None) | Err(_) => return,
+                // Nothing has been asked, and the transport is not connected yet.
+                Ok(Some(_)) => {}
+            }
         }
     }
 

@@ -245,6 +245,22 @@ async fn a_player_of_an_empty_room_is_promised_what_may_come_and_gets_it() {
     panic!("{} consumers, not ann's two", consumers(&app).await);
 }
 
+#[tokio::test]
+async fn a_player_waits_a_moment_for_what_is_just_being_published() {
+    let app = app().await;
+    let (ann, bob) = (token(&app, "ann", true, false).await, token(&app, "bob", false, true).await);
+    let receiving = receiving();
+    let late = async {
+        tokio::time::sleep(Duration::from_millis(100)).await;
+        post(&app, "/whip/r", &ann, CHROMIUM).await
+    };
+    let (played, published) = tokio::join!(post(&app, "/whep/r", &bob, &receiving), late);
+    location(&published);
+    location(&played);
+    let answer = Offer::parse(played.text.as_bytes()).unwrap();
+    assert!(answer.sections.iter().all(|s| !s.rtp.encodings.is_empty()), "{}", played.text);
+}
+
 async fn consumers(app: &App) -> f64 {
     let metrics = app.node.metrics().await;
     metrics.iter().filter(|metric| metric.name == "starling_consumers").map(|m| m.value).sum()
