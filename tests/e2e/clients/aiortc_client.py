@@ -1,14 +1,17 @@
 """aiortc as a WHIP publisher or a WHEP player.
 
-    aiortc_client.py publish|play URL SECONDS [CODEC]
+    aiortc_client.py publish URL SECONDS [CODEC]
+    aiortc_client.py play URL SECONDS VIDEO:AUDIO [CODEC]
 
-Prints one line of JSON: what was sent, or how many frames were decoded.
+A publisher goes on until SIGTERM, a player until it has decoded so many frames of each, both SECONDS at
+most. Prints one line of JSON: what was sent, or how many frames were decoded.
 """
 
 import array
 import asyncio
 import json
 import math
+import signal
 import sys
 import urllib.request
 
@@ -23,8 +26,9 @@ from aiortc import (
 )
 from aiortc.mediastreams import AudioStreamTrack, MediaStreamError
 
-WHAT, URL, SECONDS = sys.argv[1], sys.argv[2], float(sys.argv[3])
-CODEC = sys.argv[4] if len(sys.argv) > 4 else "video/VP8"
+WHAT, URL, SECONDS, *REST = sys.argv[1:]
+WANTED = [int(count) for count in REST.pop(0).split(":")] if WHAT == "play" else None
+CODEC = REST[0] if REST else "video/VP8"
 
 
 class Picture(VideoStreamTrack):
@@ -81,12 +85,15 @@ async def main():
     peer = RTCPeerConnection(RTCConfiguration(iceServers=[]))
     counts = {"audio": 0, "video": 0}
     picture = Picture()
+    done = asyncio.Event()
 
     async def drain(track):
         try:
             while True:
                 await track.recv()
                 counts[track.kind] += 1
+                if counts["video"] >= WANTED[0] and counts["audio"] >= WANTED[1]:
+                    done.set()
         except MediaStreamError:
             pass
 
@@ -106,7 +113,11 @@ async def main():
         None, http, "POST", URL, peer.localDescription.sdp
     )
     await peer.setRemoteDescription(RTCSessionDescription(answer, "answer"))
-    await asyncio.sleep(SECONDS)
+    loop.add_signal_handler(signal.SIGTERM, done.set)
+    try:
+        await asyncio.wait_for(done.wait(), float(SECONDS))
+    except asyncio.TimeoutError:
+        pass
     if WHAT == "publish":
         counts["video"] = picture.count
     counts["state"] = peer.connectionState

@@ -1,12 +1,15 @@
 """GStreamer's webrtcbin as a WHIP publisher or a WHEP player. Its whip and whep elements are part of
 gst-plugins-rs, which Debian does not have; what they do beside webrtcbin is the HTTP below.
 
-    gstreamer_client.py publish|play URL SECONDS [vp8|h264]
+    gstreamer_client.py publish URL SECONDS [vp8|h264]
+    gstreamer_client.py play URL SECONDS VIDEO:AUDIO [vp8|h264]
 
-Prints one line of JSON: how many buffers were sent, or frames decoded.
+A publisher goes on until SIGTERM, a player until it has decoded so many frames of each, both SECONDS at
+most. Prints one line of JSON: how many buffers were sent, or frames decoded.
 """
 
 import json
+import signal
 import sys
 import urllib.request
 
@@ -17,8 +20,9 @@ gi.require_version("GstWebRTC", "1.0")
 gi.require_version("GstSdp", "1.0")
 from gi.repository import GLib, Gst, GstSdp, GstWebRTC  # noqa: E402
 
-WHAT, URL, SECONDS = sys.argv[1], sys.argv[2], float(sys.argv[3])
-CODEC = sys.argv[4] if len(sys.argv) > 4 else "vp8"
+WHAT, URL, SECONDS, *REST = sys.argv[1:]
+WANTED = [int(count) for count in REST.pop(0).split(":")] if WHAT == "play" else None
+CODEC = REST[0] if REST else "vp8"
 
 ENCODE = {
     "vp8": "vp8enc deadline=1 cpu-used=8 target-bitrate=300000 keyframe-max-dist=60 ! rtpvp8pay pt=96",
@@ -31,6 +35,7 @@ VIDEO = f"application/x-rtp,media=video,encoding-name={NAME},payload=96,clock-ra
 AUDIO = "application/x-rtp,media=audio,encoding-name=OPUS,payload=97,clock-rate=48000,encoding-params=(string)2"
 
 counts = {"audio": 0, "video": 0}
+loop = GLib.MainLoop()
 
 
 def http(method, url, body=None):
@@ -43,6 +48,8 @@ def http(method, url, body=None):
 def count(pad, kind):
     def seen(_pad, _info):
         counts[kind] += 1
+        if WANTED and counts["video"] >= WANTED[0] and counts["audio"] >= WANTED[1]:
+            loop.quit()
         return Gst.PadProbeReturn.OK
 
     pad.add_probe(Gst.PadProbeType.BUFFER, seen)
@@ -103,7 +110,6 @@ def player():
 
 def main():
     Gst.init(None)
-    loop = GLib.MainLoop()
     pipeline, rtc = publisher() if WHAT == "publish" else player()
     location = []
 
@@ -119,7 +125,6 @@ def main():
         headers, answer = http("POST", URL, sdp)
         location.append(headers["location"])
         set_description("remote", "ANSWER", answer)
-        GLib.timeout_add(int(SECONDS * 1000), loop.quit)
         return False
 
     def gathered(*_):
@@ -142,7 +147,8 @@ def main():
     rtc.connect("notify::ice-gathering-state", gathered)
     rtc.connect("on-negotiation-needed", negotiate)
     pipeline.set_state(Gst.State.PLAYING)
-    GLib.timeout_add(int(SECONDS * 1000) + 15_000, loop.quit)
+    GLib.timeout_add(int(float(SECONDS) * 1000), loop.quit)
+    GLib.unix_signal_add(GLib.PRIORITY_DEFAULT, signal.SIGTERM, loop.quit)
     loop.run()
     counts["state"] = rtc.get_property("connection-state").value_nick
     print(json.dumps(counts), flush=True)

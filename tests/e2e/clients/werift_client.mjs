@@ -3,18 +3,20 @@
 // frames (packets with the marker bit).
 //
 //     werift_client.mjs publish URL SECONDS VIDEO_PORT AUDIO_PORT
-//     werift_client.mjs play URL SECONDS
+//     werift_client.mjs play URL SECONDS VIDEO:AUDIO
 //
-// Prints one line of JSON.
+// A publisher goes on until SIGTERM, a player until it has so many frames and packets of sound, both SECONDS
+// at most. Prints one line of JSON.
 
 import { createSocket } from 'node:dgram';
 import {
   MediaStreamTrack, RTCPeerConnection, useOPUS, useSdesMid, useVP8,
 } from 'werift';
 
-const [what, url, seconds, ...ports] = process.argv.slice(2);
+const [what, url, seconds, ...rest] = process.argv.slice(2);
 const counts = { audio: 0, video: 0, frames: 0 };
-const sleep = (ms) => new Promise((done) => setTimeout(done, ms));
+let finish;
+const finished = new Promise((done) => { finish = done; });
 
 const peer = new RTCPeerConnection({
   iceServers: [],
@@ -38,14 +40,17 @@ function inlet(kind, port) {
 }
 
 if (what === 'publish') {
-  peer.addTransceiver(inlet('audio', ports[1]), { direction: 'sendonly' });
-  peer.addTransceiver(inlet('video', ports[0]), { direction: 'sendonly' });
+  peer.addTransceiver(inlet('audio', rest[1]), { direction: 'sendonly' });
+  peer.addTransceiver(inlet('video', rest[0]), { direction: 'sendonly' });
+  process.on('SIGTERM', finish);
 } else {
+  const [frames, audio] = rest[0].split(':').map(Number);
   for (const kind of ['audio', 'video']) {
     peer.addTransceiver(kind, { direction: 'recvonly' }).onTrack.subscribe((track) => {
       track.onReceiveRtp.subscribe((rtp) => {
         counts[kind] += 1;
         if (kind === 'video' && rtp.header.marker) counts.frames += 1;
+        if (counts.frames >= frames && counts.audio >= audio) finish();
       });
     });
   }
@@ -67,7 +72,8 @@ const answer = await fetch(url, {
 });
 if (answer.status !== 201) throw new Error(`${answer.status} ${await answer.text()}`);
 await peer.setRemoteDescription({ type: 'answer', sdp: await answer.text() });
-await sleep(Number(seconds) * 1000);
+setTimeout(finish, Number(seconds) * 1000);
+await finished;
 counts.state = peer.connectionState;
 await fetch(answer.headers.get('location'), { method: 'DELETE' });
 console.log(JSON.stringify(counts));

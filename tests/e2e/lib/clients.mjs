@@ -74,38 +74,51 @@ export const PUBLISHERS = {
       new Child('werift-source', ffmpeg, [...SOURCE, '-t', seconds,
         '-map', '0:v', ...encode('vp8'), '-f', 'rtp', 'rtp://127.0.0.1:28800',
         '-map', '1:a', ...OPUS, '-f', 'rtp', 'rtp://127.0.0.1:28802'], options),
-      werift('publish', url, seconds, options, '28800', '28802'),
+      werift('publish', url, seconds, '28800', '28802', options),
     ],
   },
 };
 
-/** Who plays over WHEP: `(url, seconds, codec, options) => Child`, whose last line are its counts. */
+/**
+ * Who plays over WHEP until it has `wanted` ('VIDEO:AUDIO' frames), for `seconds` at most:
+ * `(url, seconds, wanted, codec, options) => Child`, whose last line are its counts.
+ */
 export const PLAYERS = {
-  aiortc: (url, seconds, codec, options) => new Child('aiortc-play', python,
-    [join(scripts, 'aiortc_client.py'), 'play', url, seconds, `video/${codec.toUpperCase()}`], options),
-  gstreamer: (url, seconds, codec, options) => gstreamer('play', url, seconds, codec, options),
-  werift: (url, seconds, _codec, options) => werift('play', url, seconds, options),
+  aiortc: (url, seconds, wanted, codec, options) => new Child('aiortc-play', python,
+    [join(scripts, 'aiortc_client.py'), 'play', url, seconds, wanted, `video/${codec.toUpperCase()}`],
+    options),
+  gstreamer: (url, seconds, wanted, codec, options) =>
+    gstreamer('play', url, seconds, wanted, codec, options),
+  werift: (url, seconds, wanted, _codec, options) => werift('play', url, seconds, wanted, options),
 };
 
-function gstreamer(what, url, seconds, codec, options) {
+/** The rest are the client's own arguments, and the options. */
+function gstreamer(what, url, seconds, ...rest) {
+  const options = rest.pop();
   const env = { ...options.env, LD_PRELOAD: shim };
   const script = join(scripts, 'gstreamer_client.py');
   // The system's Python: it has GStreamer's bindings.
-  return new Child(`gstreamer-${what}`, '/usr/bin/python3', [script, what, url, seconds, codec],
+  return new Child(`gstreamer-${what}`, '/usr/bin/python3', [script, what, url, seconds, ...rest],
     { ...options, env });
 }
 
-function werift(what, url, seconds, options, ...ports) {
+function werift(what, url, seconds, ...rest) {
+  const options = rest.pop();
   const script = join(scripts, 'werift_client.mjs');
-  return new Child(`werift-${what}`, process.execPath, [script, what, url, seconds, ...ports], options);
+  return new Child(`werift-${what}`, process.execPath, [script, what, url, seconds, ...rest], options);
 }
 
-/** ffmpeg has no WHEP: it receives what a plain transport sends, and counts what it decodes. */
-export function record(sdp, seconds, options) {
-  const file = join(options.logs, `${Date.now()}.sdp`);
+/**
+ * ffmpeg has no WHEP: it receives what a plain transport sends, until it has decoded so many pictures and
+ * packets of sound. `video` and `audio` of the child are files with a line for each.
+ */
+export function record(sdp, { video, audio }, options) {
   mkdirSync(options.logs, { recursive: true });
-  writeFileSync(file, sdp);
-  return new Child('ffmpeg-record', ffmpeg, ['-hide_banner', '-nostdin', '-loglevel', 'info',
-    '-protocol_whitelist', 'file,udp,rtp', '-i', file, '-t', seconds,
-    '-map', '0:v', '-c:v', 'rawvideo', '-f', 'null', '-', '-map', '0:a', '-f', 'null', '-'], options);
+  const file = (name) => join(options.logs, name);
+  writeFileSync(file('inputs.sdp'), sdp);
+  const child = new Child('ffmpeg-record', ffmpeg, ['-hide_banner', '-nostdin', '-loglevel', 'info',
+    '-protocol_whitelist', 'file,udp,rtp', '-i', file('inputs.sdp'), '-y', '-flush_packets', '1',
+    '-map', '0:v', '-frames:v', `${video}`, '-f', 'framecrc', file('video.crc'),
+    '-map', '0:a', '-frames:a', `${audio}`, '-f', 'framecrc', file('audio.crc')], options);
+  return Object.assign(child, { video: file('video.crc'), audio: file('audio.crc') });
 }
