@@ -4,7 +4,7 @@
 //   cluster  the same on three `starling node` processes with etcd
 //   ffmpeg   a file in and a recording out, through three nodes
 //   clients  aiortc, GStreamer, ffmpeg and werift publish and receive (CLIENTS=all: each from each)
-//   data     MESSAGES (5000) over data channels, from Chromium to Chromium and werift, with losses
+//   data     MESSAGES (100000) over data channels, from Chromium and from werift, with losses
 //   tcp      two people whose network lets no UDP through
 //   codecs   each codec and each kind of layers that Chromium encodes (CASES, SWITCHES=100)
 //   all      dev, cluster, ffmpeg, clients, data and tcp

@@ -247,9 +247,7 @@ impl DataSession {
             self.readable.iter().take(1).for_each(|stream| self.bell.ring(*stream));
         }
         let parked = |of: &Use| matches!(of, Use::Producer(Producing { parked: Some(_), .. }));
-        if !held && !self.streams.values().any(parked) {
-            self.sctp.all_read();
-        }
+        self.sctp.set_drained(!held && !self.streams.values().any(parked));
     }
 
     /// From topics to the association, in turns.

@@ -2,26 +2,23 @@
 //! cost hundreds of times what its window allows; here pieces are counted. Reads chunk headers
 //! (RFC 9260 §3.2, RFC 8260 §2.1), never payloads.
 
+use starling_proto::sctp::RECEIVE_WINDOW;
+
+use super::arrived::{Arrived, Place};
+
 const HEADER: usize = 12;
 const DATA: u8 = 0;
 const I_DATA: u8 = 64;
 const INIT: u8 = 1;
 const SACK: u8 = 3;
-const BEGINS: u8 = 2;
-const ENDS: u8 = 1;
-/// Whole messages that came and were not read: 4,096 cost a megabyte beside their payloads.
-const MAX_UNREAD: usize = 4_096;
-/// Of a piece that is not a message's last: senders cut at their path's width, which is 1,200 in
-/// WebRTC and 1,280 at least in IPv6.
-const SHORT: usize = 256;
-/// Short pieces that cannot belong to a message that anybody would send, over an association's
-/// life.
-const MAX_STRAYS: usize = 4_096;
+/// Pieces that came and were not read. Each may be the only one of a datagram that it keeps: 2,048
+/// are 2.5 MB at most, and what a path of 100 ms brings behind a lost one at 20,000 a second.
+const MAX_HELD: usize = 2_048;
+/// The same with those that were let in because they fill a gap, when all that can be read was
+/// read. Of a client that means well, each makes others readable.
+const MAX_STUCK: usize = 2 * MAX_HELD;
 /// Chunks of a datagram: 1,500 bytes of the shortest.
 const MAX_CHUNKS: usize = 128;
-
-/// How far ahead of what is acknowledged a piece may be: a window of full pieces is a tenth of it.
-const MAX_AHEAD: u32 = 8_192;
 
 /// What is to be done with a datagram.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -39,13 +36,12 @@ pub enum Inspected {
 /// See the module.
 #[derive(Debug, Default)]
 pub struct Door {
-    /// Messages that came and were not read. A retransmission counts twice, and the next read that
-    /// finds nothing more puts it right.
-    unread: usize,
-    /// Last pieces without a first one, and short pieces from the middle.
-    strays: usize,
-    /// Number (TSN) of the last piece before which none is missing.
-    cumulative: Option<u32>,
+    /// Pieces that came and were not read. One that the association drops, or gives up with the
+    /// rest of its message, stays counted until what we acknowledge says how much there is.
+    held: usize,
+    arrived: Arrived,
+    /// All that can be read was read.
+    drained: bool,
 }
 
 impl Door {
@@ -54,65 +50,78 @@ impl Door {
         if datagram.len() < HEADER + 4 {
             return Inspected::Malformed;
         }
-        let (mut whole, mut strays, mut firsts) = (0, 0, 0);
-        let (mut data, mut ahead) = (false, false);
-        for (n, (kind, flags, chunk)) in chunks(&datagram[HEADER..]).enumerate() {
+        let (mut new, mut fills) = (0, false);
+        for (n, (kind, _, chunk)) in chunks(&datagram[HEADER..]).enumerate() {
             if n == MAX_CHUNKS {
                 return Inspected::Malformed;
             }
-            if kind == INIT && self.cumulative.is_none() {
-                self.cumulative = number(chunk, 16).map(|first| first.wrapping_sub(1));
+            if kind == INIT
+                && let Some(first) = number(chunk, 16)
+            {
+                self.arrived.begin(first);
             }
-            if kind != DATA && kind != I_DATA {
-                continue;
+            let Some(tsn) = piece(kind, chunk) else { continue };
+            if chunk.len() == overhead(kind) {
+                // RFC 9260 §6.2: no user data ends an association. It would weigh nothing.
+                return Inspected::Hostile("a piece of a message without data");
             }
-            data = true;
-            ahead |= self.is_ahead(number(chunk, 4));
-            let short = chunk.len().saturating_sub(if kind == DATA { 16 } else { 20 }) < SHORT;
-            match (flags & BEGINS != 0, flags & ENDS != 0) {
-                (true, true) => whole += 1,
-                (false, true) => strays += usize::from(short),
-                (true, false) if !short => firsts += 1,
-                (true | false, false) => strays += usize::from(short),
+            match self.arrived.place(tsn) {
+                Place::Ahead => return Inspected::HeldOff,
+                Place::Next => (new, fills) = (new + 1, true),
+                Place::New => new += 1,
+                Place::Again => {}
             }
         }
-        if ahead || data && self.unread >= MAX_UNREAD {
-            return Inspected::HeldOff;
+        if new > 0 && self.held >= MAX_HELD {
+            // What is missing before them is let in, or nothing would ever be read.
+            match self.drained && fills {
+                true if self.held >= MAX_STUCK => {
+                    return Inspected::Hostile("too many pieces of messages that are never whole");
+                }
+                true => {}
+                false => return Inspected::HeldOff,
+            }
         }
-        self.unread += whole;
-        self.strays = (self.strays + strays).saturating_sub(firsts);
-        if self.strays > MAX_STRAYS {
-            return Inspected::Hostile("too many short pieces of messages");
+        self.held += new;
+        for (kind, _, chunk) in chunks(&datagram[HEADER..]) {
+            if let Some(tsn) = piece(kind, chunk).filter(|_| new > 0) {
+                self.arrived.mark(tsn);
+            }
         }
         Inspected::Fine
     }
 
-    /// Looks at a datagram of ours: what it acknowledges.
+    /// Looks at a datagram of ours: what it acknowledges, and how much it says is there.
     pub fn sent(&mut self, datagram: &[u8]) {
         let ours = datagram.get(HEADER..).unwrap_or_default();
         for (_, _, chunk) in chunks(ours).filter(|(kind, ..)| *kind == SACK) {
-            self.cumulative = number(chunk, 4).or(self.cumulative);
+            if let (Some(cumulative), Some(window)) = (number(chunk, 4), number(chunk, 8)) {
+                self.arrived.acknowledge(cumulative);
+                // No piece is shorter than a byte.
+                self.held = self.held.min(RECEIVE_WINDOW.saturating_sub(window as usize));
+            }
         }
-    }
-
-    /// In serial number arithmetic (RFC 1982). Before an INIT nothing is taken anyway.
-    fn is_ahead(&self, tsn: Option<u32>) -> bool {
-        let (Some(tsn), Some(cumulative)) = (tsn, self.cumulative) else { return false };
-        let distance = tsn.wrapping_sub(cumulative);
-        distance > MAX_AHEAD && distance < 1 << 31
     }
 
     /// A message of so many pieces was read.
     pub fn read(&mut self, pieces: usize) {
-        if pieces == 1 {
-            self.unread = self.unread.saturating_sub(1);
-        }
+        self.held = self.held.saturating_sub(pieces);
     }
 
-    /// All that has come was read.
-    pub fn all_read(&mut self) {
-        self.unread = 0;
+    /// Whether all that can be read was read.
+    pub fn set_drained(&mut self, drained: bool) {
+        self.drained = drained;
     }
+}
+
+/// The number of a piece of a message; absent: it is something else.
+fn piece(kind: u8, chunk: &[u8]) -> Option<u32> {
+    matches!(kind, DATA | I_DATA).then(|| number(chunk, 4)).flatten()
+}
+
+/// Bytes before the user data.
+const fn overhead(kind: u8) -> usize {
+    if kind == DATA { 16 } else { 20 }
 }
 
 fn number(chunk: &[u8], at: usize) -> Option<u32> {
@@ -137,65 +146,113 @@ fn chunks(mut rest: &[u8]) -> impl Iterator<Item = (u8, u8, &[u8])> {
 mod tests {
     use super::*;
 
-    fn packet(pieces: &[(u8, usize)]) -> Vec<u8> {
+    const FIRST: u32 = 5;
+
+    /// Pieces with numbers from `tsn` on.
+    fn packet(tsn: u32, payloads: &[usize]) -> Vec<u8> {
         let mut out = vec![0; HEADER];
-        for (flags, payload) in pieces {
+        for (tsn, payload) in (tsn..).zip(payloads) {
             let len = 16 + payload;
-            out.extend([DATA, *flags, (len >> 8) as u8, len as u8]);
-            out.extend(vec![0; (len - 4).next_multiple_of(4)]);
+            out.extend([DATA, 0, (len >> 8) as u8, len as u8]);
+            out.extend(tsn.to_be_bytes());
+            out.extend(vec![0; (len - 8).next_multiple_of(4)]);
         }
         out
     }
 
-    #[test]
-    fn unread_messages_shut_the_door_for_data_only() {
-        let mut door = Door::default();
-        let message = packet(&[(BEGINS | ENDS, 1)]);
-        for _ in 0..MAX_UNREAD {
-            assert_eq!(door.inspect(&message), Inspected::Fine);
-        }
-        assert_eq!(door.inspect(&message), Inspected::HeldOff);
-        let sack = [vec![0; HEADER], vec![3, 0, 0, 16], vec![0; 12]].concat();
-        assert_eq!(door.inspect(&sack), Inspected::Fine);
-        door.read(1);
-        assert_eq!(door.inspect(&message), Inspected::Fine);
+    fn sack(cumulative: u32, queued: usize) -> Vec<u8> {
+        let window = (RECEIVE_WINDOW - queued) as u32;
+        let chunk = [cumulative.to_be_bytes(), window.to_be_bytes(), [0; 4]].concat();
+        [&[0; HEADER][..], &[SACK, 0, 0, 16], &chunk].concat()
     }
 
-    #[test]
-    fn long_messages_in_pieces_pass_for_ever() {
+    fn begun() -> Door {
         let mut door = Door::default();
-        for _ in 0..100_000 {
-            assert_eq!(door.inspect(&packet(&[(BEGINS, 1_100)])), Inspected::Fine);
-            assert_eq!(door.inspect(&packet(&[(0, 1_100)])), Inspected::Fine);
-            assert_eq!(door.inspect(&packet(&[(ENDS, 7)])), Inspected::Fine);
-        }
-    }
-
-    #[test]
-    fn short_pieces_that_belong_to_nothing_end_it() {
-        for flags in [0, BEGINS, ENDS] {
-            let mut door = Door::default();
-            let piece = packet(&[(flags, 1)]);
-            let fine = (0..).take_while(|_| door.inspect(&piece) == Inspected::Fine).count();
-            assert_eq!(fine, MAX_STRAYS);
-        }
-    }
-
-    #[test]
-    fn pieces_far_ahead_of_what_is_acknowledged_wait_outside() {
-        let mut door = Door::default();
-        let init = [&[0; HEADER][..], &[INIT, 0, 0, 20], &[0; 12], &[0, 0, 0, 5]].concat();
+        let tsn = FIRST.to_be_bytes();
+        let init = [&[0; HEADER][..], &[INIT, 0, 0, 20], &[0; 12], &tsn].concat();
         assert_eq!(door.inspect(&init), Inspected::Fine);
-        let tsn = |tsn: u32| {
-            let mut packet = packet(&[(BEGINS | ENDS, 300)]);
-            packet[HEADER + 4..HEADER + 8].copy_from_slice(&tsn.to_be_bytes());
-            packet
-        };
-        assert_eq!(door.inspect(&tsn(4 + MAX_AHEAD)), Inspected::Fine);
-        assert_eq!(door.inspect(&tsn(5 + MAX_AHEAD)), Inspected::HeldOff);
-        assert_eq!(door.inspect(&tsn(0)), Inspected::Fine, "a repetition");
-        door.sent(&[&[0; HEADER][..], &[SACK, 0, 0, 16, 0, 0, 0, 9], &[0; 8]].concat());
-        assert_eq!(door.inspect(&tsn(5 + MAX_AHEAD)), Inspected::Fine);
+        door
+    }
+
+    #[test]
+    fn what_is_not_read_shuts_the_door_for_new_pieces_only() {
+        let mut door = begun();
+        for n in 0..MAX_HELD as u32 {
+            assert_eq!(door.inspect(&packet(FIRST + n, &[1])), Inspected::Fine);
+            assert_eq!(door.inspect(&packet(FIRST + n, &[1])), Inspected::Fine, "again");
+        }
+        let next = FIRST + MAX_HELD as u32;
+        assert_eq!(door.inspect(&packet(next, &[1])), Inspected::HeldOff);
+        assert_eq!(door.inspect(&sack(0, 0)), Inspected::Fine);
+        door.read(1);
+        assert_eq!(door.inspect(&packet(next, &[1])), Inspected::Fine);
+    }
+
+    #[test]
+    fn what_is_missing_is_let_in_when_all_that_can_be_read_was() {
+        let mut door = begun();
+        for n in 1..=MAX_HELD as u32 {
+            assert_eq!(door.inspect(&packet(FIRST + n, &[1])), Inspected::Fine);
+        }
+        assert_eq!(door.inspect(&packet(FIRST, &[1])), Inspected::HeldOff, "others are unread");
+        door.set_drained(true);
+        let behind = FIRST + 1 + MAX_HELD as u32;
+        assert_eq!(door.inspect(&packet(behind, &[1])), Inspected::HeldOff);
+        assert_eq!(door.inspect(&packet(FIRST, &[1])), Inspected::Fine);
+        door.read(MAX_HELD + 1);
+        door.sent(&sack(behind - 1, 0));
+        assert_eq!(door.inspect(&packet(behind, &[1])), Inspected::Fine);
+    }
+
+    #[test]
+    fn a_message_cut_where_a_packet_is_full_passes_for_ever() {
+        // As libwebrtc cuts: the rest of a packet is filled with the beginning of a message.
+        let mut door = begun();
+        for n in 0..100_000 {
+            let tsn = FIRST + 3 * n;
+            assert_eq!(door.inspect(&packet(tsn, &[20, 46, 26])), Inspected::Fine, "{n}");
+            door.read(if n == 0 { 1 } else { 2 });
+            door.read(1);
+            door.sent(&sack(tsn + 2, 26));
+        }
+    }
+
+    #[test]
+    fn pieces_that_never_make_a_message_end_it() {
+        let mut door = begun();
+        door.set_drained(true);
+        let mut come = 0;
+        let end = (FIRST..).find_map(|tsn| {
+            door.sent(&sack(tsn - 1, come));
+            let inspected = door.inspect(&packet(tsn, &[1]));
+            come += 1;
+            (inspected != Inspected::Fine).then_some(inspected)
+        });
+        assert!(matches!(end, Some(Inspected::Hostile(_))), "{end:?}");
+        assert_eq!(come, MAX_STUCK + 1);
+    }
+
+    #[test]
+    fn what_the_sender_gave_up_is_forgotten_with_what_we_acknowledge() {
+        let mut door = begun();
+        for n in 0..100 * MAX_STUCK as u32 {
+            assert_eq!(door.inspect(&packet(FIRST + n, &[700])), Inspected::Fine, "{n}");
+            if n % 1_000 == 999 {
+                door.sent(&sack(FIRST + n, 0));
+            }
+        }
+    }
+
+    #[test]
+    fn pieces_far_ahead_and_without_data_stay_outside() {
+        let mut door = begun();
+        let far = FIRST + super::super::arrived::MAX_AHEAD;
+        assert_eq!(door.inspect(&packet(far, &[300])), Inspected::HeldOff);
+        assert_eq!(door.inspect(&packet(far - 1, &[300])), Inspected::Fine);
+        assert_eq!(door.inspect(&packet(0, &[300])), Inspected::Fine, "a repetition");
+        door.sent(&sack(FIRST, 0));
+        assert_eq!(door.inspect(&packet(far, &[300])), Inspected::Fine);
+        assert!(matches!(door.inspect(&packet(FIRST + 1, &[0])), Inspected::Hostile(_)));
     }
 
     #[test]
@@ -203,6 +260,6 @@ mod tests {
         let mut door = Door::default();
         assert_eq!(door.inspect(&[]), Inspected::Malformed);
         assert_eq!(door.inspect(&[0; 15]), Inspected::Malformed);
-        assert_eq!(door.inspect(&[0; 40]), Inspected::Fine, "the association judges it");
+        assert_eq!(door.inspect(&[9; 40]), Inspected::Fine, "the association judges it");
     }
 }

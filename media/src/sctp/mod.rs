@@ -5,6 +5,7 @@
 //! The client begins the association: browsers, werift and aiortc all do, because they are the
 //! controlling ICE agent of an ICE-lite server.
 
+mod arrived;
 mod door;
 mod ledger;
 #[cfg(test)]
@@ -64,7 +65,7 @@ pub enum SctpEvent {
 pub struct SctpCounters {
     /// Datagrams that were not SCTP, or not of this association.
     pub malformed: u64,
-    /// Datagrams dropped because too many small messages were not read yet; they are sent again.
+    /// Datagrams dropped because too much was not read yet; they are sent again.
     pub held_off: u64,
 }
 
@@ -258,9 +259,10 @@ impl Sctp {
         }
     }
 
-    /// All that can be read was read.
-    pub fn all_read(&mut self) {
-        self.door.all_read();
+    /// Whether all that can be read was read: then what a client sends is let in that makes more
+    /// readable, however much there is.
+    pub fn set_drained(&mut self, drained: bool) {
+        self.door.set_drained(drained);
     }
 
     /// Whether a message may be written to a stream now: less than its share and the association's

@@ -1,5 +1,5 @@
-// Data channels between Chromiums on two nodes, and a client that is no browser: many reliable messages
-// while packets are lost on all ways, each heard once and in order; the chat as people use it.
+// Data channels between Chromiums on two nodes, and a client that is no browser: many reliable messages from
+// each of both kinds while packets are lost on all ways, each heard once and in order; the chat as people use it.
 
 import { Browser } from '../lib/browser.mjs';
 import { LINKS, MEDIA } from '../lib/cluster.mjs';
@@ -7,8 +7,10 @@ import { lose, loseNothing } from '../lib/namespace.mjs';
 import { sleep, until } from '../lib/wait.mjs';
 import { WeriftPeer } from '../lib/werift.mjs';
 
-/** Messages from one Chromium to the other and to werift. */
-const MESSAGES = Number(process.env.MESSAGES ?? 5_000);
+/** Messages from one Chromium to the other and to werift, and then from werift to a Chromium. */
+const MESSAGES = Number(process.env.MESSAGES ?? 100_000);
+/** Milliseconds without anything new after which what is missing is lost: above three timeouts in a row. */
+const SILENCE = 20_000;
 /** Characters in each beside its number. */
 const PADDING = 40;
 
@@ -31,32 +33,63 @@ export async function data({ cluster, report, losses = 2 }) {
     await werift.join(cluster.nodes[1].url, 'data', await cluster.token('data', 'wes'));
     await warm(ada, [() => counted(ben), () => werift.counted('numbers')]);
     await ears(werift, ada);
-    lose(losses, MEDIA, LINKS);
-    const began = performance.now();
-    try {
-      await ada.page.evaluate(([n, padding]) => window.starling.count('numbers', n, padding), [MESSAGES, PADDING]);
-      await until('all was heard', 120_000, async () => {
-        const heard = [await counted(ben), werift.counted('numbers')];
-        return heard.every((it) => it.next + it.wrong >= MESSAGES);
-      }).catch((error) => report.fail(`data: ${error.message}`));
-    } finally {
-      report.put('data_datagrams_dropped', loseNothing());
-    }
-    const seconds = (performance.now() - began) / 1000;
-    for (const [who, heard] of [
-      ['chromium', await counted(ben)], ['werift', werift.counted('numbers')],
-    ]) {
-      report.check(`data_${who}_in_order_n${MESSAGES}`, heard.next, (n) => n === MESSAGES, `${MESSAGES}`);
-      report.check(`data_${who}_out_of_order_n${MESSAGES}`, heard.wrong, (n) => n === 0, '0');
-    }
-    report.put(`data_messages_per_second_loss${losses}pct`, MESSAGES / seconds);
+    await heardInOrder({
+      report, losses, from: 'chromium',
+      count: () => ada.page.evaluate(([n, padding]) => window.starling.count('numbers', n, padding), [MESSAGES, PADDING]),
+      ears: { chromium: () => counted(ben), werift: () => werift.counted('numbers') },
+    });
+    await heardInOrder({
+      report, losses, from: 'werift',
+      count: () => werift.count('numbers', MESSAGES, PADDING),
+      ears: { chromium: () => counted(ada) },
+    });
     for (const person of people) {
       for (const error of person.errors) report.fail(`data: ${person.name}: ${error}`);
     }
-    console.log(`  data: ${MESSAGES} messages with ${losses} % loss in ${seconds.toFixed(1)} s`);
   } finally {
     others.forEach((other) => other.leave());
     await browser.stop();
+  }
+}
+
+/** One says the numbers, with losses on all ways; each ear hears them all, and in order. */
+async function heardInOrder({ report, losses, from, count, ears }) {
+  if (losses) lose(losses, MEDIA, LINKS);
+  const began = performance.now();
+  const heard = () => Promise.all(Object.values(ears).map((ear) => ear()));
+  const said = count();
+  said.catch(() => {});
+  try {
+    // Whoever hears nothing new for so long will not hear the rest.
+    await moving('all was heard', SILENCE, heard);
+    await said;
+  } catch (error) {
+    report.fail(`data: from ${from}: ${error.message}`);
+  } finally {
+    if (losses) report.put(`data_from_${from}_datagrams_dropped`, loseNothing());
+  }
+  const seconds = (performance.now() - began) / 1000;
+  for (const [who, ear] of Object.entries(ears)) {
+    const { next, wrong } = await ear();
+    const name = `data_${from}_to_${who}`;
+    report.check(`${name}_in_order_n${MESSAGES}`, next, (n) => n === MESSAGES, `${MESSAGES}`);
+    report.check(`${name}_out_of_order_n${MESSAGES}`, wrong, (n) => n === 0, '0');
+  }
+  report.put(`data_from_${from}_messages_per_second_loss${losses}pct`, MESSAGES / seconds);
+  console.log(`  data: ${MESSAGES} from ${from} with ${losses} % loss in ${seconds.toFixed(1)} s`);
+}
+
+/** Waits until all have heard all, as long as somebody hears more. */
+async function moving(what, silence, heard) {
+  let [sum, since] = [-1, performance.now()];
+  for (;;) {
+    const now = await heard();
+    if (now.every(({ next, wrong }) => next + wrong >= MESSAGES)) return;
+    const next = now.reduce((all, it) => all + it.next + it.wrong, 0);
+    if (next !== sum) [sum, since] = [next, performance.now()];
+    const figures = now.map((it) => it.next).join(', ');
+    if (performance.now() - since > silence) throw new Error(`${what}: only ${figures}, and no more for ${silence} ms`);
+    await sleep(100);
   }
 }
 
