@@ -7,6 +7,7 @@
 #   make codecs            each codec and each kind of layers that Chromium encodes
 #   make chaos TRIALS=20   the same, with kills
 #   make bench             what a forwarded packet costs, beside the floor; and make bandwidth
+#   make instructions      instructions of a forwarded packet, counted by valgrind
 #   make bandwidth         narrow and lossy links, measured and drawn (docs/bandwidth.md)
 #   make fuzz RUNS=1000000 every parser of network bytes
 #   make k8s               renders and checks deploy/ and k8s/
@@ -27,11 +28,11 @@ NODES ?= 3
 
 export CARGO_TERM_COLOR ?= always
 
-.PHONY: run web test lint fmt-check clippy doc unit e2e e2e-short codecs chaos bench bandwidth fuzz k8s deny \
-        browsers setup-build help
+.PHONY: run web test lint fmt-check clippy doc unit e2e e2e-short codecs chaos bench instructions \
+        bandwidth fuzz k8s deny browsers setup-build help
 
 help:
-	@sed -n '3,14p' Makefile | cut -c3-
+	@sed -n '3,15p' Makefile | cut -c3-
 
 setup-build:
 	@tests/setup.sh build
@@ -115,6 +116,10 @@ bench: setup-build web
 	$(CARGO) build --release --locked -p starling-node -p starling-tests
 	$(TARGET)/release/starling-load bench
 	$(MAKE) bandwidth
+
+# Counts, so that neither the machine nor its load matters: to be run before and after a change of media's plane.
+instructions: setup-build
+	$(CARGO) run --release --locked -p starling-media --example instructions
 
 # Everything is in namespaces of its own that end with it. Quiet machines give better figures: two cores
 # have to encode, forward and decode.
