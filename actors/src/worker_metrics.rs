@@ -72,10 +72,12 @@ fn tcp(of: &TcpCounters) -> [Metric; 7] {
     ]
 }
 
-fn plane(of: &PlaneCounters) -> [Metric; 13] {
+fn plane(of: &PlaneCounters) -> [Metric; 15] {
     const RETRANSMITTED: &str = "Retransmissions to consumers.";
     const NACKS_IN: &str = "Sequence numbers we were asked for again.";
     const KEY_FRAMES: &str = "Key frames asked for.";
+    const REPLAYED: &str = "Key frames that consumers began with from the buffer.";
+    const NOT_KEPT: &str = "Key frames that were not in the buffer when a consumer needed them.";
     let (count, gauge) = (Metric::counter, Metric::gauge);
     [
         gauge("starling_consumers", "Consumers.", of.consumers as f64),
@@ -90,6 +92,8 @@ fn plane(of: &PlaneCounters) -> [Metric; 13] {
         count("starling_nacks_sent_total", "Sequence numbers asked for again.", of.nacks_sent),
         count("starling_nacks_received_total", NACKS_IN, of.nacks_received),
         count("starling_key_frame_requests_sent_total", KEY_FRAMES, of.key_frame_requests_sent),
+        count("starling_key_frames_replayed_total", REPLAYED, of.key_frames_replayed),
+        count("starling_key_frames_not_kept_total", NOT_KEPT, of.key_frames_not_kept),
         count(
             "starling_commands_ignored_total",
             "Commands about something gone.",

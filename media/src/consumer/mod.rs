@@ -2,6 +2,7 @@
 
 pub mod choose;
 pub mod output;
+pub mod replay;
 pub mod send_stats;
 pub mod sent;
 pub mod setup;
@@ -13,7 +14,7 @@ use std::cmp::Ordering;
 use starling_proto::rtp::{ConsumerLayers, RtpType};
 
 pub use choose::{Candidate, Grant};
-pub use output::{FirstNumbers, Offer, Output, Place, Source};
+pub use output::{FirstNumbers, Offer, Output, Place, Replayed, Source};
 pub use setup::{ConsumerSetup, OutputSetup};
 pub use switch::Switch;
 

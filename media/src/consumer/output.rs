@@ -8,11 +8,12 @@ use starling_proto::MediaKind;
 use crate::{
     codec::{Edit, Layers, Rewriter},
     ingress::{PacketRing, SlotRef, StoredPacket},
-    producer::{RecvStream, StreamUid},
+    producer::{RecvStream, StreamUid, key_frame::Stretch},
     rtp::{NtpTime, SeqManager},
 };
 
 use super::{
+    replay::Replay,
     send_stats::SendStats,
     sent::{self, Sent, SentPackets},
     setup::{ConsumerSetup, OutputSetup},
@@ -60,6 +61,19 @@ pub enum Offer {
     AskAgain,
 }
 
+/// What became of the next packet from the buffer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Replayed {
+    /// Sent.
+    Packet(Place),
+    /// Not for this receiver.
+    LeftOut,
+    /// Its turn has not come.
+    Later,
+    /// Nothing is left, or a newer key frame was begun with.
+    Done,
+}
+
 /// See the module.
 #[derive(Debug)]
 pub struct Output {
@@ -85,6 +99,7 @@ pub struct Output {
     gated: bool,
     video: bool,
     last_marker: bool,
+    replay: Option<Replay>,
 }
 
 /// What an output starts its numbers from.
@@ -124,6 +139,7 @@ impl Output {
             gated: consumer.codec.can_be_key_frame(),
             video: consumer.codec.kind() == MediaKind::Video,
             last_marker: true,
+            replay: None,
         }
     }
 
@@ -163,7 +179,13 @@ impl Output {
         if self.timeline.start(now, packet.header.timestamp, aligned).is_err() {
             return Offer::AskAgain;
         }
-        let input = packet.header.sequence;
+        self.begin(source, packet.header.sequence);
+        self.switch.started(usize::from(source.encoding));
+        self.forward(now, slot, packet, target).map_or(Offer::Nothing, Offer::Started)
+    }
+
+    /// A new stretch begins with `input` of `source`.
+    fn begin(&mut self, source: Source, input: u16) {
         let fresh = self.sequence.is_none();
         let first = self.first_sequence.unwrap_or(input);
         let sequence = self.sequence.get_or_insert_with(|| SeqManager::new(first));
@@ -176,9 +198,69 @@ impl Output {
             self.sent = SentPackets::new(self.remembers);
         }
         self.source = Some(source);
-        self.switch.started(usize::from(source.encoding));
         self.report_due = true;
-        self.forward(now, slot, packet, target).map_or(Offer::Nothing, Offer::Started)
+    }
+
+    /// Begins with a key frame from the buffer; [`Self::replay_next`] has its packets. False if its
+    /// time does not fit.
+    pub fn begin_replay(
+        &mut self,
+        now: Instant,
+        source: Source,
+        stretch: &Stretch,
+        streams: &[Option<Box<RecvStream>>],
+    ) -> bool {
+        let last = stretch.last_timestamp;
+        let aligned = self.align(source, last, streams);
+        let before = self.timeline.newest().map(|(newest, _)| newest);
+        if self.timeline.start(now, last, aligned).is_err() {
+            return false;
+        }
+        self.begin(source, stretch.first);
+        self.switch.replays(usize::from(source.encoding));
+        self.replay = Some(Replay::new(now, stretch, self.timeline.map(last), before));
+        true
+    }
+
+    /// The next packet to catch up with, at `rate` bits per second.
+    pub fn replay_next(
+        &mut self,
+        now: Instant,
+        stream: &RecvStream,
+        rate: u64,
+        target: Layers,
+    ) -> Replayed {
+        let Some(mut replay) = self.replay.filter(|_| self.switch.is_replaying()) else {
+            self.replay = None;
+            return Replayed::Done;
+        };
+        let left = stream.stats.newest_sequence().wrapping_sub(replay.next).cast_signed();
+        if left < 0 {
+            if let Some(current) = self.switch.current() {
+                self.switch.started(current);
+            }
+            self.replay = None;
+            return Replayed::Done;
+        }
+        if !replay.may_send(now, rate) {
+            return Replayed::Later;
+        }
+        let ring = &stream.ring;
+        let found = ring.by_sequence(replay.next);
+        let Some((slot, packet)) = found.and_then(|slot| Some((slot, ring.slot(slot)?))) else {
+            if replay.gives_up(now) {
+                replay.advance(0);
+                self.replay = Some(replay);
+                return Replayed::LeftOut;
+            }
+            return Replayed::Later;
+        };
+        let input = packet.header.timestamp;
+        let timestamp = replay.timestamp(input, self.timeline.map(input));
+        let place = self.forward_at(now, slot, packet, target, timestamp);
+        replay.advance(place.map_or(0, |_| packet.bytes.len()));
+        self.replay = Some(replay);
+        place.map_or(Replayed::LeftOut, Replayed::Packet)
     }
 
     /// The output timestamp that sender reports give `timestamp` of `source`.
@@ -207,6 +289,19 @@ impl Output {
         packet: &StoredPacket,
         target: Layers,
     ) -> Option<Place> {
+        let timestamp = self.timeline.map(packet.header.timestamp);
+        self.forward_at(now, slot, packet, target, timestamp)
+    }
+
+    #[inline]
+    fn forward_at(
+        &mut self,
+        now: Instant,
+        slot: SlotRef,
+        packet: &StoredPacket,
+        target: Layers,
+        timestamp: u32,
+    ) -> Option<Place> {
         let input = packet.header.sequence;
         let payload_len = packet.payload().len();
         let sequence = self.sequence.as_mut()?;
@@ -220,7 +315,6 @@ impl Output {
             return None;
         };
         let output = sequence.map(input)?;
-        let timestamp = self.timeline.map(packet.header.timestamp);
         self.timeline.sent(now, timestamp);
         if sequence.max_output() == output {
             self.last_marker = packet.header.marker || edit.marker;
@@ -229,7 +323,7 @@ impl Output {
         self.sent.insert(Sent {
             output,
             input,
-            ts_offset: self.timeline.offset(),
+            ts_offset: packet.header.timestamp.wrapping_sub(timestamp),
             edit,
             stream: stream_tag(source),
             resent_ms: 0,

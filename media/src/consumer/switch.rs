@@ -25,6 +25,11 @@ pub enum Switch {
         /// Waited for.
         target: usize,
     },
+    /// One is caught up with from the buffer; a key frame that comes meanwhile is begun with.
+    Replaying {
+        /// It.
+        current: usize,
+    },
 }
 
 /// What to do with a packet.
@@ -43,20 +48,26 @@ impl Switch {
     pub fn current(self) -> Option<usize> {
         match self {
             Self::Idle | Self::Waiting { .. } => None,
-            Self::Flowing { current } | Self::Switching { current, .. } => Some(current),
+            Self::Flowing { current }
+            | Self::Switching { current, .. }
+            | Self::Replaying { current } => Some(current),
         }
     }
 
     /// What is waited for.
     pub fn awaited(self) -> Option<usize> {
         match self {
-            Self::Idle | Self::Flowing { .. } => None,
+            Self::Idle | Self::Flowing { .. } | Self::Replaying { .. } => None,
             Self::Waiting { target } | Self::Switching { target, .. } => Some(target),
         }
     }
 
     /// Aims at an encoding, or at nothing. True if a key frame is needed that was not before.
     pub fn aim(&mut self, target: Option<usize>) -> bool {
+        // It is over in a moment, and then it is aimed anew.
+        if self.is_replaying() {
+            return false;
+        }
         let before = self.awaited();
         *self = match (self.current(), target) {
             (None, None) => Self::Idle,
@@ -76,6 +87,10 @@ impl Switch {
 
     /// Judges a packet. `can_start`: it begins a key frame, or its codec has none.
     pub fn judge(self, encoding: usize, can_start: bool) -> Verdict {
+        if self.is_replaying() {
+            let start = can_start && self.current() == Some(encoding);
+            return if start { Verdict::Start } else { Verdict::Drop };
+        }
         if can_start && self.awaited() == Some(encoding) {
             Verdict::Start
         } else if self.current() == Some(encoding) {
@@ -83,6 +98,16 @@ impl Switch {
         } else {
             Verdict::Drop
         }
+    }
+
+    /// The awaited encoding is caught up with from the buffer.
+    pub fn replays(&mut self, encoding: usize) {
+        *self = Self::Replaying { current: encoding };
+    }
+
+    /// Whether the past is being caught up with.
+    pub const fn is_replaying(self) -> bool {
+        matches!(self, Self::Replaying { .. })
     }
 
     /// The awaited encoding flows now.
@@ -111,6 +136,19 @@ mod tests {
         assert_eq!(switch.judge(2, true), Verdict::Start);
         switch.started(2);
         assert_eq!(switch.judge(0, true), Verdict::Drop);
+    }
+
+    #[test]
+    fn while_catching_up_only_a_new_key_frame_is_taken_and_nothing_else_aimed_at() {
+        let mut switch = Switch::Waiting { target: 1 };
+        switch.replays(1);
+        assert_eq!((switch.current(), switch.awaited()), (Some(1), None));
+        assert!(!switch.aim(Some(2)));
+        assert_eq!(switch.judge(1, false), Verdict::Drop);
+        assert_eq!(switch.judge(2, true), Verdict::Drop);
+        assert_eq!(switch.judge(1, true), Verdict::Start);
+        switch.started(1);
+        assert!(switch.aim(Some(2)));
     }
 
     #[test]

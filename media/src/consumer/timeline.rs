@@ -36,11 +36,6 @@ impl Timeline {
         Self { clock_rate: clock_rate.max(1), offset: 0, late: 0, newest: None, refused: false }
     }
 
-    /// Input minus output.
-    pub fn offset(&self) -> u32 {
-        self.offset
-    }
-
     /// Newest output timestamp and when it was sent.
     pub fn newest(&self) -> Option<(u32, Instant)> {
         self.newest

@@ -131,6 +131,11 @@ impl ReceiveStats {
         verdict
     }
 
+    /// Newest sequence number.
+    pub const fn newest_sequence(&self) -> u16 {
+        self.newest as u16
+    }
+
     /// The retransmission just counted had been missing.
     pub const fn on_repaired(&mut self) {
         self.repaired += 1;

@@ -91,6 +91,10 @@ impl Plane {
             }
         } else {
             self.producers[place].paused = false;
+            // What its owner did not want to be seen stays unseen.
+            for stream in self.producers[place].streams.iter_mut().flatten() {
+                stream.forget_key_frame();
+            }
             self.aim_all(now, place);
         }
         self.update_wanted(now, place);
@@ -280,6 +284,7 @@ impl Plane {
     pub(super) fn remove_consumer(&mut self, now: Instant, place: usize) {
         self.detach(now, place);
         let consumer = self.consumers.remove(place);
+        self.timers.forget_consumer(place as u32);
         self.traced_consumers -= usize::from(!consumer.trace.is_empty());
         self.consumer_keys.remove(&consumer.key);
         let transport = &mut self.transports[consumer.transport];

@@ -39,6 +39,10 @@ pub struct PlaneCounters {
     pub key_frame_requests_sent: u64,
     /// Key-frame requests received.
     pub key_frame_requests_received: u64,
+    /// Key frames that receivers began with from the buffer, instead of asking for one.
+    pub key_frames_replayed: u64,
+    /// Key frames asked for because none was in the buffer that could be begun with.
+    pub key_frames_not_kept: u64,
     /// Commands that named something gone.
     pub commands_ignored: u64,
     /// Datagrams from a source that no transport admitted.

@@ -100,11 +100,7 @@ impl Plane {
         } else if consumer.outputs[0].switch.aim(Some(0)) {
             needed |= 1;
         }
-        for encoding in 0..MAX_ENCODINGS {
-            if needed & (1 << encoding) != 0 {
-                self.request_key_frame(now, index, encoding);
-            }
-        }
+        self.provide_key_frames(now, place, needed);
         self.update_wanted(now, index);
     }
 

@@ -14,6 +14,7 @@ mod ingress;
 mod layers;
 mod outbox;
 mod probation;
+mod replay;
 mod rtcp_in;
 mod rtcp_out;
 mod share;

@@ -19,6 +19,8 @@ pub(super) struct Timers {
     pub feedback: Vec<u32>,
     /// Transports that send something bit by bit.
     pub paced: Vec<u32>,
+    /// Consumers that catch up from the buffer.
+    pub replaying: Vec<u32>,
     /// Transports whose receiver's bandwidth is looked after each tenth of a second.
     pub estimated: Vec<u32>,
     /// Producers looked after each tenth of a second.
@@ -38,6 +40,7 @@ impl Timers {
             missing: Vec::new(),
             feedback: Vec::new(),
             paced: Vec::new(),
+            replaying: Vec::new(),
             estimated: Vec::new(),
             watched: Vec::new(),
             voices: Vec::new(),
@@ -64,6 +67,10 @@ impl Timers {
         self.feedback.retain(|due| *due != place);
         self.paced.retain(|due| *due != place);
         self.estimated.retain(|due| *due != place);
+    }
+
+    pub(super) fn forget_consumer(&mut self, place: u32) {
+        self.replaying.retain(|consumer| *consumer != place);
     }
 
     pub(super) fn forget_producer(&mut self, place: u32) {
@@ -111,6 +118,16 @@ impl Plane {
             more
         });
         self.timers.paced = paced;
+        let mut replaying = std::mem::take(&mut self.timers.replaying);
+        replaying.retain(|consumer| keep(self.catch_up(now, *consumer as usize)));
+        // Those that began meanwhile.
+        for consumer in std::mem::take(&mut self.timers.replaying) {
+            keep(Some(now));
+            if !replaying.contains(&consumer) {
+                replaying.push(consumer);
+            }
+        }
+        self.timers.replaying = replaying;
         self.timers.soon = next.map(|at| at.max(now + SOON));
     }
 

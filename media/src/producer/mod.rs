@@ -1,5 +1,6 @@
 //! What a producer is on this plane: its streams, who consumes them, and what is wanted of it.
 
+pub mod key_frame;
 pub mod rates;
 pub mod setup;
 pub mod stream;

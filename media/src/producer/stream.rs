@@ -6,9 +6,12 @@ use std::time::{Duration, Instant};
 use serde_json::{Map, Value, json};
 use starling_proto::MediaKind;
 
-use super::LayerRates;
+use super::{
+    LayerRates,
+    key_frame::{KeyFrame, Stretch},
+};
 use crate::{
-    codec::{self, Codec, Descriptor, PacketFacts, dependency::Dependencies, vp8},
+    codec::{self, Codec, Descriptor, Layers, PacketFacts, dependency::Dependencies, vp8},
     ingress::{
         NackGenerator, PacketRing, RateCalculator, ReceiveStats, ScoreWindow, SlotRef, Verdict,
         nack::NackOutcome, rate,
@@ -90,6 +93,8 @@ pub struct RecvStream {
     pub fell_silent: bool,
     /// Its sender began anew under the same SSRC since somebody last looked.
     pub restarted: bool,
+    /// The latest key frame.
+    key_frame: Option<KeyFrame>,
     codec: Codec,
     clock_rate: u32,
     dtx: bool,
@@ -161,6 +166,7 @@ impl RecvStream {
             counts: StreamCounts::default(),
             fell_silent: false,
             restarted: false,
+            key_frame: None,
             codec: setup.codec,
             clock_rate: setup.clock_rate,
             dtx: setup.dtx,
@@ -199,7 +205,20 @@ impl RecvStream {
         self.layers.on_packet(facts.spatial_layer, facts.temporal_layer, packet.len());
         let key_frame = facts.key_frame;
         let slot = self.store(now, header, packet, facts);
+        if key_frame {
+            KeyFrame::note(&mut self.key_frame, header.sequence, header.timestamp);
+        }
         slot.map_or(Intake::Dropped, |slot| Intake::Stored { slot, key_frame, repaired: rtx })
+    }
+
+    /// All that a receiver of `target` needs to begin with the latest key frame.
+    pub fn since_key_frame(&self, now: Instant, target: Layers) -> Option<Stretch> {
+        self.key_frame?.stretch(now, &self.ring, self.stats.newest_sequence(), target)
+    }
+
+    /// Nobody begins with what came until now.
+    pub const fn forget_key_frame(&mut self) {
+        self.key_frame = None;
     }
 
     fn describe(&mut self, now: Instant, header: &RtpHeader, packet: &[u8]) -> PacketFacts {
@@ -256,6 +275,7 @@ impl RecvStream {
 
     fn restart(&mut self) {
         self.restarted = true;
+        self.key_frame = None;
         self.ring.clear();
         self.clock = CaptureClock::new(self.clock_rate);
         self.reported_at = None;

@@ -11,6 +11,7 @@ mod pipes;
 mod plain;
 mod repair;
 mod replace;
+mod replay;
 mod reports;
 mod rules;
 mod simulcast;
@@ -36,6 +37,7 @@ impl super::Plane {
             && self.timers.missing.is_empty()
             && self.timers.feedback.is_empty()
             && self.timers.paced.is_empty()
+            && self.timers.replaying.is_empty()
             && self.timers.estimated.is_empty()
             && self.timers.watched.is_empty()
             && self.timers.voices.is_empty()

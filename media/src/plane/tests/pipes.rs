@@ -312,6 +312,28 @@ fn a_viewers_picture_loss_reaches_the_publisher_over_the_pipe() {
 }
 
 #[test]
+fn a_second_viewer_of_a_far_node_begins_with_what_that_node_keeps() {
+    let mut pair = Pair::new();
+    pair.consume();
+    pair.run(4_950);
+    pair.camera.key = [true; 3];
+    pair.run(330);
+    let asked = pair.near.plane.counters().key_frame_requests_sent;
+    let replayed = pair.far.plane.counters().key_frames_replayed;
+    pair.far.plain(3, address(5003));
+    pair.far.open(3);
+    pair.far.consume(3, 2, 1, video_consumer(3333, RtpType::Simulcast));
+    pair.far.take_rtp(3333);
+    pair.carry();
+    pair.run(99);
+    let got = pair.far.take_rtp(3333);
+    assert!(got.len() > 10, "{} packets", got.len());
+    assert_decodable(&got);
+    assert_eq!(pair.far.plane.counters().key_frames_replayed, replayed + 1);
+    assert_eq!(pair.near.plane.counters().key_frame_requests_sent, asked);
+}
+
+#[test]
 fn a_replaced_publisher_goes_on_over_the_same_pipe() {
     let mut pair = Pair::new();
     pair.consume();
