@@ -5,6 +5,7 @@ mod bench;
 mod bottleneck;
 mod camera;
 mod forwarding;
+mod h265;
 mod idle;
 mod inspect;
 mod pipes;
