@@ -51,7 +51,7 @@ struct Transport {
     key: TransportKey,
     actor: Option<ActorRef<TransportMsg>>,
     /// Closed with it, after the command that ends it.
-    _sockets: Option<PlainSockets>,
+    sockets: Option<PlainSockets>,
     /// Of a direct one.
     pipe: Option<PipeKey>,
 }
@@ -214,7 +214,7 @@ impl RouterState {
         let (actor, _) = Actor::spawn_linked(None, TransportActor, args, myself.get_cell()).await?;
         self.transport_ids.insert(key, (id.clone(), Some(peer)));
         self.transports
-            .insert(id, Transport { key, actor: Some(actor), _sockets: None, pipe: None });
+            .insert(id, Transport { key, actor: Some(actor), sockets: None, pipe: None });
         Ok(())
     }
 
@@ -304,12 +304,11 @@ impl RouterState {
 
     fn add_plain(&mut self, id: TransportId, peer: ActorRef<PeerMsg>, plain: PlainSockets) {
         let transport = self.keys.transport();
-        let (rtp, rtcp) = (plain.rtp, plain.rtcp);
+        let (rtp, rtcp) = (plain.rtp.0, plain.rtcp.map(|(socket, _)| socket));
         let (comedia, srtp) = (plain.comedia, plain.srtp);
         self.command(Command::AddPlain { transport, rtp, rtcp, comedia, srtp });
         self.transport_ids.insert(transport, (id.clone(), Some(peer)));
-        let transport =
-            Transport { key: transport, actor: None, _sockets: Some(plain), pipe: None };
+        let transport = Transport { key: transport, actor: None, sockets: Some(plain), pipe: None };
         self.transports.insert(id, transport);
     }
 
@@ -320,7 +319,7 @@ impl RouterState {
         let sink = self.args.worker.pipe_sink(pipe);
         let direct = Direct::new(id.clone(), sink, tap.packets, peer.clone());
         self.transport_ids.insert(transport, (id.clone(), Some(peer)));
-        let transport = Transport { key: transport, actor: None, _sockets: None, pipe: Some(pipe) };
+        let transport = Transport { key: transport, actor: None, sockets: None, pipe: Some(pipe) };
         self.transports.insert(id, transport);
         // A program that does not wait any more ends it with the answer.
         let _ = tap.reply.send(Ok(direct));
@@ -329,6 +328,7 @@ impl RouterState {
     fn remove_transport(&mut self, id: &TransportId) {
         let Some(transport) = self.transports.remove(id) else { return };
         self.transport_ids.remove(&transport.key);
+        self.tracers.end(TraceOf::Transport(transport.key));
         self.command(Command::RemoveTransport { transport: transport.key });
         if let Some(pipe) = transport.pipe {
             self.args.worker.clear_pipe_out(pipe);

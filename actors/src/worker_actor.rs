@@ -184,12 +184,14 @@ fn key_of(event: &Event) -> u64 {
         | Event::Bandwidth { transport, .. } => transport.0,
         Event::ProducerScore { producer, .. }
         | Event::LayersWanted { producer, .. }
+        | Event::VideoOrientation { producer, .. }
         | Event::Voice { producer, .. } => producer.0,
         Event::ConsumerScore { consumer, .. } | Event::ConsumerLayers { consumer, .. } => {
             consumer.0
         }
         Event::Trace { of: TraceOf::Producer(producer), .. } => producer.0,
         Event::Trace { of: TraceOf::Consumer(consumer), .. } => consumer.0,
+        Event::Trace { of: TraceOf::Transport(transport), .. } => transport.0,
         Event::Stats { token, .. } => *token,
     }
 }

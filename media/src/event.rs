@@ -3,7 +3,7 @@
 use std::{net::SocketAddr, ops::Range};
 
 use serde_json::Value;
-use starling_proto::{rtp::ConsumerLayers, trace::TraceEvent};
+use starling_proto::{rtp::ConsumerLayers, signal::VideoOrientation, trace::TraceEvent};
 
 use crate::{
     command::{ConsumerKey, PipeKey, ProducerKey, SocketId, TransportKey},
@@ -78,6 +78,13 @@ pub enum Event {
         producer: ProducerKey,
         /// None: it has fallen silent, or its producer was paused. Once.
         reading: Option<Reading>,
+    },
+    /// A camera is held otherwise (PD7).
+    VideoOrientation {
+        /// Whose.
+        producer: ProducerKey,
+        /// Now.
+        orientation: VideoOrientation,
     },
     /// What a transport's receiver can take is another now (BW4, WT12): at most once a second, and
     /// at once when it is much less or much more.

@@ -2,7 +2,7 @@
 
 use starling_proto::trace::TraceType;
 
-use crate::command::{ConsumerKey, ProducerKey};
+use crate::command::{ConsumerKey, ProducerKey, TransportKey};
 
 /// Types of trace events that are wanted; none by default.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -43,4 +43,6 @@ pub enum TraceOf {
     Producer(ProducerKey),
     /// A consumer.
     Consumer(ConsumerKey),
+    /// A transport.
+    Transport(TransportKey),
 }

@@ -10,5 +10,5 @@ pub use client::{ClientNotification, ClientRequest, Consume, Join, Produce, Prod
 pub use frame::{Frame, FrameError, MAX_FRAME};
 pub use server::{
     JoinAnswer, NewConsumer, NewDataConsumer, NodeHint, PeerSummary, PeerVolume, ProducerSummary,
-    ResumeOffer, ServerNotification, ServerRequest,
+    ResumeOffer, ServerNotification, ServerRequest, VideoOrientation,
 };

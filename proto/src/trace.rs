@@ -1,5 +1,5 @@
-//! Trace events: what passes a producer or consumer, told packet by packet to whoever looks (PD8,
-//! CO8). Never written unless somebody asked.
+//! Trace events: what passes a producer, consumer or transport, told one by one to whoever looks
+//! (PD8, CO8, WT12). Never written unless somebody asked.
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -21,12 +21,30 @@ pub enum TraceType {
     Fir,
     /// A sender report. Of producers only.
     Sr,
+    /// A packet sent for nothing but its bytes. Of transports only.
+    Probation,
+    /// What can be sent is another now. Of transports only.
+    Bwe,
 }
 
 impl TraceType {
     /// All of them, in order.
-    pub const ALL: [Self; 6] =
-        [Self::Rtp, Self::KeyFrame, Self::Nack, Self::Pli, Self::Fir, Self::Sr];
+    pub const ALL: [Self; 8] = [
+        Self::Rtp,
+        Self::KeyFrame,
+        Self::Nack,
+        Self::Pli,
+        Self::Fir,
+        Self::Sr,
+        Self::Probation,
+        Self::Bwe,
+    ];
+    /// Those of a producer.
+    pub const OF_PRODUCER: &[Self] = Self::ALL.split_at(6).0;
+    /// Those of a consumer.
+    pub const OF_CONSUMER: &[Self] = Self::ALL.split_at(5).0;
+    /// Those of a transport.
+    pub const OF_TRANSPORT: &[Self] = Self::ALL.split_at(6).1;
 
     /// mediasoup's name.
     pub const fn name(self) -> &'static str {
@@ -37,6 +55,8 @@ impl TraceType {
             Self::Pli => "pli",
             Self::Fir => "fir",
             Self::Sr => "sr",
+            Self::Probation => "probation",
+            Self::Bwe => "bwe",
         }
     }
 }

@@ -34,6 +34,9 @@ const ROWS: &[(&str, u32)] = &[
     ("OB", 3),
 ];
 
+/// Rows that are known to be missing. Nothing is added here.
+const MISSING: &[&str] = &["PL4"];
+
 fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("tests is in the checkout").to_owned()
 }
@@ -85,6 +88,12 @@ fn exists(name: &str) -> bool {
         .any(|text| text.contains(&format!("fn {function}(")))
 }
 
+/// Whether there are words beside the names of tests, and a stop behind them.
+fn has_sentence(text: &str) -> bool {
+    let words: String = text.split('`').step_by(2).collect();
+    words.split_whitespace().count() >= 4 && words.contains('.')
+}
+
 #[test]
 fn every_row_of_mediasoup_is_there_once() {
     let rows = rows();
@@ -116,8 +125,9 @@ fn every_row_has_a_test_or_a_reason_and_every_test_exists() {
         );
         match row.verdict.as_str() {
             "as mediasoup" if named.is_empty() => wrong.push(format!("{id}: names no test")),
-            "differs" if row.text.len() < 20 => wrong.push(format!("{id}: says no reason")),
-            "as mediasoup" | "differs" | "not yet" => {}
+            "differs" if !has_sentence(&row.text) => wrong.push(format!("{id}: says no reason")),
+            "as mediasoup" | "differs" => {}
+            "not yet" if MISSING.contains(&id.as_str()) => {}
             other => wrong.push(format!("{id}: '{other}' is no verdict")),
         }
     }

@@ -374,6 +374,16 @@ impl PeerState {
         of.map(|(id, _)| id.clone()).collect()
     }
 
+    /// Ids of the data producers and data consumers on a transport.
+    pub(super) fn channels_of(
+        &self,
+        transport: &TransportId,
+    ) -> (Vec<&DataProducerId>, Vec<&DataConsumerId>) {
+        let own = self.channels.producers.iter().filter(|(_, own)| own.transport == *transport);
+        let consumers = self.channels.consumers.iter().filter(|(_, it)| it.transport == *transport);
+        (own.map(|(id, _)| id).collect(), consumers.map(|(id, _)| id).collect())
+    }
+
     pub(super) fn data_producer_stats(&self, id: &DataProducerId, reply: Reply<Value>) {
         let own = self.channels.producers.get(id);
         let of = own.map(|own| StatsOf::Producer(id.clone(), own.channel.clone()));

@@ -4,6 +4,7 @@ use serde_json::{Value, json};
 use starling_proto::{
     Code, Refusal,
     rest::{ConsumerObject, PeerObjects, ProducerObject, TransportKind, TransportObject},
+    sctp::SctpParameters,
 };
 
 use super::{PeerState, transports::Transport};
@@ -78,10 +79,19 @@ impl PeerState {
     fn known_of(&self, of: &StatsWish) -> Value {
         match of {
             StatsWish::Transport(id) => match self.transports.get(id) {
-                Some(Transport::WebRtc { producing, connected, .. }) => json!({
-                    "appData": { "direction": if *producing { "producer" } else { "consumer" } },
-                    "connected": connected,
-                }),
+                Some(Transport::WebRtc { producing, connected, .. }) => {
+                    let (data_producers, data_consumers) = self.channels_of(id);
+                    let shared = &self.args.shared;
+                    json!({
+                        "appData": { "direction": if *producing { "producer" } else { "consumer" } },
+                        "connected": connected,
+                        "iceCandidates": shared.candidates(&self.args.worker, false),
+                        "dtlsParameters": shared.dtls_parameters(),
+                        "sctpParameters": SctpParameters::default(),
+                        "dataProducerIds": data_producers,
+                        "dataConsumerIds": data_consumers,
+                    })
+                }
                 Some(Transport::Plain(_) | Transport::Direct) | None => json!({}),
             },
             StatsWish::Producer(id) => self.producers.get(id).map_or(Value::Null, |own| {
@@ -92,10 +102,15 @@ impl PeerState {
                     "consumableRtpParameters": own.entry.consumable.0,
                 })
             }),
-            StatsWish::Consumer(id) => self
-                .consumers
-                .get(id)
-                .map_or(Value::Null, |consumer| json!({ "transportId": consumer.transport, "suspended": consumer.suspended })),
+            StatsWish::Consumer(id) => self.consumers.get(id).map_or(Value::Null, |consumer| {
+                let source = self.available.get(&consumer.producer);
+                json!({
+                    "transportId": consumer.transport,
+                    "suspended": consumer.suspended,
+                    "consumableRtpEncodings":
+                        source.map(|source| &source.entry.consumable.0.encodings),
+                })
+            }),
         }
     }
 }

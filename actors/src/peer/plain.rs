@@ -60,7 +60,9 @@ impl PeerState {
                 .hint("widen the range of plain ports, or end unused transports")
         })?;
         let ip = self.args.shared.plain_ip(bound.rtp.1.ip());
-        let rtcp = bound.rtcp.map(|(socket, _)| socket);
+        let announced =
+            |(socket, local): (SocketId, SocketAddr)| (socket, SocketAddr::new(ip, local.port()));
+        let (rtp, rtcp) = (announced(bound.rtp), bound.rtcp.map(announced));
         let address = PlainAddress {
             ip,
             port: bound.rtp.1.port(),
@@ -73,7 +75,7 @@ impl PeerState {
         let id: TransportId = fresh::id();
         let plain =
             Plain { address, comedia: options.comedia, srtp, remote: None, connected: false };
-        self.add_plain(&id, bound.rtp.0, rtcp, &plain);
+        self.add_plain(&id, rtp, rtcp, &plain);
         let info = plain.info(id.clone());
         self.transports.insert(id, Transport::Plain(plain));
         Ok(info)
@@ -92,7 +94,13 @@ impl PeerState {
         self.transports.insert(id, Transport::Direct);
     }
 
-    fn add_plain(&self, id: &TransportId, rtp: SocketId, rtcp: Option<SocketId>, plain: &Plain) {
+    fn add_plain(
+        &self,
+        id: &TransportId,
+        rtp: (SocketId, SocketAddr),
+        rtcp: Option<(SocketId, SocketAddr)>,
+        plain: &Plain,
+    ) {
         let peer = self.myself.clone();
         let (comedia, srtp) = (plain.comedia, plain.srtp.is_some());
         let worker = self.args.worker.clone();

@@ -54,6 +54,18 @@ impl RouterState {
                     let _ = peer.cast(PeerMsg::ProducerScore { id: id.clone(), scores });
                 }
             }
+            Event::VideoOrientation { producer, orientation: video_orientation } => {
+                let Some(id) = self.producer_ids.get(&producer) else { return };
+                if let Some(Producer { peer: Some(peer), .. }) = self.producers.get(id) {
+                    let producer_id = id.clone();
+                    let _ = peer.cast(PeerMsg::Tell(
+                        ServerNotification::ProducerVideoOrientationChanged {
+                            producer_id,
+                            video_orientation,
+                        },
+                    ));
+                }
+            }
             Event::ConsumerScore { consumer, score, producer_score, producer_scores } => {
                 let score = serde_json::json!({
                     "score": score, "producerScore": producer_score, "producerScores": producer_scores

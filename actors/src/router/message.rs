@@ -1,6 +1,6 @@
 //! What a router is told. Never says what it does with it.
 
-use std::sync::Arc;
+use std::{net::SocketAddr, sync::Arc};
 
 use bytes::Bytes;
 use ractor::ActorRef;
@@ -43,7 +43,7 @@ pub(crate) enum RouterMsg {
     /// A direct transport of a peer: packets for the program go to `out`.
     AddDirect { id: TransportId, peer: ActorRef<PeerMsg>, tap: Tap },
     /// Where a plain transport sends.
-    ConnectPlain { id: TransportId, rtp: std::net::SocketAddr, rtcp: Option<std::net::SocketAddr> },
+    ConnectPlain { id: TransportId, rtp: SocketAddr, rtcp: Option<SocketAddr> },
     /// Keys of a plain transport.
     SetSrtp { id: TransportId, keys: Box<SrtpKeys> },
     /// A transport ends, with what is on it.
@@ -153,15 +153,16 @@ pub(crate) enum Look {
 #[derive(Debug)]
 pub(crate) struct PlainSockets {
     pub(crate) worker: WorkerHandle,
-    pub(crate) rtp: SocketId,
-    pub(crate) rtcp: Option<SocketId>,
+    /// With the address that the other side sends to.
+    pub(crate) rtp: (SocketId, SocketAddr),
+    pub(crate) rtcp: Option<(SocketId, SocketAddr)>,
     pub(crate) comedia: bool,
     pub(crate) srtp: bool,
 }
 
 impl Drop for PlainSockets {
     fn drop(&mut self) {
-        std::iter::once(self.rtp).chain(self.rtcp).for_each(|socket| {
+        std::iter::once(self.rtp).chain(self.rtcp).for_each(|(socket, _)| {
             self.worker.release_plain(socket);
         });
     }

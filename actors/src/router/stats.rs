@@ -1,6 +1,8 @@
 //! Statistics and dumps asked of the worker, and given to whoever asked, with the names that only
 //! the control plane knows.
 
+use std::net::SocketAddr;
+
 use serde_json::{Value, json};
 use starling_media::{Command, ConsumerKey, ProducerKey, SocketId, command::StatsOf};
 
@@ -106,15 +108,11 @@ impl RouterState {
                     return;
                 }
                 if let Some(socket) = fields.remove("$socket").and_then(|socket| socket.as_u64()) {
-                    let local = self.args.worker.local_addrs();
                     let v6 = fields["remoteIp"].as_str().is_some_and(|ip| ip.contains(':'));
-                    // Streams come to the address of the UDP socket of their family.
-                    let tcp = socket >= u64::from(SocketId::FIRST_TCP);
-                    let own = local.iter().find(|(id, addr)| {
-                        u64::from(id.0) == socket || (tcp && addr.is_ipv6() == v6)
-                    });
-                    if let Some((_, local)) = own {
+                    if let Some(local) = self.local_addr(socket, v6) {
+                        // mediasoup still sends the address under its old name too.
                         fields.insert("localAddress".into(), json!(local.ip()));
+                        fields.insert("localIp".into(), json!(local.ip()));
                         fields.insert("localPort".into(), local.port().into());
                     }
                 }
@@ -122,5 +120,18 @@ impl RouterState {
             }
             _ => {}
         }
+    }
+
+    /// Address of a socket of the worker, or of a plain transport here.
+    fn local_addr(&self, socket: u64, v6: bool) -> Option<SocketAddr> {
+        // Streams come to the address of the UDP socket of their family.
+        let tcp = socket >= u64::from(SocketId::FIRST_TCP);
+        let shared = self.args.worker.local_addrs();
+        let plain = self.transports.values().filter_map(|it| it.sockets.as_ref());
+        let plain = plain.flat_map(|it| std::iter::once(it.rtp).chain(it.rtcp));
+        let is = |id: SocketId| u64::from(id.0) == socket;
+        let own = shared.iter().find(|(id, addr)| is(*id) || (tcp && addr.is_ipv6() == v6));
+        own.map(|(_, addr)| *addr)
+            .or_else(|| plain.filter(|(id, _)| is(*id)).map(|(_, addr)| addr).next())
     }
 }

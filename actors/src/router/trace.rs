@@ -72,7 +72,7 @@ impl RouterState {
         let of = match wish {
             StatsWish::Producer(id) => self.producers.get(id).map(|p| TraceOf::Producer(p.key)),
             StatsWish::Consumer(id) => self.consumers.get(id).map(|c| TraceOf::Consumer(c.key)),
-            StatsWish::Transport(_) => None,
+            StatsWish::Transport(id) => self.transports.get(id).map(|t| TraceOf::Transport(t.key)),
         };
         let gone = || Refusal::new(Code::WrongState, "it has just ended");
         let of = of.ok_or_else(gone)?;

@@ -87,7 +87,7 @@ async fn a_trace_begins_when_somebody_looks_and_ends_with_what_is_traced() {
     let traced = node.trace(&room(), &peer("cam"), producer.clone(), types.clone()).await;
     let mut first = traced.unwrap();
     let Some(Traced::Event(event)) = first.recv().await else { panic!("a packet is told") };
-    assert_eq!((event.kind, &event.info["ssrc"]), (TraceType::Rtp, &json!(1_000)));
+    assert_eq!((event.kind, &event.info["rtpPacket"]["ssrc"]), (TraceType::Rtp, &json!(1_000)));
     let names = async || dump(&node, producer.clone(), "cam").await["traceEventTypes"].clone();
     assert_eq!(names().await, json!(["rtp"]));
     drop(first);

@@ -7,6 +7,7 @@ mod channels;
 mod cores;
 mod direct;
 mod failpoints;
+mod fields;
 mod inspect;
 mod leaks;
 mod media;

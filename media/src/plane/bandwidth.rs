@@ -3,6 +3,8 @@
 
 use std::time::{Duration, Instant};
 
+use starling_proto::trace::TraceType;
+
 use crate::{
     bandwidth::{
         Bounds, Estimator,
@@ -17,6 +19,7 @@ use crate::{
 use super::{
     Plane,
     probation::Probator,
+    trace::bandwidth_info,
     transport::{Item, Traffic},
 };
 
@@ -97,6 +100,7 @@ impl Plane {
                 self.timers.estimated.push(place as u32);
             }
             self.share(now, place);
+            self.trace_remb(now, place, bitrate);
         }
     }
 
@@ -122,6 +126,18 @@ impl Plane {
         self.share(now, place);
     }
 
+    /// A receiver's own estimate is told as it comes: it says itself how often.
+    fn trace_remb(&mut self, now: Instant, place: usize, bitrate: u64) {
+        let bounds = self.transports[place].bounds;
+        let available = bitrate.clamp(bounds.min, bounds.max);
+        self.trace_transport(now, place, TraceType::Bwe, || {
+            let (min, max, start) = (bounds.min, bounds.max, bounds.initial);
+            // What there would be to send is worked out for estimates of our own alone.
+            let outlook = BandwidthOutlook { available, min, max, start, ..Default::default() };
+            bandwidth_info(&outlook, true)
+        });
+    }
+
     fn tell_bandwidth(&mut self, now: Instant, place: usize) {
         let transport = &mut self.transports[place];
         let Some(bandwidth) = &mut transport.bandwidth else { return };
@@ -138,8 +154,9 @@ impl Plane {
             max: bounds.max,
             start: bounds.initial,
         };
-        let transport = transport.key;
-        self.tell(Event::Bandwidth { transport, outlook });
+        let key = transport.key;
+        self.tell(Event::Bandwidth { transport: key, outlook });
+        self.trace_transport(now, place, TraceType::Bwe, || bandwidth_info(&outlook, false));
     }
 
     /// Each tenth of a second.

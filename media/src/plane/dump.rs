@@ -3,7 +3,7 @@
 //! better (parameters as negotiated, certificates) it adds.
 
 use serde_json::{Value, json};
-use starling_proto::rtp::RtpType;
+use starling_proto::{rtp::RtpType, signal::VideoOrientation};
 
 use crate::{
     command::StatsOf,
@@ -14,6 +14,7 @@ use crate::{
 
 use super::{
     Plane,
+    outbox::Destination,
     stats::{ice_name, kind_name, tuple},
     transport::{Kind, Transport},
 };
@@ -68,7 +69,7 @@ impl Plane {
                 "midTable": mids.collect::<Vec<_>>(),
                 "ridTable": rids.collect::<Vec<_>>(),
             },
-            "traceEventTypes": [],
+            "traceEventTypes": transport.trace.names(),
         });
         let own = match &transport.kind {
             Kind::WebRtc(agent) => json!({
@@ -84,6 +85,9 @@ impl Plane {
                 "comedia": plain.comedia,
                 "enableSrtp": plain.srtp,
                 "tuple": tuple(transport.rtp_destination()),
+                "rtcpTuple": plain.rtcp.zip(plain.rtcp_remote).map(|(socket, remote)| {
+                    tuple(Some(Destination::Udp(socket, remote)))
+                }),
             }),
             Kind::Pipe(_) => json!({ "type": "pipe" }),
             Kind::Direct(_) => json!({ "type": "direct" }),
@@ -137,6 +141,7 @@ impl Plane {
             "producerId": { "$producer": consumer.producer_key.0 },
             "paused": consumer.paused,
             "producerPaused": producer.is_some_and(|producer| producer.paused),
+            "priority": consumer.priority,
             "active": consumer.active,
             "supportedCodecPayloadTypes": [setup.payload_type],
             "rtpStreams": streams.collect::<Vec<_>>(),
@@ -165,6 +170,7 @@ fn dump_producer(producer: &Producer) -> Value {
     json!({
         "kind": kind_name(setup.kind),
         "paused": producer.paused,
+        "videoOrientation": producer.orientation.map(VideoOrientation::from),
         "piped": producer.piped,
         "rtpParameters": {
             "mid": setup.mid,
@@ -200,7 +206,10 @@ fn dump_stream(setup: &ProducerSetup, encoding: usize, stream: &RecvStream) -> V
             "useNack": nack,
             "usePli": pli,
             "useFir": fir,
+            "useInBandFec": setup.in_band_fec,
             "useDtx": setup.encodings[encoding].dtx,
+            "spatialLayers": setup.layering.spatial_layers,
+            "temporalLayers": setup.layering.temporal_layers,
         },
         "active": stream.active,
         "score": stream.score.score(),

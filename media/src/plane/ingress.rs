@@ -4,6 +4,7 @@
 use std::time::Instant;
 
 use crate::{
+    event::Event,
     ingress::{SlotRef, TwccRecorder},
     producer::{Intake, MAX_PENDING, Part, Pending, RecvStream},
     rtp::{RtpHeader, rtx_decode},
@@ -195,11 +196,26 @@ impl Plane {
         }
         if !rtx {
             self.hear(now, index, header, packet);
+            self.turn(index, header, packet);
         }
         if !self.producers[index].trace.is_empty() {
             self.trace_packet(now, index, header, packet, (key_frame, rtx));
         }
         self.enqueue(now, index, route.encoding, slot);
+    }
+
+    /// The camera is held otherwise than before (PD7).
+    fn turn(&mut self, index: usize, header: &RtpHeader, packet: &[u8]) {
+        let producer = &mut self.producers[index];
+        let id = producer.setup.ids.orientation;
+        if id == 0 || producer.piped {
+            return;
+        }
+        let Some(&[now, ..]) = header.extension(packet, id) else { return };
+        if producer.orientation.replace(now) != Some(now) {
+            let producer = producer.key;
+            self.tell(Event::VideoOrientation { producer, orientation: now.into() });
+        }
     }
 
     /// Has missing packets asked for in time; whether there are too many of them.

@@ -4,8 +4,9 @@
 
 use std::time::{Duration, Instant};
 
+use serde_json::json;
 use slab::Slab;
-use starling_proto::MediaKind;
+use starling_proto::{MediaKind, trace::TraceType};
 
 use crate::{
     bandwidth::probe::STEP,
@@ -160,7 +161,14 @@ impl Plane {
         bandwidth.estimator.on_sent(micros, len);
         bandwidth.probation.add(now, len);
         transport.sent.all.add(now, len);
+        let (sequence, timestamp) = (bandwidth.probator.sequence, bandwidth.probator.timestamp);
         self.outbox.commit(start, to);
+        self.trace_transport(now, place, TraceType::Probation, || {
+            json!({
+                "ssrc": SSRC, "payloadType": PAYLOAD_TYPE, "sequenceNumber": sequence,
+                "timestamp": timestamp, "size": len, "payloadSize": PAYLOAD,
+            })
+        });
         Some(len)
     }
 

@@ -199,6 +199,7 @@ impl Plane {
                 (None, true) => MAX_BITRATE,
                 (None, false) => (received + received / 2).max(REMB_FLOOR),
             };
+            transport.told_incoming = (!told).then_some(bitrate);
             transport.limits_due = transport.limits_due.saturating_sub(u8::from(limit.is_none()));
             let mut packet = std::mem::take(&mut self.scratch.rtcp);
             packet.clear();

@@ -6,6 +6,10 @@ use serde_json::{Map, Value, json};
 use starling_proto::{MediaKind, transport::Protocol};
 
 use crate::{
+    bandwidth::{
+        Bounds,
+        estimator::{MAX_BITRATE, MIN_BITRATE},
+    },
     command::StatsOf,
     event::{Event, IceState},
     producer::ProducerSetup,
@@ -108,7 +112,6 @@ impl Plane {
     fn transport_stats(&mut self, now: Instant, place: usize) -> Value {
         let timestamp = self.unix_ms(now);
         let transport = &mut self.transports[place];
-        let destination = transport.rtp_destination();
         let rate = |traffic: &mut Traffic| (traffic.bytes, traffic.rate.bits_per_second(now));
         let (bytes_received, recv_bitrate) = rate(&mut transport.received.all);
         let (bytes_sent, send_bitrate) = rate(&mut transport.sent.all);
@@ -118,10 +121,6 @@ impl Plane {
         let (rtx_sent, rtx_send) = rate(&mut transport.sent.rtx);
         let (probation_sent, probation_send) =
             transport.bandwidth.as_deref_mut().map_or((0, 0), |known| rate(&mut known.probation));
-        let available = match &transport.bandwidth {
-            Some(bandwidth) => Some(bandwidth.estimator.bitrate()),
-            None => transport.remb,
-        };
         let mut fields = json!({
             "transportId": transport.key.0.to_string(),
             "timestamp": timestamp,
@@ -140,9 +139,21 @@ impl Plane {
             "probationBytesSent": probation_sent,
             "probationSendBitrate": probation_send,
         });
-        let (loss_received, loss_sent) = self.losses(place);
+        let (known, extra) = (self.known_of_path(place), self.of_kind(place));
+        if let (Value::Object(fields), Value::Object(extra)) = (&mut fields, extra) {
+            fields.extend(extra);
+            let known = known.into_iter();
+            fields.extend(known.filter_map(|(name, value)| Some((name.into(), value?))));
+            fields.retain(|_, value| !value.is_null());
+        }
+        fields
+    }
+
+    /// What only this kind of transport has.
+    fn of_kind(&self, place: usize) -> Value {
         let transport = &self.transports[place];
-        let mut extra = match &transport.kind {
+        let destination = transport.rtp_destination();
+        match &transport.kind {
             Kind::WebRtc(agent) => json!({
                 "type": "webrtc-transport",
                 "iceRole": "controlled",
@@ -161,21 +172,29 @@ impl Plane {
             }),
             Kind::Pipe(_) => json!({ "type": "pipe-transport" }),
             Kind::Direct(_) => json!({ "type": "direct-transport" }),
+        }
+    }
+
+    /// What is known of the way to and from its other side; as mediasoup, a limit that nobody has
+    /// set is not there.
+    fn known_of_path(&self, place: usize) -> [(&'static str, Option<Value>); 7] {
+        let (received, sent) = self.losses(place);
+        let transport = &self.transports[place];
+        let available = match &transport.bandwidth {
+            Some(bandwidth) => Some(bandwidth.estimator.bitrate()),
+            None => transport.remb,
         };
-        if let Some(extra) = extra.as_object_mut() {
-            if let Some(bitrate) = available {
-                extra.insert("availableOutgoingBitrate".into(), bitrate.into());
-            }
-            for (name, loss) in
-                [("rtpPacketLossReceived", loss_received), ("rtpPacketLossSent", loss_sent)]
-            {
-                extra.insert(name.into(), loss.into());
-            }
-        }
-        if let (Value::Object(fields), Value::Object(extra)) = (&mut fields, extra) {
-            fields.extend(extra.into_iter().filter(|(_, value)| !value.is_null()));
-        }
-        fields
+        let Bounds { min, max, .. } = transport.bounds;
+        let limit = |limit: u64, is_set: bool| is_set.then(|| limit.into());
+        [
+            ("availableOutgoingBitrate", available.map(Value::from)),
+            ("availableIncomingBitrate", transport.told_incoming.map(Value::from)),
+            ("maxIncomingBitrate", limit(transport.max_incoming, transport.max_incoming > 0)),
+            ("maxOutgoingBitrate", limit(max, max < MAX_BITRATE)),
+            ("minOutgoingBitrate", limit(min, min > MIN_BITRATE)),
+            ("rtpPacketLossReceived", received.map(Value::from)),
+            ("rtpPacketLossSent", sent.map(Value::from)),
+        ]
     }
 }
 

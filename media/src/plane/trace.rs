@@ -1,5 +1,5 @@
-//! Trace events (PD8, CO8): told only while somebody looks, and never so many that other facts
-//! would be lost.
+//! Trace events (PD8, CO8, WT12): told only while somebody looks, and never so many that other
+//! facts would be lost.
 
 use std::time::Instant;
 
@@ -8,7 +8,7 @@ use starling_proto::trace::{TraceDirection, TraceEvent, TraceType};
 
 use crate::{
     command::{ConsumerKey, ProducerKey},
-    event::Event,
+    event::{BandwidthOutlook, Event},
     rtcp::SenderInfo,
     rtp::RtpHeader,
     trace::{TraceOf, TraceTypes},
@@ -31,6 +31,10 @@ impl Plane {
                 let before = std::mem::replace(&mut self.consumers[place].trace, types);
                 self.traced_consumers += usize::from(!types.is_empty());
                 self.traced_consumers -= usize::from(!before.is_empty());
+            }
+            TraceOf::Transport(key) => {
+                let place = self.place(key)?;
+                self.transports[place].trace = types;
             }
         }
         Some(())
@@ -66,17 +70,17 @@ impl Plane {
         let of = TraceOf::Producer(key);
         for kind in [TraceType::Rtp, TraceType::KeyFrame] {
             if types.has(kind) && (kind == TraceType::Rtp || key_frame) {
-                let info = json!({
+                let rtp = json!({
                     "ssrc": header.ssrc,
                     "payloadType": header.payload_type,
                     "sequenceNumber": header.sequence,
                     "timestamp": header.timestamp,
                     "marker": header.marker,
                     "isKeyFrame": key_frame,
-                    "isRtx": rtx,
                     "size": packet.len(),
                     "payloadSize": header.payload(packet).len(),
                 });
+                let info = json!({ "rtpPacket": rtp, "isRtx": rtx });
                 self.trace(now, of, kind, TraceDirection::In, info);
             }
         }
@@ -91,7 +95,7 @@ impl Plane {
                 continue;
             }
             let Some(info) = self.sent_info(item) else { continue };
-            let key_frame = info["isKeyFrame"] == true;
+            let key_frame = info["rtpPacket"]["isKeyFrame"] == true;
             for kind in [TraceType::Rtp, TraceType::KeyFrame] {
                 if types.has(kind) && (kind == TraceType::Rtp || key_frame) {
                     let of = TraceOf::Consumer(key);
@@ -107,16 +111,31 @@ impl Plane {
         let stream = producer.stream(usize::from(item.encoding), item.uid)?;
         let packet = stream.ring.slot(item.place.slot)?;
         let output = consumer.outputs.get(usize::from(item.output))?;
-        Some(json!({
+        let rtp = json!({
             "ssrc": output.setup.ssrc,
             "payloadType": consumer.setup.payload_type,
             "sequenceNumber": item.place.sequence,
             "timestamp": item.place.timestamp,
             "marker": packet.header.marker,
             "isKeyFrame": packet.facts.key_frame,
-            "isRtx": item.rtx,
             "payloadSize": item.place.payload_len,
-        }))
+        });
+        Some(json!({ "rtpPacket": rtp, "isRtx": item.rtx }))
+    }
+
+    /// Something of a transport that is traced (WT12).
+    pub(super) fn trace_transport(
+        &mut self,
+        now: Instant,
+        place: usize,
+        kind: TraceType,
+        info: impl FnOnce() -> Value,
+    ) {
+        let transport = &self.transports[place];
+        if transport.trace.has(kind) {
+            let key = transport.key;
+            self.trace(now, TraceOf::Transport(key), kind, TraceDirection::Out, info());
+        }
     }
 
     /// Feedback to a producer's sender, or a report of it.
@@ -154,6 +173,20 @@ impl Plane {
             self.trace(now, TraceOf::Consumer(key), kind, TraceDirection::In, info());
         }
     }
+}
+
+/// mediasoup's fields of its `bwe` event.
+pub(super) fn bandwidth_info(outlook: &BandwidthOutlook, remb: bool) -> Value {
+    json!({
+        "desiredBitrate": outlook.desired,
+        "effectiveDesiredBitrate": outlook.effective_desired,
+        "minBitrate": outlook.min,
+        "maxBitrate": outlook.max,
+        "startBitrate": outlook.start,
+        "maxPaddingBitrate": outlook.effective_desired,
+        "availableBitrate": outlook.available,
+        "bweType": if remb { "remb" } else { "transport-cc" },
+    })
 }
 
 /// mediasoup's fields of a sender report.

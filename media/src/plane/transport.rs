@@ -12,6 +12,7 @@ use crate::{
     producer::{Part, ReceivedIds, StreamUid},
     rtcp::DlrrBlock,
     srtp,
+    trace::TraceTypes,
 };
 
 use super::{
@@ -164,6 +165,10 @@ pub(super) struct Transport {
     pub reference_times: Vec<(DlrrBlock, Instant)>,
     /// As its last REMB said.
     pub remb: Option<u64>,
+    /// What its sender was told last that it may send, where that is our estimate.
+    pub told_incoming: Option<u64>,
+    /// What is told of it.
+    pub trace: TraceTypes,
     pub received: Box<Direction>,
     pub sent: Box<Direction>,
 }
@@ -193,6 +198,8 @@ impl Transport {
             rtcp_ssrc,
             reference_times: Vec::new(),
             remb: None,
+            told_incoming: None,
+            trace: TraceTypes::default(),
             received: Box::new(Direction::new()),
             sent: Box::new(Direction::new()),
         }

@@ -79,6 +79,8 @@ pub struct Producer {
     pub meter: Option<Box<Meter>>,
     /// It is among those the plane tells of.
     pub heard: bool,
+    /// How its camera is held, as last said: the extension's byte.
+    pub orientation: Option<u8>,
     /// What is told of its packets.
     pub trace: TraceTypes,
 }
@@ -114,6 +116,7 @@ impl Producer {
             usability: 0,
             meter: metered.then(Box::default),
             heard: false,
+            orientation: None,
             trace: TraceTypes::default(),
         }
     }

@@ -26,6 +26,8 @@ pub mod uri {
         "https://aomediacodec.github.io/av1-rtp-spec/#dependency-descriptor-rtp-header-extension";
     /// RFC 6464.
     pub const AUDIO_LEVEL: &str = "urn:ietf:params:rtp-hdrext:ssrc-audio-level";
+    /// 3GPP TS 26.114 §7.4.5.
+    pub const VIDEO_ORIENTATION: &str = "urn:3gpp:video-orientation";
 }
 
 /// Ids of the extensions a plane reads from a sender; 0 where there is none.
@@ -41,6 +43,8 @@ pub struct ReceivedIds {
     pub twcc: u8,
     /// How loud it is.
     pub audio_level: u8,
+    /// How its camera is held.
+    pub orientation: u8,
 }
 
 impl ReceivedIds {
@@ -55,6 +59,7 @@ impl ReceivedIds {
             repaired_rid: id(uri::REPAIRED_RID),
             twcc: id(uri::TWCC),
             audio_level: id(uri::AUDIO_LEVEL),
+            orientation: id(uri::VIDEO_ORIENTATION),
         }
     }
 
@@ -66,6 +71,7 @@ impl ReceivedIds {
             (&mut self.repaired_rid, other.repaired_rid),
             (&mut self.twcc, other.twcc),
             (&mut self.audio_level, other.audio_level),
+            (&mut self.orientation, other.orientation),
         ] {
             if theirs != 0 {
                 *mine = theirs;

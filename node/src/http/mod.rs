@@ -107,6 +107,11 @@ fn object_routes() -> Vec<Route> {
             &["get"],
             get(inspect::transport_stats),
         ),
+        (
+            "/v1/rooms/{room}/peers/{peer}/transports/{transport}/trace",
+            &["get"],
+            get(inspect::trace_transport),
+        ),
         ("/v1/rooms/{room}/peers/{peer}/producers/{producer}", &["get"], get(inspect::producer)),
         (
             "/v1/rooms/{room}/peers/{peer}/producers/{producer}/stats",

@@ -35,6 +35,7 @@ use crate::whip::http as whip;
         api::transports::resume,
         api::inspect::objects,
         api::inspect::transport, api::inspect::transport_stats,
+        api::inspect::trace_transport,
         api::inspect::producer, api::inspect::producer_stats, api::inspect::trace_producer,
         api::inspect::consumer, api::inspect::consumer_stats, api::inspect::trace_consumer,
         api::direct::open,

@@ -159,6 +159,13 @@ pub enum ServerNotification {
         /// `[{encodingIdx, ssrc, rid?, score}]`.
         score: Value,
     },
+    /// Ours: a producer's camera is held otherwise (mediasoup's `videoorientationchange`).
+    ProducerVideoOrientationChanged {
+        /// Which.
+        producer_id: ProducerId,
+        /// Now.
+        video_orientation: VideoOrientation,
+    },
     /// Somebody else has the floor, or nobody.
     ActiveSpeaker {
         /// Who; absent: nobody.
@@ -226,6 +233,25 @@ pub enum ServerNotification {
         /// Sentence for people.
         reason: String,
     },
+}
+
+/// How a camera is held (3GPP TS 26.114 §7.4.5), in mediasoup's fields.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub struct VideoOrientation {
+    /// It looks away from the person who holds it.
+    pub camera: bool,
+    /// The picture is mirrored.
+    pub flip: bool,
+    /// Degrees to turn it: 0, 90, 180 or 270.
+    pub rotation: u16,
+}
+
+impl From<u8> for VideoOrientation {
+    /// Reads the extension's byte: `0 0 0 0 C F R1 R0`.
+    fn from(byte: u8) -> Self {
+        let rotation = 90 * u16::from(byte & 0b11);
+        Self { camera: byte & 0b1000 != 0, flip: byte & 0b100 != 0, rotation }
+    }
 }
 
 /// How loud a peer is.

@@ -6,7 +6,10 @@ use std::{
     time::Duration,
 };
 
-use starling_proto::rtp::RtpType;
+use starling_proto::{
+    rtp::RtpType,
+    trace::{TraceEvent, TraceType},
+};
 
 use super::bench::*;
 use crate::{
@@ -17,6 +20,7 @@ use crate::{
         twcc::{Feedback, Symbols},
     },
     rtp::{NtpTime, RtpHeader, is_rtcp},
+    trace::TraceOf,
 };
 
 /// Bits per second of a camera's layers (libwebrtc `video/config/simulcast.cc`, 720 lines at a cap
@@ -115,9 +119,13 @@ struct World {
     /// Bytes of media that arrived: when, of which consumer's SSRC.
     arrived: Vec<(i64, u32, usize)>,
     probation: usize,
+    /// Of the `probator` stream.
+    padded: usize,
     /// When which consumer got which layers.
     layers: Vec<(i64, Option<(u8, u8)>)>,
     traces: Vec<Trace>,
+    /// Trace events of the viewer's transport, once they are asked for.
+    told: Vec<TraceEvent>,
     /// By SSRC: highest sequence number that arrived, and what is missing: asked when.
     seen: BTreeMap<u32, (u16, BTreeMap<u16, i64>)>,
     /// What is on its way to the receiver: when, SSRC, sequence number.
@@ -142,8 +150,10 @@ impl World {
             audio: 0,
             arrived: Vec::new(),
             probation: 0,
+            padded: 0,
             layers: Vec::new(),
             traces: Vec::new(),
+            told: Vec::new(),
             seen: BTreeMap::new(),
             flying: VecDeque::new(),
             repaired: 0,
@@ -239,6 +249,7 @@ impl World {
             let Some(arrival) = arrival else { continue };
             if header.ssrc == 1_234 {
                 self.probation += packet.bytes.len();
+                self.padded += 1;
             } else if header.payload_type == 102 {
                 let payload = packet.payload();
                 let sequence = u16::from_be_bytes([payload[0], payload[1]]);
@@ -252,9 +263,14 @@ impl World {
             }
         }
         for event in self.bench.take_events() {
-            if let Event::ConsumerLayers { layers, .. } = event {
-                let layers = layers.map(|it| (it.spatial_layer, it.temporal_layer.unwrap_or(0)));
-                self.layers.push((ms, layers));
+            match event {
+                Event::ConsumerLayers { layers, .. } => {
+                    let layers =
+                        layers.map(|it| (it.spatial_layer, it.temporal_layer.unwrap_or(0)));
+                    self.layers.push((ms, layers));
+                }
+                Event::Trace { event, .. } => self.told.push(*event),
+                _ => {}
             }
         }
     }
@@ -388,6 +404,26 @@ fn one_video_with_temporal_layers_follows_its_path_down_and_up_again() {
 #[test]
 fn one_video_without_temporal_layers_follows_its_path_down_and_up_again() {
     assert_followed(down_and_up([120_000, 420_000, 1_600_000], false));
+}
+
+/// WT12.
+#[test]
+fn a_traced_transport_tells_of_its_estimate_and_of_what_it_sends_to_find_it() {
+    let mut world = World::new(1, 1_000_000, CHROME, true);
+    let of = TraceOf::Transport(TransportKey(900));
+    let types = TraceType::OF_TRANSPORT.iter().copied().collect();
+    world.bench.command(Command::Trace { of, types });
+    world.run(8_000);
+    let of_type = |kind| world.told.iter().filter(move |event| event.kind == kind);
+    let estimates: Vec<_> = of_type(TraceType::Bwe).collect();
+    assert!((2..=40).contains(&estimates.len()), "{}", estimates.len());
+    let last = &estimates[estimates.len() - 1].info;
+    assert_eq!(last["bweType"], "transport-cc");
+    let available = last["availableBitrate"].as_u64().unwrap();
+    assert!((300_000..1_500_000).contains(&available), "{last}");
+    let padding: Vec<_> = of_type(TraceType::Probation).collect();
+    assert!(padding.iter().all(|event| event.info["ssrc"] == 1_234), "{padding:?}");
+    assert_eq!(padding.is_empty(), world.padded == 0);
 }
 
 #[test]

@@ -7,7 +7,7 @@ use starling_proto::rtp::RtpType;
 use super::{bench::*, camera::Camera};
 use crate::{
     Command, ConsumerKey, Event, ProducerKey, TransportKey,
-    command::{IceCredentials, StatsOf},
+    command::{Bitrates, IceCredentials, StatsOf},
     consumer::Consumer,
 };
 
@@ -103,6 +103,30 @@ fn statistics_have_mediasoups_names() {
     assert_eq!(stats[1][1]["type"], "inbound-rtp");
     assert_eq!(stats[2][0]["type"], "plain-rtp-transport");
     assert!(stats[2][0]["rtpBytesSent"].as_u64().unwrap() > 1_000);
+}
+
+/// TR4: a limit is in the statistics from when it is set until it is taken away.
+#[test]
+fn limits_of_bitrates_are_in_the_statistics_while_they_are_set() {
+    let mut bench = Bench::new(1);
+    bench.plain(1, address(5001));
+    let names = ["maxIncomingBitrate", "maxOutgoingBitrate", "minOutgoingBitrate"];
+    let mut limits = |max_incoming, max_outgoing, min_outgoing| {
+        let bitrates = Bitrates {
+            initial_outgoing: None,
+            min_outgoing: Some(min_outgoing),
+            max_outgoing: Some(max_outgoing),
+            max_incoming: Some(max_incoming),
+        };
+        let transport = TransportKey(1);
+        bench.command(Command::SetBitrates { transport, bitrates });
+        bench.take_events();
+        bench.command(Command::CollectStats { token: 1, of: StatsOf::Transport(transport) });
+        let Some(Event::Stats { stats, .. }) = bench.take_events().pop() else { panic!("none") };
+        names.map(|name| stats[0][name].as_u64())
+    };
+    assert_eq!(limits(3, 900_000, 40_000), [Some(3), Some(900_000), Some(40_000)]);
+    assert_eq!(limits(0, 0, 0), [None; 3]);
 }
 
 #[test]

@@ -3,6 +3,7 @@
 use serde_json::{Value, json};
 use starling_proto::{
     rtp::RtpType,
+    signal::VideoOrientation,
     trace::{TraceDirection, TraceEvent, TraceType},
 };
 
@@ -127,7 +128,7 @@ fn a_traced_consumer_tells_of_what_it_gets_and_asks_for() {
     let kinds: Vec<_> = sent.iter().map(|event| event.kind.name()).collect();
     assert_eq!(kinds, ["rtp", "keyframe", "rtp"]);
     let last = bench.take_rtp(2222).pop().unwrap().header();
-    assert_eq!(sent[2].info["sequenceNumber"], last.sequence);
+    assert_eq!(sent[2].info["rtpPacket"]["sequenceNumber"], last.sequence);
     let mut nack = Vec::new();
     build::nack(&mut nack, 5, 2222, &[last.sequence], 1000);
     bench.receive(12, address(5002), &nack);
@@ -138,6 +139,48 @@ fn a_traced_consumer_tells_of_what_it_gets_and_asks_for() {
     assert_eq!((&asked[1].info["isRtx"], asked[2].direction), (&json!(true), TraceDirection::In));
     bench.command(Command::RemoveConsumer { consumer: ConsumerKey(1) });
     assert_eq!(bench.plane.traced_consumers, 0);
+}
+
+/// WT12.
+#[test]
+fn a_traced_transport_tells_of_what_its_receiver_says_it_can_take() {
+    let mut bench = call();
+    trace(&mut bench, TraceOf::Transport(TransportKey(1)), TraceType::OF_TRANSPORT);
+    let transport = dump(&mut bench, StatsOf::Transport(TransportKey(1)));
+    assert_eq!(transport["traceEventTypes"], json!(["probation", "bwe"]));
+    let mut packet = Vec::new();
+    build::remb(&mut packet, 5, 700_000, &[2222]);
+    bench.receive(11, address(5001), &packet);
+    let told = traced(&mut bench);
+    assert_eq!(told.len(), 1);
+    let info = &told[0].info;
+    assert_eq!((&info["bweType"], told[0].kind), (&json!("remb"), TraceType::Bwe));
+    let available = info["availableBitrate"].as_u64().unwrap();
+    assert!((690_000..=700_000).contains(&available), "{info}");
+}
+
+/// PD7.
+#[test]
+fn a_camera_that_is_turned_is_told_of_once() {
+    let mut bench = call();
+    bench.take_events();
+    let mut turns = Vec::new();
+    for (n, byte) in [0b0000_u8, 0b0001, 0b0001, 0b1111].into_iter().enumerate() {
+        let n = n as u16;
+        let payload = vp8_payload(n == 0, n, n as u8, 0, false);
+        let extensions: [(u8, &[u8]); 1] = [(13, &[byte])];
+        let packet = rtp(96, 1111, n, 3_000 * u32::from(n), true, &extensions, &payload);
+        bench.receive(11, address(5001), &packet);
+        turns.extend(bench.take_events().into_iter().filter_map(|event| match event {
+            Event::VideoOrientation { orientation, .. } => Some(orientation),
+            _ => None,
+        }));
+    }
+    let held = |camera, flip, rotation| VideoOrientation { camera, flip, rotation };
+    let expected = [held(false, false, 0), held(false, false, 90), held(true, true, 270)];
+    assert_eq!(turns, expected);
+    let producer = dump(&mut bench, StatsOf::Producer(ProducerKey(1)));
+    assert_eq!(producer["videoOrientation"]["rotation"], 270);
 }
 
 #[test]

@@ -103,13 +103,19 @@ pub(crate) struct Wish {
 }
 
 impl Wish {
-    fn read(self) -> Result<Vec<TraceType>, Problem> {
-        let Some(names) = self.types else { return Ok(TraceType::ALL.to_vec()) };
+    fn read(self, of: &Inspected) -> Result<Vec<TraceType>, Problem> {
+        let all = match of {
+            Inspected::Transport(_) => TraceType::OF_TRANSPORT,
+            Inspected::Producer(_) => TraceType::OF_PRODUCER,
+            Inspected::Consumer(_) => TraceType::OF_CONSUMER,
+        };
+        let Some(names) = self.types else { return Ok(all.to_vec()) };
         let read = |name: &str| {
-            TraceType::ALL.into_iter().find(|kind| kind.name() == name).ok_or_else(|| {
-                let message = "'types' names something that cannot be traced";
-                Problem::new(Code::BadRequest, message)
-                    .hint("give any of rtp, keyframe, nack, pli, fir, sr, separated by commas")
+            all.iter().copied().find(|kind| kind.name() == name).ok_or_else(|| {
+                let message = "'types' names something that cannot be traced here";
+                let all: Vec<_> = all.iter().map(|kind| kind.name()).collect();
+                let hint = format!("give any of {}, separated by commas", all.join(", "));
+                Problem::new(Code::BadRequest, message).hint(hint)
             })
         };
         names.split(',').map(read).collect()
@@ -165,6 +171,30 @@ pub(crate) async fn trace_consumer(
     trace(&app, &room, &peer, Inspected::Consumer(id), wish).await
 }
 
+/// What is sent on a transport to find out what it carries, and what came of it; as for a producer.
+#[utoipa::path(
+    get, path = "/v1/rooms/{room}/peers/{peer}/transports/{transport}/trace", tag = "objects",
+    security(("admin" = [])),
+    params(
+        ("room" = RoomId, Path, description = "The room."),
+        ("peer" = PeerId, Path, description = "Its peer."),
+        ("transport" = TransportId, Path, description = "The transport."),
+        ("types" = Option<String>, Query, description = "probation, bwe.")
+    ),
+    responses(
+        (status = 200, content_type = "text/event-stream", body = TraceEvent),
+        (status = "4XX", body = ProblemBody)
+    )
+)]
+pub(crate) async fn trace_transport(
+    _: Operator,
+    State(app): State<App>,
+    Path((room, peer, id)): Path<Of<TransportId>>,
+    Query(wish): Query<Wish>,
+) -> Result<Sse<impl Stream<Item = Result<Event, Infallible>>>, Problem> {
+    trace(&app, &room, &peer, Inspected::Transport(id), wish).await
+}
+
 async fn trace(
     app: &App,
     room: &RoomId,
@@ -172,7 +202,8 @@ async fn trace(
     of: Inspected,
     wish: Wish,
 ) -> Result<Sse<impl Stream<Item = Result<Event, Infallible>> + use<>>, Problem> {
-    let traced = app.node.trace(room, peer, of, wish.read()?).await?;
+    let types = wish.read(&of)?;
+    let traced = app.node.trace(room, peer, of, types).await?;
     let events = futures::stream::unfold(traced, async |mut traced| {
         let event = match traced.recv().await? {
             Traced::Event(event) => Event::default().event("trace").json_data(event),
