@@ -102,6 +102,9 @@ pub enum SrtpProfile {
     /// 16-byte key, 14-byte salt, 10-byte tag.
     #[serde(rename = "AES_CM_128_HMAC_SHA1_80")]
     AesCm128HmacSha1_80,
+    /// As the one before, with a 4-byte tag on RTP.
+    #[serde(rename = "AES_CM_128_HMAC_SHA1_32")]
+    AesCm128HmacSha1_32,
 }
 
 impl SrtpProfile {
@@ -110,7 +113,7 @@ impl SrtpProfile {
         match self {
             Self::AeadAes128Gcm => (16, 12),
             Self::AeadAes256Gcm => (32, 12),
-            Self::AesCm128HmacSha1_80 => (16, 14),
+            Self::AesCm128HmacSha1_80 | Self::AesCm128HmacSha1_32 => (16, 14),
         }
     }
 }

@@ -39,6 +39,7 @@ pub(super) const fn to_dtls(profile: SrtpProfile) -> SrtpProtectionProfile {
         SrtpProfile::AeadAes128Gcm => SrtpProtectionProfile::Srtp_Aead_Aes_128_Gcm,
         SrtpProfile::AeadAes256Gcm => SrtpProtectionProfile::Srtp_Aead_Aes_256_Gcm,
         SrtpProfile::AesCm128HmacSha1_80 => SrtpProtectionProfile::Srtp_Aes128_Cm_Hmac_Sha1_80,
+        SrtpProfile::AesCm128HmacSha1_32 => SrtpProtectionProfile::Srtp_Aes128_Cm_Hmac_Sha1_32,
     }
 }
 
@@ -50,9 +51,10 @@ pub(super) const fn from_dtls(profile: SrtpProtectionProfile) -> Option<SrtpProf
         SrtpProtectionProfile::Srtp_Aes128_Cm_Hmac_Sha1_80 => {
             Some(SrtpProfile::AesCm128HmacSha1_80)
         }
-        SrtpProtectionProfile::Srtp_Aes128_Cm_Hmac_Sha1_32 | SrtpProtectionProfile::Unsupported => {
-            None
+        SrtpProtectionProfile::Srtp_Aes128_Cm_Hmac_Sha1_32 => {
+            Some(SrtpProfile::AesCm128HmacSha1_32)
         }
+        SrtpProtectionProfile::Unsupported => None,
     }
 }
 

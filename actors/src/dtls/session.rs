@@ -181,6 +181,7 @@ async fn run(
             SrtpProfile::AeadAes128Gcm,
             SrtpProfile::AeadAes256Gcm,
             SrtpProfile::AesCm128HmacSha1_80,
+            SrtpProfile::AesCm128HmacSha1_32,
         ],
         Role::Server => {
             let Some(profile) = hello(&mut inbound, &mut first).await else { return };

@@ -83,11 +83,12 @@ async fn a_lost_last_flight_is_sent_again() {
 
 #[tokio::test]
 async fn gcm_is_picked_wherever_it_is_offered() {
-    let ours = [1, 8, 7].map(dtls::extension::extension_use_srtp::SrtpProtectionProfile::from);
+    let ours = [2, 1, 8, 7].map(dtls::extension::extension_use_srtp::SrtpProtectionProfile::from);
     for (offered, picked) in [
         (&ours[..], SrtpProfile::AeadAes128Gcm),
-        (&ours[..2], SrtpProfile::AeadAes256Gcm),
-        (&ours[..1], SrtpProfile::AesCm128HmacSha1_80),
+        (&ours[..3], SrtpProfile::AeadAes256Gcm),
+        (&ours[..2], SrtpProfile::AesCm128HmacSha1_80),
+        (&ours[..1], SrtpProfile::AesCm128HmacSha1_32),
     ] {
         let (ours, theirs) = (Certificate::generate(), Certificate::generate());
         let (server, mut events, wire) = session(Role::Server, &ours, &theirs, nothing_lost());

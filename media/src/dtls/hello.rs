@@ -103,12 +103,14 @@ impl<'a> Fragment<'a> {
 }
 
 /// The profile we take of those offered: GCM first, as it costs a quarter of counter mode with
-/// HMAC-SHA1, and the shorter key of the two. None: no DTLS-SRTP with this client.
+/// HMAC-SHA1, and the shorter key of the two; the
+/// short tag only if nothing else is offered. None: no DTLS-SRTP with this client.
 pub fn preferred_profile(offered: &[u16]) -> Option<SrtpProfile> {
-    const OURS: [(u16, SrtpProfile); 3] = [
+    const OURS: [(u16, SrtpProfile); 4] = [
         (0x0007, SrtpProfile::AeadAes128Gcm),
         (0x0008, SrtpProfile::AeadAes256Gcm),
         (0x0001, SrtpProfile::AesCm128HmacSha1_80),
+        (0x0002, SrtpProfile::AesCm128HmacSha1_32),
     ];
     OURS.iter().find(|(number, _)| offered.contains(number)).map(|&(_, profile)| profile)
 }

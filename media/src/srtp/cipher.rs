@@ -14,7 +14,10 @@ use super::{
 use crate::command::SrtpKey;
 
 const AEAD_TAG: usize = 16;
+/// Of RTCP with either suite, and of RTP with the longer one (RFC 3711 §5.2, RFC 5764 §4.1.2).
 const HMAC_TAG: usize = 10;
+/// Of RTP with AES_CM_128_HMAC_SHA1_32.
+const SHORT_TAG: usize = 4;
 
 /// E flag of an SRTCP index word: the packet is encrypted.
 const ENCRYPTED: u32 = 1 << 31;
@@ -39,7 +42,7 @@ pub(super) enum Traffic {
 )]
 pub(super) enum Cipher {
     Gcm { key: LessSafeKey, salt: [u8; 12] },
-    Cm { key: AesCtr, mac: HmacSha1, salt: [u8; 14] },
+    Cm { key: AesCtr, mac: HmacSha1, salt: [u8; 14], tag: usize },
 }
 
 impl Cipher {
@@ -63,11 +66,14 @@ impl Cipher {
         let algorithm = match profile {
             SrtpProfile::AeadAes128Gcm => &AES_128_GCM,
             SrtpProfile::AeadAes256Gcm => &AES_256_GCM,
-            SrtpProfile::AesCm128HmacSha1_80 => {
+            SrtpProfile::AesCm128HmacSha1_80 | SrtpProfile::AesCm128HmacSha1_32 => {
                 let (mut auth, mut salt) = ([0; 20], [0; 14]);
                 fill(authentication, &mut auth);
                 fill(salting, &mut salt);
-                return Ok(Self::Cm { key: AesCtr::new(key), mac: HmacSha1::new(&auth), salt });
+                let short = profile == SrtpProfile::AesCm128HmacSha1_32 && traffic == Traffic::Rtp;
+                let tag = if short { SHORT_TAG } else { HMAC_TAG };
+                let (key, mac) = (AesCtr::new(key), HmacSha1::new(&auth));
+                return Ok(Self::Cm { key, mac, salt, tag });
             }
         };
         let mut salt = [0; 12];
@@ -80,7 +86,7 @@ impl Cipher {
     pub(super) fn tag_len(&self) -> usize {
         match self {
             Self::Gcm { .. } => AEAD_TAG,
-            Self::Cm { .. } => HMAC_TAG,
+            Self::Cm { tag, .. } => *tag,
         }
     }
 
@@ -95,10 +101,10 @@ impl Cipher {
                     .expect("a packet is shorter than AES-GCM's limit");
                 room[..AEAD_TAG].copy_from_slice(tag.as_ref());
             }
-            Self::Cm { key, mac, salt } => {
+            Self::Cm { key, mac, salt, tag } => {
                 key.apply(at.counter(salt), payload);
-                let tag = mac.tag(&packet[..len], &at.rollovers().to_be_bytes());
-                packet[len..len + HMAC_TAG].copy_from_slice(&tag[..HMAC_TAG]);
+                let made = mac.tag(&packet[..len], &at.rollovers().to_be_bytes());
+                packet[len..len + tag].copy_from_slice(&made[..*tag]);
             }
         }
     }
@@ -111,11 +117,11 @@ impl Cipher {
                 let (clear, rest) = packet.split_at_mut(header);
                 key.open_in_place(at.nonce(salt), Aad::from(clear), rest).ok()?;
             }
-            Self::Cm { key, mac, salt } => {
-                let end = packet.len() - HMAC_TAG;
-                let (body, tag) = packet.split_at_mut(end);
+            Self::Cm { key, mac, salt, tag } => {
+                let end = packet.len() - tag;
+                let (body, theirs) = packet.split_at_mut(end);
                 let expected = mac.tag(body, &at.rollovers().to_be_bytes());
-                verify_slices_are_equal(&expected[..HMAC_TAG], tag).ok()?;
+                verify_slices_are_equal(&expected[..*tag], theirs).ok()?;
                 key.apply(at.counter(salt), &mut body[header..]);
             }
         }
@@ -136,7 +142,7 @@ impl Cipher {
                 room[..AEAD_TAG].copy_from_slice(tag.as_ref());
                 room[AEAD_TAG..AEAD_TAG + INDEX_WORD].copy_from_slice(&word);
             }
-            Self::Cm { key, mac, salt } => {
+            Self::Cm { key, mac, salt, .. } => {
                 key.apply(at.counter(salt), &mut packet[RTCP_CLEAR..len]);
                 packet[len..len + INDEX_WORD].copy_from_slice(&word);
                 let (body, room) = packet.split_at_mut(len + INDEX_WORD);
@@ -166,7 +172,7 @@ impl Cipher {
                 let sealed = &mut packet[RTCP_CLEAR..end];
                 key.open_in_place(at.nonce(salt), Aad::from(aad), sealed).ok()?;
             }
-            Self::Cm { key, mac, salt } => {
+            Self::Cm { key, mac, salt, .. } => {
                 let end = packet.len() - HMAC_TAG;
                 let (body, tag) = packet.split_at_mut(end);
                 verify_slices_are_equal(&mac.tag(body, &[])[..HMAC_TAG], tag).ok()?;

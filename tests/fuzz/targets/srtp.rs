@@ -70,6 +70,7 @@ impl Pair {
             Self::new(SrtpProfile::AeadAes128Gcm, 16, 12),
             Self::new(SrtpProfile::AeadAes256Gcm, 32, 12),
             Self::new(SrtpProfile::AesCm128HmacSha1_80, 16, 14),
+            Self::new(SrtpProfile::AesCm128HmacSha1_32, 16, 14),
         ]
     }
 }

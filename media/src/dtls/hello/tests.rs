@@ -120,7 +120,8 @@ fn gcm_128_is_preferred_whatever_the_order() {
     assert_eq!(preferred_profile(&CHROMIUM), Some(SrtpProfile::AeadAes128Gcm));
     assert_eq!(preferred_profile(&[1, 8]), Some(SrtpProfile::AeadAes256Gcm));
     assert_eq!(preferred_profile(&[2, 1]), Some(SrtpProfile::AesCm128HmacSha1_80));
-    assert_eq!(preferred_profile(&[2]), None);
+    assert_eq!(preferred_profile(&[2]), Some(SrtpProfile::AesCm128HmacSha1_32));
+    assert_eq!(preferred_profile(&[9]), None);
     assert_eq!(preferred_profile(&[]), None);
 }
 

@@ -9,8 +9,12 @@ use starling_proto::transport::SrtpProfile;
 use super::{MAX_OVERHEAD, Receiver, Sender};
 use crate::command::SrtpKey;
 
-const PROFILES: [SrtpProfile; 3] =
-    [SrtpProfile::AeadAes128Gcm, SrtpProfile::AeadAes256Gcm, SrtpProfile::AesCm128HmacSha1_80];
+const PROFILES: [SrtpProfile; 4] = [
+    SrtpProfile::AeadAes128Gcm,
+    SrtpProfile::AeadAes256Gcm,
+    SrtpProfile::AesCm128HmacSha1_80,
+    SrtpProfile::AesCm128HmacSha1_32,
+];
 
 /// Key 1, 2, 3, …; salt 101, 102, ….
 fn key(profile: SrtpProfile) -> SrtpKey {

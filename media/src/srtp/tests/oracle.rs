@@ -14,6 +14,7 @@ fn oracle(profile: SrtpProfile) -> Context {
         SrtpProfile::AeadAes128Gcm => ProtectionProfile::AeadAes128Gcm,
         SrtpProfile::AeadAes256Gcm => ProtectionProfile::AeadAes256Gcm,
         SrtpProfile::AesCm128HmacSha1_80 => ProtectionProfile::Aes128CmHmacSha1_80,
+        SrtpProfile::AesCm128HmacSha1_32 => ProtectionProfile::Aes128CmHmacSha1_32,
     };
     Context::new(&key.key, &key.salt, profile, None, None).unwrap()
 }
