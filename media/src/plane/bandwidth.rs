@@ -114,6 +114,9 @@ impl Plane {
             Some(max) => max,
             None => bounds.max,
         };
+        // Set one after the other they may cross: the ceiling holds.
+        bounds.max = bounds.max.max(MIN_BITRATE);
+        bounds.min = bounds.min.min(bounds.max);
         bounds.initial = bitrates.initial_outgoing.unwrap_or(bounds.initial).max(MIN_BITRATE);
         if let Some(bandwidth) = &mut transport.bandwidth {
             bandwidth.estimator.set_bounds(now, transport.bounds);

@@ -10,7 +10,7 @@ use starling_proto::{
 use super::bench::*;
 use crate::{
     Command, ConsumerKey, Event, ProducerKey, TransportKey,
-    command::StatsOf,
+    command::{Bitrates, StatsOf},
     rtcp::{SenderInfo, build},
     rtp::NtpTime,
     trace::{TraceOf, TraceTypes},
@@ -157,6 +157,21 @@ fn a_traced_transport_tells_of_what_its_receiver_says_it_can_take() {
     assert_eq!((&info["bweType"], told[0].kind), (&json!("remb"), TraceType::Bwe));
     let available = info["availableBitrate"].as_u64().unwrap();
     assert!((690_000..=700_000).contains(&available), "{info}");
+}
+
+/// WT11.
+#[test]
+fn a_ceiling_below_the_floor_that_was_set_before_holds() {
+    let mut bench = call();
+    for (min_outgoing, max_outgoing) in [(Some(2_000_000), None), (None, Some(1_000))] {
+        let bitrates = Bitrates { min_outgoing, max_outgoing, ..Bitrates::default() };
+        bench.command(Command::SetBitrates { transport: TransportKey(1), bitrates });
+    }
+    trace(&mut bench, TraceOf::Transport(TransportKey(1)), TraceType::OF_TRANSPORT);
+    let mut packet = Vec::new();
+    build::remb(&mut packet, 5, 700_000, &[2222]);
+    bench.receive(11, address(5001), &packet);
+    assert_eq!(traced(&mut bench)[0].info["availableBitrate"], 30_000);
 }
 
 /// PD7.
