@@ -148,4 +148,4 @@ pub fn describe(codec: Codec, payload: &[u8], frame: Option<FrameFacts>) -> Pack
 #[cfg(test)]
 pub(crate) mod model;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

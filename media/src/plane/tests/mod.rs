@@ -17,6 +17,7 @@ mod reports;
 mod rules;
 mod simulcast;
 mod soak;
+mod svc_pipes;
 mod voices;
 mod webrtc;
 
