@@ -5,6 +5,7 @@
 //   ffmpeg   a file in and a recording out, through three nodes
 //   clients  aiortc, GStreamer, ffmpeg and werift publish and receive (CLIENTS=all: each from each)
 //   data     MESSAGES (100000) over data channels, from Chromium and from werift, with losses
+//   demo     mediasoup-demo's own web app, built in MEDIASOUP_DEMO: two people, chat, statistics
 //   tcp      two people whose network lets no UDP through
 //   codecs   each codec and each kind of layers that Chromium encodes (CASES, SWITCHES=100)
 //   all      dev, cluster, ffmpeg, clients, data and tcp
@@ -27,7 +28,7 @@ import { call } from './suites/call.mjs';
 import { page } from './suites/page.mjs';
 
 const SUITES = ['dev', 'cluster', 'ffmpeg', 'clients', 'data', 'tcp', 'codecs', 'chaos', 'wire',
-  'bandwidth', 'loss'];
+  'bandwidth', 'loss', 'demo'];
 /** These write a report of their own. */
 const OWN_REPORT = ['codecs', 'chaos', 'wire', 'bandwidth', 'loss'];
 const EVERYDAY = ['dev', 'cluster', 'ffmpeg', 'clients', 'data', 'tcp'];
@@ -51,9 +52,9 @@ async function stop() {
   await endAll();
 }
 
-async function on(Kind, name, within, run) {
+async function on(Kind, name, within, run, where = []) {
   console.log(`${name}: starting`);
-  cluster = new Kind(3, join(folder, 'logs', name));
+  cluster = new Kind(3, join(folder, 'logs', name), ...where);
   try {
     await cluster.start();
     await bounded(name, within, run());
@@ -95,6 +96,11 @@ async function suite(name, report) {
   if (name === 'clients') {
     const { clients } = await import('./suites/clients.mjs');
     return on(DevCluster, name, 10 * MINUTE, () => clients({ cluster, report }));
+  }
+  if (name === 'demo') {
+    const { demo } = await import('./suites/demo.mjs');
+    // The app wants signalling with TLS at 4443.
+    return on(DevCluster, name, 4 * MINUTE, () => demo({ cluster, report }), [undefined, 5443]);
   }
   if (name === 'data') {
     const { data } = await import('./suites/data.mjs');

@@ -22,13 +22,14 @@ const LOG = process.env.STARLING_E2E_LOG ?? 'info,dtls=error,webrtc_dtls=error';
 
 /** What both kinds can do. */
 class Cluster {
-  constructor(nodes, logs, host = '127.0.0.1') {
+  constructor(nodes, logs, host = '127.0.0.1', port = 4443) {
     this.logs = logs;
     this.host = host;
+    this.port = port;
     this.children = [];
     this.nodes = Array.from({ length: nodes }, (_, n) => ({
       id: `node-${n + 1}`,
-      url: `http://localhost:${4443 + n}`,
+      url: `http://localhost:${port + n}`,
     }));
   }
 
@@ -75,7 +76,7 @@ class Cluster {
 /** Several nodes in one process. */
 export class DevCluster extends Cluster {
   async start() {
-    const args = ['dev', '--nodes', `${this.nodes.length}`, '--port', '4443', '--log', LOG];
+    const args = ['dev', '--nodes', `${this.nodes.length}`, '--port', `${this.port}`, '--log', LOG];
     args.push('--host', this.host, '--rtc-port', `${MEDIA.first}`, '--workers', '1');
     const env = { STARLING_ADMIN_TOKEN: ADMIN };
     this.children = [new Child('starling-dev', starling(), args, { env, logs: this.logs })];
