@@ -1,0 +1,234 @@
+//! Peers of rooms as the program asks for them: whom there is, what programs' peers send and get,
+//! and what operators look at. Never decides; every method is a question to the actor that owns the
+//! answer.
+
+use serde_json::Value;
+use starling_proto::{
+    ConsumerId, PeerId, ProducerId, Refusal, RoomId, TransportId,
+    rest::{
+        ConnectPlainTransport, ConsumerCreated, CreateConsumer, CreatePeer, CreatePlainTransport,
+        CreateProducer, PeerInfo, PeerObjects, PlainTransportInfo, ProducerCreated,
+        TransportBitrates,
+    },
+    trace::{TraceType, Traced},
+};
+use tokio::sync::mpsc;
+
+use super::{Node, NodeMsg, Reply, ask};
+use crate::{direct::Direct, peer::PeerMsg, room::RoomMsg, router::StatsWish};
+
+/// What of a peer is looked at.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Inspected {
+    /// A transport.
+    Transport(TransportId),
+    /// A producer.
+    Producer(ProducerId),
+    /// A consumer.
+    Consumer(ConsumerId),
+}
+
+impl From<Inspected> for StatsWish {
+    fn from(of: Inspected) -> Self {
+        match of {
+            Inspected::Transport(id) => Self::Transport(id),
+            Inspected::Producer(id) => Self::Producer(id),
+            Inspected::Consumer(id) => Self::Consumer(id),
+        }
+    }
+}
+
+impl Node {
+    /// Peers of a room on all nodes, as this node knows them.
+    ///
+    /// # Errors
+    /// `room_not_found` if the room has no peers here.
+    pub async fn peers(&self, room: &RoomId) -> Result<Vec<PeerInfo>, Refusal> {
+        let room = self.room_ref(room).await?;
+        ask(&room, RoomMsg::Peers).await
+    }
+
+    /// Sends a peer of this node away.
+    ///
+    /// # Errors
+    /// `room_not_found`, `peer_not_found`.
+    pub async fn remove_peer(&self, room: &RoomId, peer: &PeerId) -> Result<(), Refusal> {
+        let (room, peer) = (self.room_ref(room).await?, peer.clone());
+        ask(&room, |reply| RoomMsg::RemovePeer { peer, reply }).await
+    }
+
+    /// Makes a peer without signalling, for programs.
+    ///
+    /// # Errors
+    /// As [`Node::open_session`].
+    pub async fn create_peer(&self, room: &RoomId, peer: CreatePeer) -> Result<PeerInfo, Refusal> {
+        let room = room.clone();
+        self.join(|reply| NodeMsg::CreatePeer { room: room.clone(), peer: peer.clone(), reply })
+            .await
+    }
+
+    /// Gives such a peer a plain RTP transport.
+    ///
+    /// # Errors
+    /// `room_not_found`, `peer_not_found`, `limit_reached`.
+    pub async fn create_plain_transport(
+        &self,
+        room: &RoomId,
+        peer: &PeerId,
+        options: CreatePlainTransport,
+    ) -> Result<PlainTransportInfo, Refusal> {
+        self.ask_peer(room, peer, |reply| PeerMsg::CreatePlain { options, reply }).await
+    }
+
+    /// Gives a program's peer a direct transport: RTP in this process, without a network.
+    ///
+    /// # Errors
+    /// `room_not_found`, `peer_not_found`, `limit_reached`.
+    pub async fn create_direct_transport(
+        &self,
+        room: &RoomId,
+        peer: &PeerId,
+    ) -> Result<Direct, Refusal> {
+        self.ask_peer(room, peer, PeerMsg::CreateDirect).await
+    }
+
+    /// Tells a plain transport where to send.
+    ///
+    /// # Errors
+    /// `transport_not_found`, `wrong_state`, `bad_request`.
+    pub async fn connect_plain_transport(
+        &self,
+        room: &RoomId,
+        peer: &PeerId,
+        transport: &TransportId,
+        options: ConnectPlainTransport,
+    ) -> Result<PlainTransportInfo, Refusal> {
+        let transport = transport.clone();
+        self.ask_peer(room, peer, |reply| PeerMsg::ConnectPlain { transport, options, reply }).await
+    }
+
+    /// Limits what a peer's transport sends and receives.
+    ///
+    /// # Errors
+    /// `transport_not_found`, `bad_request`.
+    pub async fn set_bitrates(
+        &self,
+        room: &RoomId,
+        peer: &PeerId,
+        transport: &TransportId,
+        limits: TransportBitrates,
+    ) -> Result<(), Refusal> {
+        let transport = transport.clone();
+        self.ask_peer(room, peer, |reply| PeerMsg::SetBitrates { transport, limits, reply }).await
+    }
+
+    /// Ends a transport of such a peer.
+    ///
+    /// # Errors
+    /// `transport_not_found`.
+    pub async fn remove_transport(
+        &self,
+        room: &RoomId,
+        peer: &PeerId,
+        transport: &TransportId,
+    ) -> Result<(), Refusal> {
+        let transport = transport.clone();
+        self.ask_peer(room, peer, |reply| PeerMsg::RemoveTransport { transport, reply }).await
+    }
+
+    /// Starts a producer on a plain transport.
+    ///
+    /// # Errors
+    /// `transport_not_found`, `unsupported_media`, `limit_reached`.
+    pub async fn plain_produce(
+        &self,
+        room: &RoomId,
+        peer: &PeerId,
+        transport: &TransportId,
+        producer: CreateProducer,
+    ) -> Result<ProducerCreated, Refusal> {
+        let transport = transport.clone();
+        self.ask_peer(room, peer, |reply| PeerMsg::PlainProduce { transport, producer, reply })
+            .await
+    }
+
+    /// Starts a consumer on a plain transport.
+    ///
+    /// # Errors
+    /// `transport_not_found`, `producer_not_found`, `unsupported_media`.
+    pub async fn plain_consume(
+        &self,
+        room: &RoomId,
+        peer: &PeerId,
+        transport: &TransportId,
+        consumer: CreateConsumer,
+    ) -> Result<ConsumerCreated, Refusal> {
+        let (room, peer) = (self.room_ref(room).await?, peer.clone());
+        let transport = transport.clone();
+        ask(&room, |reply| RoomMsg::PlainConsume { peer, transport, consumer, reply }).await
+    }
+
+    /// Ids of a peer's transports, producers and consumers.
+    ///
+    /// # Errors
+    /// `room_not_found`, `peer_not_found`.
+    pub async fn objects(&self, room: &RoomId, peer: &PeerId) -> Result<PeerObjects, Refusal> {
+        self.ask_peer(room, peer, PeerMsg::Objects).await
+    }
+
+    /// What the plane counts of one of them, in mediasoup's stats fields, or holds of it, in those
+    /// of its dumps.
+    ///
+    /// # Errors
+    /// `room_not_found`, `peer_not_found`, and the object's own `…_not_found`.
+    pub async fn inspect(
+        &self,
+        room: &RoomId,
+        peer: &PeerId,
+        of: Inspected,
+        dump: bool,
+    ) -> Result<Value, Refusal> {
+        let of = of.into();
+        self.ask_peer(room, peer, |reply| PeerMsg::Inspect { of, dump, reply }).await
+    }
+
+    /// Tells what passes one of them until the receiver is dropped.
+    ///
+    /// # Errors
+    /// As [`Node::inspect`]; `limit_reached`.
+    pub async fn trace(
+        &self,
+        room: &RoomId,
+        peer: &PeerId,
+        of: Inspected,
+        types: Vec<TraceType>,
+    ) -> Result<mpsc::Receiver<Traced>, Refusal> {
+        let of = of.into();
+        self.ask_peer(room, peer, |reply| PeerMsg::Trace { of, types, reply }).await
+    }
+
+    /// Resumes a consumer that was made paused.
+    ///
+    /// # Errors
+    /// `consumer_not_found`.
+    pub async fn resume_consumer(
+        &self,
+        room: &RoomId,
+        peer: &PeerId,
+        consumer: &ConsumerId,
+    ) -> Result<(), Refusal> {
+        let consumer = consumer.clone();
+        self.ask_peer(room, peer, |reply| PeerMsg::ResumeConsumer { consumer, reply }).await
+    }
+
+    async fn ask_peer<T: Send + 'static>(
+        &self,
+        room: &RoomId,
+        peer: &PeerId,
+        message: impl FnOnce(Reply<T>) -> PeerMsg,
+    ) -> Result<T, Refusal> {
+        let (room, peer) = (self.room_ref(room).await?, peer.clone());
+        let peer = ask(&room, |reply| RoomMsg::PeerRef { peer, reply }).await?;
+        ask(&peer, message).await
+    }
+}
