@@ -9,7 +9,7 @@
 #   make bench             what a forwarded packet costs, beside the floor; and make bandwidth
 #   make instructions      instructions of a forwarded packet, counted by valgrind
 #   make bandwidth         narrow and lossy links, measured and drawn (docs/bandwidth.md)
-#   make fuzz RUNS=1000000 every parser of network bytes
+#   make fuzz RUNS=1000000 every parser of network bytes, each that often; part of make test
 #   make k8s               renders and checks deploy/ and k8s/
 #   make deny              advisories and licences, if cargo-deny is installed
 #
@@ -56,7 +56,7 @@ $(PAGE): $(PAGE_SOURCES)
 	cd node/web && npm ci --no-audit --no-fund && npm run build
 	@mkdir -p $(@D) && touch $@
 
-test: lint unit k8s e2e-short
+test: lint unit fuzz k8s e2e-short
 
 lint: fmt-check clippy doc
 
