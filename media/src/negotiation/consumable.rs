@@ -11,7 +11,7 @@ use starling_proto::{
 
 use super::{
     codec::{is_rtx, kind_of},
-    extension::ABS_CAPTURE_TIME,
+    extension::{ABS_CAPTURE_TIME, DEPENDENCY_DESCRIPTOR},
     h264,
     producer::rtx_of,
     refuse::{bad, unsupported},
@@ -113,6 +113,8 @@ fn header_extensions(
             Direction::Recvonly | Direction::Inactive => false,
         })
         .filter(|ours| ours.uri != ABS_CAPTURE_TIME || sent(ABS_CAPTURE_TIME))
+        // Consumers and pipes see for themselves who gets it.
+        .filter(|ours| ours.uri != DEPENDENCY_DESCRIPTOR)
         .map(|ours| RtpHeaderExtensionParameters {
             uri: ours.uri.clone(),
             id: ours.preferred_id,

@@ -3,7 +3,7 @@
 
 use rand::Rng;
 use starling_proto::{
-    MediaKind, Refusal, RtpCapabilities, RtpParameters,
+    Refusal, RtpCapabilities, RtpParameters,
     rtp::{
         RtcpFeedback, RtcpParameters, RtpCodecCapability, RtpCodecParameters,
         RtpEncodingParameters, RtpHeaderExtensionParameters, RtxParameters,
@@ -11,7 +11,7 @@ use starling_proto::{
 };
 
 use super::{
-    codec::{Fit, apt, is_rtx, kind_of, same},
+    codec::{Fit, apt, is_rtx, same},
     extension::{ABS_SEND_TIME, DEPENDENCY_DESCRIPTOR, TRANSPORT_WIDE_CC, extension_id},
     refuse::unsupported,
     scalability::ScalabilityMode,
@@ -89,15 +89,20 @@ pub fn consumer_parameters(
     })
 }
 
-/// What the producer has and the device lists. The dependency descriptor, which routers do not
-/// offer to send (PI5), is there for those who list it all the same.
+/// Codecs whose layers are told by dependency descriptors alone; others have descriptors of their
+/// own, and numbers only there that go on through a switch.
+const DESCRIBED: [&str; 3] = ["video/av1", "video/h264", "video/h265"];
+
+/// What the producer has and the device lists, and the dependency descriptor where layers are told
+/// by it: who has to find the frames of a picture among its packets needs it.
 fn header_extensions(
     consumable: &RtpParameters,
     device: &RtpCapabilities,
 ) -> Vec<RtpHeaderExtensionParameters> {
-    let video =
-        consumable.codecs.iter().any(|codec| kind_of(&codec.mime_type) == Some(MediaKind::Video));
-    let descriptor = extension_id(DEPENDENCY_DESCRIPTOR).filter(|_| video).map(|id| {
+    let described = consumable.codecs.iter().any(|codec| {
+        DESCRIBED.iter().any(|described| described.eq_ignore_ascii_case(&codec.mime_type))
+    });
+    let descriptor = extension_id(DEPENDENCY_DESCRIPTOR).filter(|_| described).map(|id| {
         RtpHeaderExtensionParameters {
             uri: DEPENDENCY_DESCRIPTOR.to_owned(),
             id,

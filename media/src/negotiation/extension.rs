@@ -59,7 +59,8 @@ const fn row(
     Extension { uri, id, audio, video }
 }
 
-/// All of them, in order of id (mediasoup `supportedRtpCapabilities`).
+/// All of them, in order of id (mediasoup `supportedRtpCapabilities`, which however offers to take
+/// dependency descriptors only: Chromium decodes no spatial layers of AV1 without them).
 pub const EXTENSIONS: [Extension; 12] = [
     row(1, MID, BOTH, BOTH),
     row(2, RID, None, FROM_CLIENTS),
@@ -67,7 +68,7 @@ pub const EXTENSIONS: [Extension; 12] = [
     row(4, ABS_SEND_TIME, BOTH, BOTH),
     row(5, TRANSPORT_WIDE_CC, FROM_CLIENTS, BOTH),
     row(6, AUDIO_LEVEL, BOTH, None),
-    row(7, DEPENDENCY_DESCRIPTOR, None, FROM_CLIENTS),
+    row(7, DEPENDENCY_DESCRIPTOR, None, BOTH),
     row(8, VIDEO_ORIENTATION, None, BOTH),
     row(9, TOFFSET, None, BOTH),
     row(10, ABS_CAPTURE_TIME, BOTH, BOTH),

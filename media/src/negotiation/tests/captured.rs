@@ -71,9 +71,27 @@ fn consumable(name: &str) -> RtpParameters {
 fn router_offers_what_mediasoup_offers() {
     let media_codecs: Vec<RtpCodecCapability> = fixture("router.mediaCodecs");
     let ours = router_capabilities(&media_codecs).unwrap();
-    assert_eq!(ours, router());
-    let json: serde_json::Value = fixture("router.rtpCapabilities");
-    assert_eq!(serde_json::to_value(&ours).unwrap(), json);
+    let mut theirs: serde_json::Value = fixture("router.rtpCapabilities");
+    for extension in theirs["headerExtensions"].as_array_mut().unwrap() {
+        if extension["uri"].as_str().unwrap().contains("dependency-descriptor") {
+            extension["direction"] = "sendrecv".into();
+        }
+    }
+    assert_eq!(serde_json::to_value(&ours).unwrap(), theirs);
+}
+
+#[test]
+fn descriptors_go_to_those_who_list_them_where_layers_are_told_by_them() {
+    let mut device: RtpCapabilities = fixture("device.recvRtpCapabilities");
+    let listed = router_capabilities(&fixture::<Vec<RtpCodecCapability>>("router.mediaCodecs"));
+    let descriptor = listed.unwrap().header_extensions.into_iter();
+    device.header_extensions.extend(descriptor.filter(|extension| extension.preferred_id == 7));
+    for (name, ..) in PRODUCERS {
+        let options = ConsumerOptions { enable_rtx: true, ..ConsumerOptions::default() };
+        let ours = consumer_parameters(&consumable(name), &device, options, &mut rng()).unwrap();
+        let gets = ours.header_extensions.iter().any(|extension| extension.id == 7);
+        assert_eq!(gets, name.contains("av1") || name.contains("h264"), "{name}");
+    }
 }
 
 #[test]
