@@ -213,12 +213,18 @@ impl Output {
         let last = stretch.last_timestamp;
         let aligned = self.align(source, last, streams);
         let before = self.timeline.newest().map(|(newest, _)| newest);
-        if self.timeline.start(now, last, aligned).is_err() {
+        // What flows goes on as it was if nothing comes of this.
+        let mut timeline = self.timeline;
+        if timeline.start(now, last, aligned).is_err() {
             return false;
         }
+        let Some(replay) = Replay::new(now, stretch, timeline.map(last), before) else {
+            return false;
+        };
+        self.timeline = timeline;
         self.begin(source, stretch.first);
         self.switch.replays(usize::from(source.encoding));
-        self.replay = Some(Replay::new(now, stretch, self.timeline.map(last), before));
+        self.replay = Some(replay);
         true
     }
 

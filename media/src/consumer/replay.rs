@@ -55,10 +55,11 @@ pub struct Replay {
 
 impl Replay {
     /// Begins. `last`: output timestamp of the newest picture; `before`: the newest one sent.
-    pub fn new(now: Instant, stretch: &Stretch, last: u32, before: Option<u32>) -> Self {
+    /// `None` if there are fewer ticks between them than pictures: one would go back in time.
+    pub fn new(now: Instant, stretch: &Stretch, last: u32, before: Option<u32>) -> Option<Self> {
         let room = before.map_or(u32::MAX, |before| last.wrapping_sub(before));
-        let step = (room / stretch.pictures.max(1)).clamp(1, STEP);
-        Self {
+        let step = (room / stretch.pictures.max(1)).min(STEP);
+        (step > 0).then(|| Self {
             next: stretch.first,
             since: now,
             bytes: 0,
@@ -66,7 +67,7 @@ impl Replay {
             picture: stretch.first_timestamp,
             output: last.wrapping_sub(step * (stretch.pictures.max(1) - 1)),
             step,
-        }
+        })
     }
 
     /// The output timestamp of the next packet; `live` is what it would be by its own time.
@@ -127,7 +128,7 @@ mod tests {
 
     #[test]
     fn the_past_is_dated_a_millisecond_apart_and_what_follows_by_its_own_time() {
-        let mut replay = Replay::new(Instant::now(), &STRETCH, 106_000, None);
+        let mut replay = Replay::new(Instant::now(), &STRETCH, 106_000, None).unwrap();
         let dated: Vec<u32> = [0, 0, 3_000, 6_000, 9_000]
             .map(|input| replay.timestamp(input, input + 100_000))
             .to_vec();
@@ -136,16 +137,26 @@ mod tests {
 
     #[test]
     fn after_a_switch_the_past_lies_between_what_was_sent_and_what_comes() {
-        let mut replay = Replay::new(Instant::now(), &STRETCH, 106_000, Some(105_910));
+        let mut replay = Replay::new(Instant::now(), &STRETCH, 106_000, Some(105_910)).unwrap();
         let dated: Vec<u32> =
             [0, 3_000, 6_000].map(|input| replay.timestamp(input, input + 100_000)).to_vec();
         assert_eq!(dated, [105_940, 105_970, 106_000]);
     }
 
     #[test]
+    fn a_past_with_more_pictures_than_ticks_before_the_newest_one_is_not_begun_with() {
+        let begin = |before| Replay::new(Instant::now(), &STRETCH, 106_000, Some(before));
+        assert!(begin(105_999).is_none());
+        assert!(begin(105_998).is_none());
+        let mut replay = begin(105_997).unwrap();
+        let dated: Vec<u32> = [0, 3_000, 6_000].map(|input| replay.timestamp(input, 0)).to_vec();
+        assert_eq!(dated, [105_998, 105_999, 106_000]);
+    }
+
+    #[test]
     fn a_burst_goes_at_once_and_the_rest_at_the_rate() {
         let now = Instant::now();
-        let mut replay = Replay::new(now, &STRETCH, 106_000, None);
+        let mut replay = Replay::new(now, &STRETCH, 106_000, None).unwrap();
         let mut sent = 0;
         while replay.may_send(now, 800_000) {
             replay.advance(1_200);
