@@ -6,10 +6,8 @@ use starling_proto::{MediaKind, rtp::RtpType};
 use crate::{
     codec::Codec,
     command::ConsumerParams,
-    producer::{
-        Feedback, MAX_ENCODINGS, ProducerSetup,
-        setup::{media_codec, uri},
-    },
+    negotiation::extension as uri,
+    producer::{Feedback, MAX_ENCODINGS, ProducerSetup, setup::media_codec},
     rtp::ExtensionPlan,
 };
 
@@ -96,7 +94,7 @@ impl ConsumerSetup {
                     }
                 }
                 uri::ABS_SEND_TIME => plan.abs_send_time(*id),
-                uri::TWCC => plan.twcc(*id),
+                uri::TRANSPORT_WIDE_CC => plan.twcc(*id),
                 uri::RID | uri::REPAIRED_RID => {}
                 uri::DEPENDENCY_DESCRIPTOR if self.rtp_type != RtpType::Pipe => {
                     plan.rewrite(producer.extension(name), *id);
@@ -109,7 +107,7 @@ impl ConsumerSetup {
 
     /// Whether its packets carry transport-wide sequence numbers, which its receiver tells about.
     pub fn is_told_about(&self) -> bool {
-        self.extensions.iter().any(|(name, _)| name == uri::TWCC)
+        self.extensions.iter().any(|(name, _)| name == uri::TRANSPORT_WIDE_CC)
     }
 
     /// Extensions of packets that are sent for nothing but their bytes, under the ids of this
@@ -120,7 +118,7 @@ impl ConsumerSetup {
             match name.as_str() {
                 uri::MID => plan.constant(*id, b"probator"),
                 uri::ABS_SEND_TIME => plan.abs_send_time(*id),
-                uri::TWCC => plan.twcc(*id),
+                uri::TRANSPORT_WIDE_CC => plan.twcc(*id),
                 _ => {}
             }
         }

@@ -103,8 +103,8 @@ impl<'a> Fragment<'a> {
 }
 
 /// The profile we take of those offered: GCM first, as it costs a quarter of counter mode with
-/// HMAC-SHA1, and the shorter key of the two; the
-/// short tag only if nothing else is offered. None: no DTLS-SRTP with this client.
+/// HMAC-SHA1, and the shorter key of the two; the short tag only if nothing else is offered. None:
+/// no DTLS-SRTP with this client.
 pub fn preferred_profile(offered: &[u16]) -> Option<SrtpProfile> {
     const OURS: [(u16, SrtpProfile); 4] = [
         (0x0007, SrtpProfile::AeadAes128Gcm),

@@ -7,30 +7,30 @@ use starling_proto::{
 };
 
 /// RFC 8843.
-pub(super) const MID: &str = "urn:ietf:params:rtp-hdrext:sdes:mid";
+pub(crate) const MID: &str = "urn:ietf:params:rtp-hdrext:sdes:mid";
 /// RFC 8852.
-pub(super) const RID: &str = "urn:ietf:params:rtp-hdrext:sdes:rtp-stream-id";
+pub(crate) const RID: &str = "urn:ietf:params:rtp-hdrext:sdes:rtp-stream-id";
 /// RFC 8852.
-pub(super) const REPAIRED_RID: &str = "urn:ietf:params:rtp-hdrext:sdes:repaired-rtp-stream-id";
+pub(crate) const REPAIRED_RID: &str = "urn:ietf:params:rtp-hdrext:sdes:repaired-rtp-stream-id";
 /// libwebrtc `docs/native-code/rtp-hdrext/abs-send-time`.
-pub(super) const ABS_SEND_TIME: &str = "http://www.webrtc.org/experiments/rtp-hdrext/abs-send-time";
+pub(crate) const ABS_SEND_TIME: &str = "http://www.webrtc.org/experiments/rtp-hdrext/abs-send-time";
 /// draft-holmer-rmcat-transport-wide-cc-extensions-01.
-pub(super) const TRANSPORT_WIDE_CC: &str =
+pub(crate) const TRANSPORT_WIDE_CC: &str =
     "http://www.ietf.org/id/draft-holmer-rmcat-transport-wide-cc-extensions-01";
 /// RFC 6464.
-pub(super) const AUDIO_LEVEL: &str = "urn:ietf:params:rtp-hdrext:ssrc-audio-level";
+pub(crate) const AUDIO_LEVEL: &str = "urn:ietf:params:rtp-hdrext:ssrc-audio-level";
 /// AV1 RTP specification, appendix A.
-pub(super) const DEPENDENCY_DESCRIPTOR: &str =
+pub(crate) const DEPENDENCY_DESCRIPTOR: &str =
     "https://aomediacodec.github.io/av1-rtp-spec/#dependency-descriptor-rtp-header-extension";
 /// 3GPP TS 26.114 §7.4.5.
-pub(super) const VIDEO_ORIENTATION: &str = "urn:3gpp:video-orientation";
+pub(crate) const VIDEO_ORIENTATION: &str = "urn:3gpp:video-orientation";
 /// RFC 5450.
-pub(super) const TOFFSET: &str = "urn:ietf:params:rtp-hdrext:toffset";
+pub(crate) const TOFFSET: &str = "urn:ietf:params:rtp-hdrext:toffset";
 /// libwebrtc `docs/native-code/rtp-hdrext/abs-capture-time`.
-pub(super) const ABS_CAPTURE_TIME: &str =
+pub(crate) const ABS_CAPTURE_TIME: &str =
     "http://www.webrtc.org/experiments/rtp-hdrext/abs-capture-time";
 /// libwebrtc `docs/native-code/rtp-hdrext/playout-delay`.
-pub(super) const PLAYOUT_DELAY: &str = "http://www.webrtc.org/experiments/rtp-hdrext/playout-delay";
+pub(crate) const PLAYOUT_DELAY: &str = "http://www.webrtc.org/experiments/rtp-hdrext/playout-delay";
 /// mediasoup's; no client asks for it, routers list it all the same.
 const PACKET_ID: &str = "urn:mediasoup:params:rtp-hdrext:packet-id";
 

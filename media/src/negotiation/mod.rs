@@ -14,7 +14,7 @@
 mod codec;
 mod consumable;
 mod consumer;
-mod extension;
+pub(crate) mod extension;
 mod h264;
 mod numbers;
 mod pipe;

@@ -28,7 +28,7 @@ const WRITTEN: [&str; 3] = [MID, ABS_SEND_TIME, TRANSPORT_WIDE_CC];
 
 /// What a pipe carries: all encodings under the router's SSRCs and payload types, no RTX (a link
 /// answers NACKs with the packet itself), no MID, no bandwidth estimation, and for video the
-/// dependency descriptor, which clients never get but layer choice on the far node needs.
+/// dependency descriptor, by which the far node chooses layers, whether its clients get it or not.
 pub fn pipe_parameters(consumable: &RtpParameters) -> RtpParameters {
     RtpParameters {
         mid: None,

@@ -139,11 +139,13 @@ impl Plane {
             "probationBytesSent": probation_sent,
             "probationSendBitrate": probation_send,
         });
-        let (known, extra) = (self.known_of_path(place), self.of_kind(place));
-        if let (Value::Object(fields), Value::Object(extra)) = (&mut fields, extra) {
-            fields.extend(extra);
-            let known = known.into_iter();
-            fields.extend(known.filter_map(|(name, value)| Some((name.into(), value?))));
+        let others = [self.of_kind(place), self.known_of_path(place)];
+        if let Value::Object(fields) = &mut fields {
+            for other in others {
+                if let Value::Object(other) = other {
+                    fields.extend(other);
+                }
+            }
             fields.retain(|_, value| !value.is_null());
         }
         fields
@@ -177,7 +179,7 @@ impl Plane {
 
     /// What is known of the way to and from its other side; as mediasoup, a limit that nobody has
     /// set is not there.
-    fn known_of_path(&self, place: usize) -> [(&'static str, Option<Value>); 7] {
+    fn known_of_path(&self, place: usize) -> Value {
         let (received, sent) = self.losses(place);
         let transport = &self.transports[place];
         let available = match &transport.bandwidth {
@@ -185,16 +187,15 @@ impl Plane {
             None => transport.remb,
         };
         let Bounds { min, max, .. } = transport.bounds;
-        let limit = |limit: u64, is_set: bool| is_set.then(|| limit.into());
-        [
-            ("availableOutgoingBitrate", available.map(Value::from)),
-            ("availableIncomingBitrate", transport.told_incoming.map(Value::from)),
-            ("maxIncomingBitrate", limit(transport.max_incoming, transport.max_incoming > 0)),
-            ("maxOutgoingBitrate", limit(max, max < MAX_BITRATE)),
-            ("minOutgoingBitrate", limit(min, min > MIN_BITRATE)),
-            ("rtpPacketLossReceived", received.map(Value::from)),
-            ("rtpPacketLossSent", sent.map(Value::from)),
-        ]
+        json!({
+            "availableOutgoingBitrate": available,
+            "availableIncomingBitrate": transport.told_incoming,
+            "maxIncomingBitrate": Some(transport.max_incoming).filter(|max| *max > 0),
+            "maxOutgoingBitrate": Some(max).filter(|max| *max < MAX_BITRATE),
+            "minOutgoingBitrate": Some(min).filter(|min| *min > MIN_BITRATE),
+            "rtpPacketLossReceived": received,
+            "rtpPacketLossSent": sent,
+        })
     }
 }
 

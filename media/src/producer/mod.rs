@@ -18,6 +18,7 @@ pub use wanted::Wanted;
 use crate::{
     command::{ProducerKey, TransportKey},
     ingress::{KeyFrameRequests, SlotRef},
+    negotiation::extension::DEPENDENCY_DESCRIPTOR,
     observer::Meter,
     trace::TraceTypes,
 };
@@ -138,7 +139,7 @@ impl Producer {
             kind: setup.kind,
             nack: setup.feedback.nack,
             dtx: setup.encodings[encoding].dtx,
-            dependency_id: setup.extension(setup::uri::DEPENDENCY_DESCRIPTOR),
+            dependency_id: setup.extension(DEPENDENCY_DESCRIPTOR),
         }
     }
 

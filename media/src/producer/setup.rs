@@ -3,32 +3,14 @@
 
 use starling_proto::{MediaKind, RtpParameters, rtp::RtpCodecParameters};
 
-use crate::{codec::Codec, command::ProducerParams, negotiation::ScalabilityMode};
+use crate::{
+    codec::Codec,
+    command::ProducerParams,
+    negotiation::{ScalabilityMode, extension as uri},
+};
 
 /// Most encodings of a producer: libwebrtc sends at most 3 simulcast layers; masks have 32 bits.
 pub const MAX_ENCODINGS: usize = 8;
-
-/// Extension URIs a plane reads or writes itself; all others are copied.
-pub mod uri {
-    /// RFC 9143.
-    pub const MID: &str = "urn:ietf:params:rtp-hdrext:sdes:mid";
-    /// RFC 8852.
-    pub const RID: &str = "urn:ietf:params:rtp-hdrext:sdes:rtp-stream-id";
-    /// RFC 8852.
-    pub const REPAIRED_RID: &str = "urn:ietf:params:rtp-hdrext:sdes:repaired-rtp-stream-id";
-    /// libwebrtc.
-    pub const ABS_SEND_TIME: &str = "http://www.webrtc.org/experiments/rtp-hdrext/abs-send-time";
-    /// draft-holmer-rmcat-transport-wide-cc-extensions-01.
-    pub const TWCC: &str =
-        "http://www.ietf.org/id/draft-holmer-rmcat-transport-wide-cc-extensions-01";
-    /// AV1 RTP specification, appendix A.
-    pub const DEPENDENCY_DESCRIPTOR: &str =
-        "https://aomediacodec.github.io/av1-rtp-spec/#dependency-descriptor-rtp-header-extension";
-    /// RFC 6464.
-    pub const AUDIO_LEVEL: &str = "urn:ietf:params:rtp-hdrext:ssrc-audio-level";
-    /// 3GPP TS 26.114 §7.4.5.
-    pub const VIDEO_ORIENTATION: &str = "urn:3gpp:video-orientation";
-}
 
 /// Ids of the extensions a plane reads from a sender; 0 where there is none.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -57,7 +39,7 @@ impl ReceivedIds {
             mid: id(uri::MID),
             rid: id(uri::RID),
             repaired_rid: id(uri::REPAIRED_RID),
-            twcc: id(uri::TWCC),
+            twcc: id(uri::TRANSPORT_WIDE_CC),
             audio_level: id(uri::AUDIO_LEVEL),
             orientation: id(uri::VIDEO_ORIENTATION),
         }

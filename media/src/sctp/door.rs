@@ -51,7 +51,7 @@ impl Door {
             return Inspected::Malformed;
         }
         let (mut new, mut fills) = (0, false);
-        for (n, (kind, _, chunk)) in chunks(&datagram[HEADER..]).enumerate() {
+        for (n, (kind, chunk)) in chunks(&datagram[HEADER..]).enumerate() {
             if n == MAX_CHUNKS {
                 return Inspected::Malformed;
             }
@@ -83,7 +83,7 @@ impl Door {
             }
         }
         self.held += new;
-        for (kind, _, chunk) in chunks(&datagram[HEADER..]) {
+        for (kind, chunk) in chunks(&datagram[HEADER..]) {
             if let Some(tsn) = piece(kind, chunk).filter(|_| new > 0) {
                 self.arrived.mark(tsn);
             }
@@ -94,7 +94,7 @@ impl Door {
     /// Looks at a datagram of ours: what it acknowledges, and how much it says is there.
     pub fn sent(&mut self, datagram: &[u8]) {
         let ours = datagram.get(HEADER..).unwrap_or_default();
-        for (_, _, chunk) in chunks(ours).filter(|(kind, ..)| *kind == SACK) {
+        for (_, chunk) in chunks(ours).filter(|(kind, _)| *kind == SACK) {
             if let (Some(cumulative), Some(window)) = (number(chunk, 4), number(chunk, 8)) {
                 self.arrived.acknowledge(cumulative);
                 // No piece is shorter than a byte.
@@ -128,17 +128,17 @@ fn number(chunk: &[u8], at: usize) -> Option<u32> {
     chunk.get(at..)?.first_chunk::<4>().map(|bytes| u32::from_be_bytes(*bytes))
 }
 
-/// Type, flags and bytes of each chunk. Ends before one that does not fit.
-fn chunks(mut rest: &[u8]) -> impl Iterator<Item = (u8, u8, &[u8])> {
+/// Type and bytes of each chunk. Ends before one that does not fit.
+fn chunks(mut rest: &[u8]) -> impl Iterator<Item = (u8, &[u8])> {
     std::iter::from_fn(move || {
-        let [kind, flags, high, low, ..] = *rest else { return None };
+        let [kind, _, high, low, ..] = *rest else { return None };
         let len = usize::from(u16::from_be_bytes([high, low]));
         if len < 4 || len > rest.len() {
             return None;
         }
         let chunk = &rest[..len];
         rest = &rest[len.next_multiple_of(4).min(rest.len())..];
-        Some((kind, flags, chunk))
+        Some((kind, chunk))
     })
 }
 

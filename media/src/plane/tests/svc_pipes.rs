@@ -15,7 +15,7 @@ use crate::{
         model::{Encoder, Frame, Mode},
         tests::Decoder,
     },
-    producer::setup::uri,
+    negotiation::extension as uri,
     rtcp::RtcpItem,
 };
 
