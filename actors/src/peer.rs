@@ -158,6 +158,8 @@ pub(crate) struct PeerState {
     capabilities: Option<RtpCapabilities>,
     /// Its client says itself what it consumes.
     chooses: bool,
+    /// What is consumed unasked is so without packets of silence.
+    ignore_dtx: bool,
     transports: BTreeMap<TransportId, Transport>,
     producers: BTreeMap<ProducerId, Own>,
     consumers: BTreeMap<ConsumerId, Consumer>,
@@ -193,6 +195,7 @@ impl Actor for PeerActor {
             display_name: args.display_name.clone(),
             capabilities: None,
             chooses: false,
+            ignore_dtx: false,
             transports: BTreeMap::new(),
             producers: BTreeMap::new(),
             consumers: BTreeMap::new(),

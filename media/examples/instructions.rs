@@ -131,6 +131,7 @@ fn set_up(plane: &mut Plane, now: Instant, shape: Shape, receivers: u64) {
         rtp: shape.sends(),
         mapping: RtpMapping { codecs: Vec::new(), encodings: Vec::new() },
         paused: false,
+        encrypted: false,
     });
     tell(Command::Produce { transport: TransportKey(1), producer, params });
     for n in 0..receivers {
@@ -143,6 +144,8 @@ fn set_up(plane: &mut Plane, now: Instant, shape: Shape, receivers: u64) {
             // Every other one gets less than there is.
             preferred: (n % 2 == 1).then_some(layers),
             pipe_layers: 0,
+            encrypted: false,
+            ignore_dtx: false,
         });
         let (transport, consumer) = (TransportKey(n + 2), ConsumerKey(n));
         tell(Command::Consume { transport, consumer, producer, params });

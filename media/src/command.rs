@@ -99,6 +99,8 @@ pub struct ProducerParams {
     pub mapping: RtpMapping,
     /// Does not forward yet.
     pub paused: bool,
+    /// End to end, by its sender: no byte of a payload is read, and none is changed.
+    pub encrypted: bool,
 }
 
 /// A new consumer.
@@ -116,6 +118,10 @@ pub struct ConsumerParams {
     pub preferred: Option<ConsumerLayers>,
     /// For `RtpType::Pipe`: bit n forwards encoding n, or spatial layer n of an SVC stream.
     pub pipe_layers: u32,
+    /// As its producer.
+    pub encrypted: bool,
+    /// Packets in which Opus says that nobody speaks are left out (CO10).
+    pub ignore_dtx: bool,
 }
 
 /// Limits of a transport's bitrates in bits per second (WT10, WT11); what is absent stays as it is.

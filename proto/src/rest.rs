@@ -377,6 +377,9 @@ pub struct CreateConsumer {
     /// Starts paused, until `resume`.
     #[serde(default)]
     pub paused: bool,
+    /// Without the packets in which Opus says that nobody speaks.
+    #[serde(default)]
+    pub ignore_dtx: bool,
 }
 
 /// Answer to it.

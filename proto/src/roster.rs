@@ -47,6 +47,14 @@ pub struct ProducerEntry {
     pub app_data: Json<Value>,
 }
 
+impl ProducerEntry {
+    /// Whether its sender encrypts it for its receivers (`appData.encrypted`): no node reads or
+    /// changes a byte of its payloads. mediasoup-client hands `appData` on as it is.
+    pub fn is_encrypted(&self) -> bool {
+        self.app_data.0.get("encrypted").and_then(Value::as_bool).unwrap_or(false)
+    }
+}
+
 /// A data producer of a peer.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct DataProducerEntry {

@@ -134,6 +134,7 @@ impl Shape {
             })),
             mapping: serde_json::from_value::<RtpMapping>(mapping).expect("a mapping by hand"),
             paused: false,
+            encrypted: false,
         }
     }
 
@@ -156,6 +157,8 @@ impl Shape {
             paused: false,
             preferred: None,
             pipe_layers,
+            encrypted: false,
+            ignore_dtx: false,
         }
     }
 }

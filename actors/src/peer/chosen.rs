@@ -12,7 +12,11 @@ use starling_proto::{
 };
 
 use super::{
-    PeerState, consumers::app_data, too_many, transports::Transport, transports::no_transport,
+    PeerState,
+    consumers::{Start, app_data},
+    too_many,
+    transports::Transport,
+    transports::no_transport,
 };
 use crate::{fresh, limits::CONSUMERS_PER_PEER};
 
@@ -43,6 +47,7 @@ impl PeerState {
             enable_rtx: entry.kind == MediaKind::Video,
             mid: Some(self.mid(wish.mid)?),
             cname: peer.to_string(),
+            encrypted: entry.is_encrypted(),
         };
         let consumable = &entry.consumable.0;
         let mut rng = rand::rng();
@@ -61,7 +66,8 @@ impl PeerState {
             }
         };
         let consumer: ConsumerId = fresh::id();
-        self.start_consumer(&consumer, &transport, &entry, rtp.clone(), wish.paused);
+        let start = Start { paused: wish.paused, ignore_dtx: wish.ignore_dtx };
+        self.start_consumer(&consumer, &transport, &entry, rtp.clone(), start);
         self.add_consumer(consumer.clone(), transport.clone(), entry.id.clone(), wish.paused);
         Ok(json!(NewConsumer {
             app_data: app_data(&entry, &peer),

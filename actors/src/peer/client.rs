@@ -80,7 +80,7 @@ impl PeerState {
         if self.joined {
             return Err(Refusal::new(Code::WrongState, "the peer has joined already"));
         }
-        let Join { display_name, device, rtp_capabilities, auto_consume } = join;
+        let Join { display_name, device, rtp_capabilities, auto_consume, ignore_dtx } = join;
         check_name(&display_name)?;
         check_free_json("device", &device)?;
         if let Some(capabilities) = &rtp_capabilities {
@@ -88,6 +88,7 @@ impl PeerState {
         }
         self.capabilities = rtp_capabilities.filter(|_| self.args.grants.subscribe);
         self.chooses = !auto_consume && self.args.grants.subscribe;
+        self.ignore_dtx = ignore_dtx;
         self.display_name.clone_from(&display_name);
         let (peer, incarnation) = (self.args.id.clone(), self.args.incarnation);
         self.to_room(RoomMsg::Join { request, peer, incarnation, display_name, device });

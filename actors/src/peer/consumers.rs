@@ -38,6 +38,13 @@ pub(super) struct Consumer {
     refused: Option<Box<Consume>>,
 }
 
+/// How a consumer begins, as its client wishes.
+pub(super) struct Start {
+    pub(super) paused: bool,
+    /// Without packets of silence.
+    pub(super) ignore_dtx: bool,
+}
+
 /// A producer of another peer. The room's peers share what it says.
 pub(super) struct Available {
     pub(super) peer: PeerId,
@@ -101,6 +108,7 @@ impl PeerState {
             enable_rtx: entry.kind == MediaKind::Video,
             mid: Some(self.next_mid.to_string()),
             cname: peer.to_string(),
+            encrypted: entry.is_encrypted(),
         };
         let mut rng = rand::rng();
         let made = consumer_parameters(&entry.consumable.0, capabilities, options, &mut rng);
@@ -108,7 +116,8 @@ impl PeerState {
         self.next_mid += 1;
         let (peer, entry, producer_paused) = (peer.clone(), entry.clone(), *paused);
         let consumer: ConsumerId = fresh::id();
-        self.start_consumer(&consumer, &transport, &entry, rtp.clone(), true);
+        let start = Start { paused: true, ignore_dtx: self.ignore_dtx };
+        self.start_consumer(&consumer, &transport, &entry, rtp.clone(), start);
         self.consumers.insert(
             consumer.clone(),
             Consumer {
@@ -141,8 +150,9 @@ impl PeerState {
         transport: &TransportId,
         entry: &ProducerEntry,
         rtp: RtpParameters,
-        paused: bool,
+        start: Start,
     ) {
+        let Start { paused, ignore_dtx } = start;
         self.to_room(RoomMsg::Consume(Box::new(Consume {
             peer: self.myself.clone(),
             core: self.args.core,
@@ -156,6 +166,8 @@ impl PeerState {
                 paused,
                 preferred: None,
                 pipe_layers: 0,
+                encrypted: entry.is_encrypted(),
+                ignore_dtx,
             }),
         })));
     }

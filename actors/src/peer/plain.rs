@@ -21,7 +21,9 @@ use starling_proto::{
 };
 
 use super::{
-    PeerState, too_many,
+    PeerState,
+    consumers::Start,
+    too_many,
     transports::{Transport, no_transport},
 };
 use crate::{
@@ -184,12 +186,18 @@ impl PeerState {
         let capabilities = options
             .rtp_capabilities
             .unwrap_or_else(|| plain_capabilities(&self.args.shared.capabilities));
-        let negotiate = ConsumerOptions { enable_rtx: false, mid: None, cname: peer.to_string() };
+        let negotiate = ConsumerOptions {
+            enable_rtx: false,
+            mid: None,
+            cname: peer.to_string(),
+            encrypted: entry.is_encrypted(),
+        };
         let mut rng = rand::rng();
         let rtp = consumer_parameters(&entry.consumable.0, &capabilities, negotiate, &mut rng)?;
         let sdp = sdp_of(&rtp, remote.ip, remote.port, remote.rtcp_port);
         let consumer_id: ConsumerId = fresh::id();
-        self.start_consumer(&consumer_id, transport, entry, rtp.clone(), options.paused);
+        let start = Start { paused: options.paused, ignore_dtx: options.ignore_dtx };
+        self.start_consumer(&consumer_id, transport, entry, rtp.clone(), start);
         self.add_consumer(consumer_id.clone(), transport.clone(), entry.id.clone(), options.paused);
         Ok(ConsumerCreated { consumer_id, kind: entry.kind, rtp_parameters: rtp, sdp })
     }

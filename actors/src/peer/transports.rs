@@ -147,7 +147,8 @@ impl PeerState {
         };
         let id = entry.id.clone();
         let (mid, ssrcs) = (rtp.mid.clone(), ssrcs(&rtp).collect());
-        let params = Box::new(ProducerParams { kind, rtp, mapping, paused });
+        let encrypted = entry.is_encrypted();
+        let params = Box::new(ProducerParams { kind, rtp, mapping, paused, encrypted });
         self.to_room(RoomMsg::Produce {
             peer: self.args.id.clone(),
             incarnation: self.args.incarnation,

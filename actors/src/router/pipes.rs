@@ -52,11 +52,12 @@ impl RouterState {
                 pipe
             }
         };
+        let encrypted = entry.is_encrypted();
         let ProducerEntry { id, kind, paused, consumable, .. } = entry;
         let rtp = pipe_parameters(&consumable.0);
         let mapping = pipe_mapping(&rtp);
         let key = self.keys.producer();
-        let params = Box::new(ProducerParams { kind, rtp, mapping, paused });
+        let params = Box::new(ProducerParams { kind, rtp, mapping, paused, encrypted });
         self.command(Command::Produce { transport: pipe.transport, producer: key, params });
         self.install(id, Producer { key, peer: None, pipe: Some(pipe) }, None);
     }
@@ -111,6 +112,8 @@ impl RouterState {
             paused: false,
             preferred: None,
             pipe_layers: layers,
+            encrypted: entry.is_encrypted(),
+            ignore_dtx: false,
         });
         self.command(Command::Consume { transport: pipe.transport, consumer, producer, params });
         consumer

@@ -45,6 +45,7 @@ async fn a_program_gets_the_packets_of_a_producer_on_another_node() {
         producer_id: camera.producer.clone(),
         rtp_capabilities: None,
         paused: false,
+        ignore_dtx: false,
     };
     let made = two.plain_consume(&room(), &peer("recorder"), direct.id(), options).await.unwrap();
     let ssrc = made.rtp_parameters.encodings[0].ssrc.unwrap().to_be_bytes();

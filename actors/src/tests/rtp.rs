@@ -208,7 +208,8 @@ impl Viewer {
         })
         .await;
         let producer_id = producer.clone();
-        let options = CreateConsumer { producer_id, rtp_capabilities: None, paused };
+        let options =
+            CreateConsumer { producer_id, rtp_capabilities: None, paused, ignore_dtx: false };
         let made = node.plain_consume(&room(), &peer(id), transport, options).await;
         made.expect("it consumes").consumer_id
     }

@@ -95,6 +95,7 @@ fn produce(transport: u64, ssrc: u32) -> Command {
             rtp: opus(ssrc),
             mapping: serde_json::from_value(mapping).unwrap(),
             paused: false,
+            encrypted: false,
         }),
     }
 }
@@ -111,6 +112,8 @@ fn consume(transport: u64, ssrc: u32, rtp_type: RtpType) -> Command {
             paused: false,
             preferred: None,
             pipe_layers: 1,
+            encrypted: false,
+            ignore_dtx: false,
         }),
     }
 }

@@ -38,6 +38,9 @@ pub enum Codec {
     OtherAudio,
     /// Any other pictures.
     OtherVideo,
+    /// Pictures of any codec, encrypted by their sender for their receivers: all there is to read
+    /// is a dependency descriptor.
+    Encrypted,
 }
 
 impl Codec {
@@ -60,19 +63,34 @@ impl Codec {
         }
     }
 
+    /// What end-to-end encryption leaves of a codec: of sound nothing is read at all.
+    pub const fn encrypted(kind: MediaKind) -> Self {
+        match kind {
+            MediaKind::Audio => Self::OtherAudio,
+            MediaKind::Video => Self::Encrypted,
+        }
+    }
+
     /// Whether key frames can be told from other packets: only then does a consumer wait for one
     /// (CO11; AV1 beyond mediasoup, by its aggregation header).
     pub const fn can_be_key_frame(self) -> bool {
-        matches!(self, Self::Vp8 | Self::Vp9 | Self::H264 | Self::H265 | Self::Av1)
+        matches!(
+            self,
+            Self::Vp8 | Self::Vp9 | Self::H264 | Self::H265 | Self::Av1 | Self::Encrypted
+        )
     }
 
     /// Audio or video.
     pub const fn kind(self) -> MediaKind {
         match self {
             Self::Opus | Self::OtherAudio => MediaKind::Audio,
-            Self::Vp8 | Self::Vp9 | Self::H264 | Self::H265 | Self::Av1 | Self::OtherVideo => {
-                MediaKind::Video
-            }
+            Self::Vp8
+            | Self::Vp9
+            | Self::H264
+            | Self::H265
+            | Self::Av1
+            | Self::OtherVideo
+            | Self::Encrypted => MediaKind::Video,
         }
     }
 }
@@ -82,6 +100,8 @@ impl Codec {
 pub struct PacketFacts {
     /// Belongs to a key frame and is the packet at which decoding can begin.
     pub key_frame: bool,
+    /// Nothing says whether it is that: who waited for a key frame would wait for ever.
+    pub unknown: bool,
     /// Spatial layer inside the stream (SVC); 0 where there are none, also in simulcast.
     pub spatial_layer: u8,
     /// Temporal layer; 0 where there are none.
@@ -109,8 +129,9 @@ pub enum Descriptor {
 /// Looks at a payload without RTP padding, and at what its dependency descriptor said if it has
 /// one. An unreadable one has no facts: it is forwarded as it is.
 ///
-/// Where payloads cannot be read because they are encrypted end to end, it alone tells key frames
-/// and layers. VP8 and VP9 have descriptors of their own, which stay in the clear.
+/// Where there is a dependency descriptor it alone tells key frames, because payloads may be
+/// encrypted by a sender that does not say so; VP8 and VP9 have descriptors of their own in front
+/// of what is encrypted. Of a sender that says so ([`Codec::Encrypted`]) no payload is read.
 pub fn describe(codec: Codec, payload: &[u8], frame: Option<FrameFacts>) -> PacketFacts {
     let mut facts = PacketFacts::default();
     match codec {
@@ -135,10 +156,11 @@ pub fn describe(codec: Codec, payload: &[u8], frame: Option<FrameFacts>) -> Pack
         Codec::H264 => facts.key_frame = h264::is_key_frame(payload),
         Codec::H265 => facts.key_frame = h265::is_key_frame(payload),
         Codec::Av1 => facts.key_frame = av1::is_key_frame(payload),
+        Codec::Encrypted => facts.unknown = frame.is_none(),
         Codec::OtherAudio | Codec::OtherVideo => {}
     }
     if let (Some(frame), Descriptor::None) = (frame, facts.descriptor) {
-        facts.key_frame |= frame.is_key_frame();
+        facts.key_frame = frame.is_key_frame();
         (facts.spatial_layer, facts.temporal_layer) = (frame.layers.spatial, frame.layers.temporal);
         facts.descriptor = Descriptor::Frame(frame);
     }

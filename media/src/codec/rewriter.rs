@@ -51,7 +51,7 @@ impl Rewriter {
             Codec::Opus | Codec::OtherAudio | Codec::OtherVideo => Self::Plain,
             Codec::Vp8 => Self::Vp8(Vp8Rewriter::new(first.0, first.1)),
             Codec::Vp9 => Self::Vp9(Vp9Rewriter::new(first.0, first.1)),
-            Codec::H264 | Codec::H265 | Codec::Av1 => {
+            Codec::H264 | Codec::H265 | Codec::Av1 | Codec::Encrypted => {
                 Self::Dependency(DependencyRewriter::new(first.0))
             }
         }

@@ -21,6 +21,7 @@ fn only_codecs_whose_key_frames_are_seen_wait_for_one() {
     for codec in [Codec::Vp8, Codec::Vp9, Codec::H264, Codec::H265, Codec::Av1] {
         assert!(codec.can_be_key_frame(), "{codec:?}");
     }
+    assert!(Codec::Encrypted.can_be_key_frame());
     for codec in [Codec::Opus, Codec::OtherAudio, Codec::OtherVideo] {
         assert!(!codec.can_be_key_frame(), "{codec:?}");
     }
@@ -120,9 +121,29 @@ fn encrypted_payloads_have_their_facts_from_the_dependency_descriptor() {
         let facts = describe(codec, &[0xff; 20], Some(frame));
         assert_eq!((facts.key_frame, facts.temporal_layer), (true, 1), "{codec:?}");
     }
-    // What looks like a key frame's header is not one.
+    // What looks like a key frame is not one.
+    let looks = [(Codec::H264, 0x67), (Codec::H265, 0x40), (Codec::Av1, 0x18)];
+    for (codec, first) in looks {
+        assert!(describe(codec, &[first; 20], None).key_frame, "{codec:?}");
+        let facts = describe(codec, &[first; 20], Some(FrameFacts::default()));
+        assert!(!facts.key_frame, "{codec:?}");
+    }
     let payload = [0x90, 0xe0, 0x80, 0x05, 9, 0b1010_0000, 0x00];
     assert!(!describe(Codec::Vp8, &payload, Some(FrameFacts::default())).key_frame);
+}
+
+#[test]
+fn of_what_its_sender_encrypts_no_byte_is_read() {
+    for payload in [[0x90, 0xe0, 0x80, 0x05, 9, 0b1010_0000, 0x00].as_slice(), &[0x67, 0x42], &[]] {
+        let facts = describe(Codec::Encrypted, payload, None);
+        assert_eq!(facts, PacketFacts { unknown: true, ..PacketFacts::default() });
+        let frame = FrameFacts { number: 7, ..FrameFacts::default() };
+        let facts = describe(Codec::Encrypted, payload, Some(frame));
+        assert_eq!((facts.key_frame, facts.unknown), (false, false));
+        assert_eq!(facts.descriptor, Descriptor::Frame(frame));
+    }
+    assert_eq!(Codec::encrypted(MediaKind::Audio), Codec::OtherAudio);
+    assert_eq!(Codec::encrypted(MediaKind::Video), Codec::Encrypted);
 }
 
 #[test]

@@ -121,6 +121,12 @@ impl Consumer {
         }
     }
 
+    /// It has layers, and others flow than its owner was told of.
+    pub fn has_untold_layers(&self) -> bool {
+        matches!(self.setup.rtp_type, RtpType::Simulcast | RtpType::Svc)
+            && self.current_layers() != self.layers
+    }
+
     /// The layers that flow now.
     pub fn current_layers(&self) -> Option<ConsumerLayers> {
         let output = self.outputs.first()?;

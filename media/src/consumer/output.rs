@@ -98,6 +98,7 @@ pub struct Output {
     remembers: usize,
     gated: bool,
     video: bool,
+    ignores_dtx: bool,
     last_marker: bool,
     replay: Option<Replay>,
 }
@@ -138,6 +139,7 @@ impl Output {
             remembers,
             gated: consumer.codec.can_be_key_frame(),
             video: consumer.codec.kind() == MediaKind::Video,
+            ignores_dtx: consumer.ignore_dtx,
             last_marker: true,
             replay: None,
         }
@@ -153,7 +155,7 @@ impl Output {
         streams: &[Option<Box<RecvStream>>],
         target: Layers,
     ) -> Offer {
-        let can_start = packet.facts.key_frame || !self.gated;
+        let can_start = packet.facts.key_frame || packet.facts.unknown || !self.gated;
         match self.switch.judge(usize::from(source.encoding), can_start) {
             Verdict::Drop => Offer::Nothing,
             Verdict::Forward => {
@@ -311,7 +313,7 @@ impl Output {
         let input = packet.header.sequence;
         let payload_len = packet.payload().len();
         let sequence = self.sequence.as_mut()?;
-        if payload_len == 0 {
+        if payload_len == 0 || (self.ignores_dtx && packet.facts.dtx) {
             sequence.drop(input);
             return None;
         }

@@ -41,6 +41,8 @@ pub struct ConsumerSetup {
     pub feedback: Feedback,
     /// One, or one per encoding for a pipe.
     pub outputs: Vec<OutputSetup>,
+    /// Packets of silence are left out.
+    pub ignore_dtx: bool,
     /// CNAME of its reports.
     pub cname: String,
     mid: Option<String>,
@@ -66,13 +68,18 @@ impl ConsumerSetup {
         Some(Self {
             kind: params.kind,
             rtp_type: params.rtp_type,
-            codec: Codec::from_mime_type(&codec.media.mime_type, params.kind),
+            codec: if params.encrypted {
+                Codec::encrypted(params.kind)
+            } else {
+                Codec::from_mime_type(&codec.media.mime_type, params.kind)
+            },
             mime_type: codec.media.mime_type.clone(),
             clock_rate: codec.media.clock_rate,
             payload_type: codec.media.payload_type,
             rtx_payload_type: codec.rtx_payload_type,
             feedback: Feedback::new(codec.media),
             outputs,
+            ignore_dtx: params.ignore_dtx,
             cname: rtp.rtcp.cname.clone().unwrap_or_default(),
             mid: rtp.mid.clone(),
             extensions: rtp
@@ -128,6 +135,7 @@ impl ConsumerSetup {
     /// Whether it can go on with this producer's packets.
     pub fn matches(&self, producer: &ProducerSetup) -> bool {
         self.clock_rate == producer.clock_rate
+            && self.codec == producer.codec
             && self.mime_type.eq_ignore_ascii_case(&producer.mime_type)
     }
 }

@@ -3,7 +3,7 @@
 
 use rand::Rng;
 use starling_proto::{
-    Refusal, RtpCapabilities, RtpParameters,
+    MediaKind, Refusal, RtpCapabilities, RtpParameters,
     rtp::{
         RtcpFeedback, RtcpParameters, RtpCodecCapability, RtpCodecParameters,
         RtpEncodingParameters, RtpHeaderExtensionParameters, RtxParameters,
@@ -11,7 +11,7 @@ use starling_proto::{
 };
 
 use super::{
-    codec::{Fit, apt, is_rtx, same},
+    codec::{Fit, apt, is_rtx, kind_of, same},
     extension::{ABS_SEND_TIME, DEPENDENCY_DESCRIPTOR, TRANSPORT_WIDE_CC, extension_id},
     refuse::unsupported,
     scalability::ScalabilityMode,
@@ -28,6 +28,8 @@ pub struct ConsumerOptions {
     /// For a producer that names none, as Chromium in simulcast: one per publishing transport, so
     /// that its tracks are played in sync.
     pub cname: String,
+    /// The producer is encrypted end to end: its layers are told by dependency descriptors alone.
+    pub encrypted: bool,
 }
 
 /// First and last SSRC we choose (mediasoup's range): clear of the 1234 of mediasoup-client's
@@ -59,7 +61,7 @@ pub fn consumer_parameters(
     options: ConsumerOptions,
     rng: &mut impl Rng,
 ) -> Result<RtpParameters, Refusal> {
-    let header_extensions = header_extensions(consumable, device);
+    let header_extensions = header_extensions(consumable, device, options.encrypted);
     let codecs = codecs(consumable, device, options.enable_rtx, &header_extensions);
     if codecs.is_empty() {
         let names: Vec<&str> = consumable
@@ -98,9 +100,12 @@ const DESCRIBED: [&str; 3] = ["video/av1", "video/h264", "video/h265"];
 fn header_extensions(
     consumable: &RtpParameters,
     device: &RtpCapabilities,
+    encrypted: bool,
 ) -> Vec<RtpHeaderExtensionParameters> {
     let described = consumable.codecs.iter().any(|codec| {
-        DESCRIBED.iter().any(|described| described.eq_ignore_ascii_case(&codec.mime_type))
+        let is_video = kind_of(&codec.mime_type) == Some(MediaKind::Video);
+        (encrypted && is_video)
+            || DESCRIBED.iter().any(|described| described.eq_ignore_ascii_case(&codec.mime_type))
     });
     let descriptor = extension_id(DEPENDENCY_DESCRIPTOR).filter(|_| described).map(|id| {
         RtpHeaderExtensionParameters {

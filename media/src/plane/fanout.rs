@@ -41,13 +41,12 @@ impl Plane {
                 continue;
             }
             let transport = &mut self.transports[consumer.transport];
-            let before = consumer.layers;
             let after = offer_batch(now, (index, producer), (place, consumer), transport);
             self.counters.dropped_queue_full += after.dropped;
             if !transport.queue.is_empty() && !std::mem::replace(&mut transport.queued, true) {
                 self.send_due.push(consumer.transport as u32);
             }
-            if after.started || consumer.current_layers() != before {
+            if after.started || consumer.has_untold_layers() {
                 reports.push(place);
                 changed |= after.started;
             }
@@ -63,6 +62,7 @@ impl Plane {
         }
         for place in reports.drain(..) {
             self.tell_layers(place as usize);
+            self.tell_consumer_score(place as usize);
             self.report_if_due(now, place as usize);
         }
         self.scratch.places = reports;

@@ -2,8 +2,6 @@
 
 use std::time::Instant;
 
-use starling_proto::rtp::RtpType;
-
 use crate::{
     consumer::{Candidate, Consumer, Grant, choose},
     event::Event,
@@ -150,13 +148,10 @@ impl Plane {
     /// Tells a consumer's layers if they are others than before.
     pub(super) fn tell_layers(&mut self, place: usize) {
         let consumer = &mut self.consumers[place];
-        if !matches!(consumer.setup.rtp_type, RtpType::Simulcast | RtpType::Svc) {
-            return;
-        }
-        let layers = consumer.current_layers();
-        if std::mem::replace(&mut consumer.layers, layers) != layers {
-            let consumer = consumer.key;
-            self.tell(Event::ConsumerLayers { consumer, layers });
+        if consumer.has_untold_layers() {
+            let (key, layers) = (consumer.key, consumer.current_layers());
+            consumer.layers = layers;
+            self.tell(Event::ConsumerLayers { consumer: key, layers });
         }
     }
 
@@ -282,7 +277,10 @@ impl Plane {
         let Some(producer) = consumer.producer.filter(|_| !consumer.is_pipe()) else { return };
         let scores = &self.producers[producer].scores;
         let output = &consumer.outputs[0];
-        let current = output.switch.current().and_then(|encoding| scores.get(encoding));
+        // A lone stream is the one that will flow, also while nothing does (mediasoup
+        // `SimpleConsumer::GetScore`).
+        let lone = (scores.len() == 1).then_some(0);
+        let current = output.switch.current().or(lone).and_then(|encoding| scores.get(encoding));
         let (own, current) = (output.stats.score.score(), current.copied().unwrap_or(0));
         let same = consumer.scores.as_ref().is_some_and(|(told, told_current, told_all)| {
             *told == own && *told_current == current && told_all == scores

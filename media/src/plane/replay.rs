@@ -109,6 +109,7 @@ impl Plane {
         let home = consumer.transport;
         self.has_queue(home);
         self.tell_layers(place);
+        self.tell_consumer_score(place);
         self.report_if_due(now, place);
         if !done {
             return Some(now + PACE);

@@ -196,7 +196,11 @@ impl ProducerSetup {
         }
         Some(Self {
             kind: params.kind,
-            codec: Codec::from_mime_type(&codec.media.mime_type, params.kind),
+            codec: if params.encrypted {
+                Codec::encrypted(params.kind)
+            } else {
+                Codec::from_mime_type(&codec.media.mime_type, params.kind)
+            },
             mime_type: codec.media.mime_type.clone(),
             clock_rate: codec.media.clock_rate,
             payload_type: codec.media.payload_type,

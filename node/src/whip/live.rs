@@ -45,6 +45,7 @@ impl Introduction {
             device: json!({ "flag": self.protocol, "name": self.agent }),
             rtp_capabilities: None,
             auto_consume: !plays,
+            ignore_dtx: false,
         }
     }
 }

@@ -225,6 +225,7 @@ impl Slots {
                 rtp_capabilities: Some(slot.takes.clone()),
                 mid: slot.mid.clone(),
                 paused: false,
+                ignore_dtx: false,
             };
             let made: Result<Consumed, _> =
                 caller.ask(ClientRequest::Consume(Box::new(consume))).await;

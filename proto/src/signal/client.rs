@@ -71,6 +71,9 @@ pub struct Join {
     /// False (ours): nothing is consumed but what the client asks for with `consume`.
     #[serde(default = "yes")]
     pub auto_consume: bool,
+    /// What is consumed unasked is so without packets of silence (ours; mediasoup's `ignoreDtx`).
+    #[serde(default)]
+    pub ignore_dtx: bool,
 }
 
 fn yes() -> bool {
@@ -96,6 +99,9 @@ pub struct Consume {
     /// Starts paused.
     #[serde(default)]
     pub paused: bool,
+    /// Without the packets in which Opus says that nobody speaks.
+    #[serde(default)]
+    pub ignore_dtx: bool,
 }
 
 /// Data of `produce`.

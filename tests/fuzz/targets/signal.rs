@@ -162,8 +162,12 @@ impl Negotiation {
         if !can_consume(&consumable, &device) {
             return 6;
         }
-        let options =
-            ConsumerOptions { enable_rtx: true, mid: Some("0".into()), cname: "c".into() };
+        let options = ConsumerOptions {
+            enable_rtx: true,
+            mid: Some("0".into()),
+            cname: "c".into(),
+            encrypted: true,
+        };
         let made = consumer_parameters(&consumable, &device, options, &mut rng);
         let made = made.expect("what can be consumed has parameters");
         validate_rtp_parameters(&made).expect("what a client gets is well formed");

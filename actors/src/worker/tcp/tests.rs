@@ -160,8 +160,13 @@ fn forward(worker: &WorkerHandle) -> (UdpSocket, srtp::Receiver) {
         "encodings": [{ "ssrc": 1_111, "mappedSsrc": 2_222 }]
     });
     let mapping = serde_json::from_value(mapping).unwrap();
-    let params =
-        ProducerParams { kind: MediaKind::Audio, rtp: opus(1_111), mapping, paused: false };
+    let params = ProducerParams {
+        kind: MediaKind::Audio,
+        rtp: opus(1_111),
+        mapping,
+        paused: false,
+        encrypted: false,
+    };
     let producer = ProducerKey(1);
     worker.command(Command::Produce { transport, producer, params: Box::new(params) });
     let params = ConsumerParams {
@@ -171,6 +176,8 @@ fn forward(worker: &WorkerHandle) -> (UdpSocket, srtp::Receiver) {
         paused: false,
         preferred: None,
         pipe_layers: 0,
+        encrypted: false,
+        ignore_dtx: false,
     };
     let (transport, consumer, params) = (TRANSPORT, ConsumerKey(1), Box::new(params));
     worker.command(Command::Consume { transport, consumer, producer, params });

@@ -34,7 +34,10 @@ impl Produced for ProducerEntry {
         let codec = |p: &Self| {
             p.consumable.0.codecs.first().map(|codec| codec.mime_type.to_ascii_lowercase())
         };
-        self.source == other.source && self.kind == other.kind && codec(self) == codec(other)
+        self.source == other.source
+            && self.kind == other.kind
+            && codec(self) == codec(other)
+            && self.is_encrypted() == other.is_encrypted()
     }
 }
 

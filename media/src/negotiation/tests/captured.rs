@@ -87,10 +87,13 @@ fn descriptors_go_to_those_who_list_them_where_layers_are_told_by_them() {
     let descriptor = listed.unwrap().header_extensions.into_iter();
     device.header_extensions.extend(descriptor.filter(|extension| extension.preferred_id == 7));
     for (name, ..) in PRODUCERS {
-        let options = ConsumerOptions { enable_rtx: true, ..ConsumerOptions::default() };
-        let ours = consumer_parameters(&consumable(name), &device, options, &mut rng()).unwrap();
-        let gets = ours.header_extensions.iter().any(|extension| extension.id == 7);
-        assert_eq!(gets, name.contains("av1") || name.contains("h264"), "{name}");
+        let gets = |encrypted| {
+            let options = ConsumerOptions { encrypted, ..ConsumerOptions::default() };
+            let ours = consumer_parameters(&consumable(name), &device, options, &mut rng());
+            ours.unwrap().header_extensions.iter().any(|extension| extension.id == 7)
+        };
+        assert_eq!(gets(false), name.contains("av1") || name.contains("h264"), "{name}");
+        assert_eq!(gets(true), name.starts_with("video"), "{name}");
     }
 }
 
@@ -159,6 +162,7 @@ fn consumers_are_mediasoups() {
             enable_rtx: name.starts_with("video"),
             mid: Some(mid.to_owned()),
             cname: "transport".to_owned(),
+            encrypted: false,
         };
         assert!(can_consume(&consumable, &device), "{name}");
         let ours = consumer_parameters(&consumable, &device, options, &mut rng()).unwrap();

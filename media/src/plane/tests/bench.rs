@@ -134,6 +134,7 @@ impl Bench {
                 mapping: mapping(&rtp),
                 rtp,
                 paused: false,
+                encrypted: false,
             }),
         });
     }
@@ -281,7 +282,16 @@ pub(super) fn video_consumer(ssrc: u32, rtp_type: RtpType) -> ConsumerParams {
         "rtcp": {"cname": "publisher"}
     }));
     let kind = MediaKind::Video;
-    ConsumerParams { kind, rtp, rtp_type, paused: false, preferred: None, pipe_layers: 0 }
+    ConsumerParams {
+        kind,
+        rtp,
+        rtp_type,
+        paused: false,
+        preferred: None,
+        pipe_layers: 0,
+        encrypted: false,
+        ignore_dtx: false,
+    }
 }
 
 /// What a browser gets of `opus`.
@@ -303,6 +313,8 @@ pub(super) fn audio_consumer(ssrc: u32) -> ConsumerParams {
         paused: false,
         preferred: None,
         pipe_layers: 0,
+        encrypted: false,
+        ignore_dtx: false,
     }
 }
 
@@ -342,4 +354,14 @@ pub(super) fn vp8_payload(key: bool, picture: u16, tl0: u8, tid: u8, sync: bool)
     let mut payload = vec![0x90, 0xe0, high, low, tl0, layer, u8::from(!key)];
     payload.extend_from_slice(&[0xaa; 40]);
     payload
+}
+
+/// Adds a header extension in two-byte form (RFC 8285 §4.3) to a packet that has none yet and no
+/// payload: a descriptor with a structure is longer than 16 bytes.
+pub(super) fn extend_header(packet: &mut Vec<u8>, id: u8, value: &[u8]) {
+    packet[0] |= 0x10;
+    let len = (2 + value.len()).next_multiple_of(4);
+    packet.extend([0x10, 0, 0, (len / 4) as u8, id, value.len() as u8]);
+    packet.extend(value);
+    packet.resize(16 + len, 0);
 }

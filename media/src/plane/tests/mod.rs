@@ -4,6 +4,7 @@ mod allocations;
 mod bench;
 mod bottleneck;
 mod camera;
+mod encrypted;
 mod forwarding;
 mod h265;
 mod idle;

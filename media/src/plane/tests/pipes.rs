@@ -66,6 +66,8 @@ impl Pair {
             paused: false,
             preferred: None,
             pipe_layers: 0,
+            encrypted: false,
+            ignore_dtx: false,
         };
         near.consume(9, 1, 1, params);
         far.command(Command::AddPipe { transport: TransportKey(9), pipe: PipeKey(91) });

@@ -6,6 +6,7 @@ use starling_proto::rtp::RtpType;
 use super::bench::*;
 use crate::{
     Command, Event, ProducerKey,
+    command::ConsumerParams,
     rtcp::{ReportBlock, RtcpItem, build},
 };
 
@@ -123,6 +124,36 @@ fn a_receivers_report_changes_its_consumers_score() {
     assert!(score.is_some_and(|score| score <= 1), "{score:?}");
 }
 
+/// CO8: also when nothing has flowed for a while, and from the first packet on.
+#[test]
+fn a_consumer_is_told_its_producers_score_when_its_stream_begins_and_while_it_waits() {
+    let mut bench = call();
+    let told = |bench: &mut Bench| {
+        let mut scores = bench.take_events().into_iter().filter_map(|event| match event {
+            Event::ConsumerScore { producer_score, producer_scores, .. } => {
+                Some((producer_score, producer_scores))
+            }
+            _ => None,
+        });
+        scores.next_back()
+    };
+    // No key frame yet: it waits.
+    frame(&mut bench, 0, false, true);
+    assert_eq!(told(&mut bench), Some((10, vec![10])));
+    let mut bench = Bench::new(1);
+    bench.plain(1, address(5001));
+    bench.plain(2, address(5002));
+    let mut sends = vp8(0);
+    let encodings = json!({"codecs": [], "encodings": [{"ssrc": 1111}, {"ssrc": 1112}]});
+    sends.encodings = parameters(encodings).encodings;
+    bench.produce(1, 1, sends);
+    bench.consume(2, 1, 1, video_consumer(2222, RtpType::Simulcast));
+    frame(&mut bench, 0, false, true);
+    assert_eq!(told(&mut bench), Some((0, vec![10, 0])));
+    frame(&mut bench, 1, true, true);
+    assert_eq!(told(&mut bench), Some((10, vec![10, 0])));
+}
+
 /// TR8.
 #[test]
 fn a_stream_is_taken_from_its_own_transport_only() {
@@ -153,4 +184,41 @@ fn nobody_asks_a_microphone_for_a_key_frame() {
     let requests =
         asked.iter().filter(|item| matches!(item, RtcpItem::Pli { .. } | RtcpItem::Fir { .. }));
     assert_eq!(requests.count(), 0);
+}
+
+/// CO10.
+#[test]
+fn packets_of_silence_are_left_out_without_a_hole_for_those_who_wish_it() {
+    let mut bench = Bench::new(1);
+    bench.plain(1, address(5001));
+    bench.plain(2, address(5002));
+    bench.produce(1, 1, opus(1111));
+    bench.consume(2, 1, 1, ConsumerParams { ignore_dtx: true, ..audio_consumer(2222) });
+    bench.consume(2, 2, 1, audio_consumer(3333));
+    // One voiced frame with in-band FEC, then silence in its two forms, then a voice again.
+    let payloads: [&[u8]; 5] =
+        [&[0x78, 1, 2, 3], &[0x78], &[0x7a, 0], &[0x7b, 0], &[0x78, 4, 5, 6]];
+    for (n, payload) in payloads.iter().enumerate() {
+        let packet = rtp(111, 1111, n as u16, 960 * n as u32, n == 0, &[], payload);
+        bench.receive(11, address(5001), &packet);
+        bench.advance(20);
+    }
+    let got = bench.take_rtp(2222);
+    let first = got[0].header();
+    let seen: Vec<_> = got
+        .iter()
+        .map(|packet| {
+            let header = packet.header();
+            let after = header.sequence.wrapping_sub(first.sequence);
+            (after, header.timestamp.wrapping_sub(first.timestamp), packet.payload().to_vec())
+        })
+        .collect();
+    let expected: Vec<(u16, u32, Vec<u8>)> = vec![
+        (0, 0, payloads[0].to_vec()),
+        // Code 3 never counts as silence (mediasoup `Opus.cpp`).
+        (1, 3 * 960, payloads[3].to_vec()),
+        (2, 4 * 960, payloads[4].to_vec()),
+    ];
+    assert_eq!(seen, expected);
+    assert_eq!(bench.take_rtp(3333).len(), 5);
 }

@@ -115,7 +115,7 @@ impl Soak {
             starling_proto::MediaKind::Video
         };
         let mapping = starling_proto::rtp::RtpMapping::default();
-        let params = Box::new(ProducerParams { kind, rtp, mapping, paused });
+        let params = Box::new(ProducerParams { kind, rtp, mapping, paused, encrypted: false });
         Command::Produce { transport, producer, params }
     }
 
@@ -196,6 +196,7 @@ impl Soak {
                 rtp,
                 mapping: starling_proto::rtp::RtpMapping::default(),
                 paused: false,
+                encrypted: false,
             };
             commands.push(Command::Produce {
                 transport: TransportKey(key),

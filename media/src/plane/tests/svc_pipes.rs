@@ -88,7 +88,7 @@ impl World {
             if self.stream.vp9 {
                 packet.extend(self.encoder.vp9(&frame));
             } else {
-                extend_header(&mut packet, &self.encoder.descriptor(&frame));
+                extend_header(&mut packet, DESCRIPTOR, &self.encoder.descriptor(&frame));
                 // Of AV1 nothing can be read here, as if it were encrypted.
                 packet.extend([0x10, 0xaa]);
             }
@@ -142,15 +142,6 @@ impl World {
         };
         packets.iter().map(|packet| self.sent[number(packet)].clone()).collect()
     }
-}
-
-/// Adds a header extension in two-byte form (RFC 8285 §4.3): a structure is longer than 16 bytes.
-fn extend_header(packet: &mut Vec<u8>, descriptor: &[u8]) {
-    packet[0] |= 0x10;
-    let len = (2 + descriptor.len()).next_multiple_of(4);
-    packet.extend([0x10, 0, 0, (len / 4) as u8, DESCRIPTOR, descriptor.len() as u8]);
-    packet.extend(descriptor);
-    packet.resize(16 + len, 0);
 }
 
 fn switch_at_random(stream: Stream) {

@@ -205,8 +205,12 @@ pub(crate) async fn consume(
     Path((room, peer, transport)): Path<OnTransport>,
     Query(Wish { producer_id }): Query<Wish>,
 ) -> Result<Json<Value>, Problem> {
-    let consumer =
-        CreateConsumer { producer_id: producer_id.clone(), rtp_capabilities: None, paused: false };
+    let consumer = CreateConsumer {
+        producer_id: producer_id.clone(),
+        rtp_capabilities: None,
+        paused: false,
+        ignore_dtx: false,
+    };
     let made = app.node.plain_consume(&room, &peer, &transport, consumer).await?;
     Ok(Json(json!({
         "id": made.consumer_id,

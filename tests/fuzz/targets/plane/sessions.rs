@@ -31,7 +31,13 @@ fn mapped(kind: MediaKind, rtp: RtpParameters) -> ProducerParams {
             mapped_ssrc,
         })
         .collect();
-    ProducerParams { kind, rtp, mapping: RtpMapping { codecs, encodings }, paused: false }
+    ProducerParams {
+        kind,
+        rtp,
+        mapping: RtpMapping { codecs, encodings },
+        paused: false,
+        encrypted: false,
+    }
 }
 
 /// VP8 simulcast as Chrome sends it: RIDs, no SSRCs.
@@ -101,6 +107,8 @@ pub(super) fn consumer_of(producer: u64, ssrc: u32) -> ConsumerParams {
             paused: false,
             preferred: None,
             pipe_layers: 0,
+            encrypted: false,
+            ignore_dtx: false,
         })
     });
     let mut made = if producer == AUDIO { audio.clone() } else { video.clone() };
