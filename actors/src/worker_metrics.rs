@@ -1,6 +1,6 @@
 //! A worker's counters as figures for operators.
 
-use starling_media::PlaneCounters;
+use starling_media::{PlaneCounters, consumer::LatencyTotals};
 
 use crate::{
     Metric,
@@ -12,6 +12,7 @@ pub(crate) fn append(metrics: &mut Vec<Metric>, index: usize, counters: &WorkerC
     let all = thread(counters).into_iter().chain(sockets(&counters.sockets));
     let all =
         all.chain(tcp(&counters.tcp)).chain(plane(&counters.plane)).chain(dropped(&counters.plane));
+    let all = all.chain(latency(&counters.plane.latency));
     metrics.extend(all.map(|metric| metric.label("worker", index.to_string())));
 }
 
@@ -100,6 +101,13 @@ fn plane(of: &PlaneCounters) -> [Metric; 15] {
             of.commands_ignored,
         ),
     ]
+}
+
+fn latency(of: &LatencyTotals) -> Vec<Metric> {
+    const HELP: &str = "How long forwarded packets were in the worker.";
+    let bounds = (0..).map(|octave| LatencyTotals::bound(octave).map(|it| it.as_secs_f64()));
+    let buckets = bounds.zip(of.octaves);
+    Metric::histogram("starling_added_latency_seconds", HELP, buckets, of.micros as f64 / 1e6)
 }
 
 fn dropped(of: &PlaneCounters) -> [Metric; 9] {

@@ -101,7 +101,7 @@ fn forward(shape: Shape, receivers: u64, frames: u32) -> u64 {
         });
         now += shape.interval();
         for _ in 0..100 {
-            plane.flush(now, &mut |_| {});
+            plane.flush(now, &mut |_| now);
             if plane.next_timeout().is_none_or(|(at, _)| at > now) {
                 break;
             }

@@ -129,11 +129,13 @@ pub fn text(metrics: &[Metric]) -> String {
         let kind = match first.kind {
             MetricKind::Counter => "counter",
             MetricKind::Gauge => "gauge",
+            MetricKind::Histogram => "histogram",
         };
         let help = first.help.replace('\\', "\\\\").replace('\n', "\\n");
         let _ = writeln!(out, "# HELP {name} {help}\n# TYPE {name} {kind}");
         for sample in samples {
-            let _ = writeln!(out, "{name}{} {}", labels(&sample.labels), sample.value);
+            let Metric { suffix, value, .. } = sample;
+            let _ = writeln!(out, "{name}{suffix}{} {value}", labels(&sample.labels));
         }
     }
     out
@@ -173,6 +175,22 @@ mod tests {
              # HELP starling_stress Busiest \\\\ worker\\nof all.\n\
              # TYPE starling_stress gauge\n\
              starling_stress 0.25\n"
+        );
+    }
+
+    #[test]
+    fn a_histogram_counts_what_is_below_each_bound() {
+        let buckets = [(Some(0.001), 5), (Some(0.002), 0), (None, 2)];
+        let metrics = Metric::histogram("starling_latency_seconds", "Latency.", buckets, 0.25);
+        assert_eq!(
+            text(&metrics),
+            "# HELP starling_latency_seconds Latency.\n\
+             # TYPE starling_latency_seconds histogram\n\
+             starling_latency_seconds_bucket{le=\"0.001\"} 5\n\
+             starling_latency_seconds_bucket{le=\"0.002\"} 5\n\
+             starling_latency_seconds_bucket{le=\"+Inf\"} 7\n\
+             starling_latency_seconds_sum 0.25\n\
+             starling_latency_seconds_count 7\n"
         );
     }
 

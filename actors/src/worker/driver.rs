@@ -247,6 +247,7 @@ impl Driver {
                 }
             }
             counters.piped_lost += send_all(pipes_out, flight.bytes, flight.piped);
+            Instant::now()
         });
     }
 

@@ -1,6 +1,7 @@
 //! What a consumer is on this plane: its wish, its output streams, and what it was told.
 
 pub mod choose;
+pub mod latency;
 pub mod output;
 pub mod replay;
 pub mod send_stats;
@@ -14,6 +15,7 @@ use std::cmp::Ordering;
 use starling_proto::rtp::{ConsumerLayers, RtpType};
 
 pub use choose::{Candidate, Grant};
+pub use latency::{Latency, LatencyTotals};
 pub use output::{FirstNumbers, Offer, Output, Place, Replayed, Source};
 pub use setup::{ConsumerSetup, OutputSetup};
 pub use switch::Switch;

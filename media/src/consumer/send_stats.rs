@@ -3,6 +3,7 @@
 
 use std::time::{Duration, Instant};
 
+use super::Latency;
 use crate::{
     ingress::{RateCalculator, ScoreInterval, ScoreWindow, rate},
     rtcp::{ReportBlock, SenderInfo},
@@ -53,6 +54,8 @@ pub struct SendStats {
     pub score: ScoreWindow,
     /// How much.
     pub rate: RateCalculator,
+    /// How long it took here.
+    pub latency: Latency,
     /// When the newest packet was sent.
     pub last_sent: Option<Instant>,
     reports: [Option<(u32, Instant)>; REPORTS],
@@ -80,6 +83,7 @@ impl Default for SendStats {
             rtt: None,
             score: ScoreWindow::default(),
             rate: RateCalculator::new(rate::STREAM_WINDOW),
+            latency: Latency::default(),
             last_sent: None,
             reports: [None; REPORTS],
             next_report: 0,

@@ -1,5 +1,7 @@
 //! What a plane counts. Numbers only grow; gauges say so.
 
+use crate::consumer::LatencyTotals;
+
 /// Counters of a plane.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct PlaneCounters {
@@ -25,6 +27,8 @@ pub struct PlaneCounters {
     pub rtp_retransmitted: u64,
     /// Packets repaired by retransmission from a producer.
     pub rtp_repaired: u64,
+    /// How long forwarded packets were here; retransmissions, which are late anyhow, are not in it.
+    pub latency: LatencyTotals,
     /// Packets taken from pipes.
     pub piped_received: u64,
     /// Packets handed to pipes.

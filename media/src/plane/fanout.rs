@@ -103,6 +103,7 @@ fn offer_batch(
                 again: false,
                 rtx: false,
                 probe: false,
+                past: false,
                 place: place_in_stream,
             });
         };

@@ -21,7 +21,29 @@ use super::{
 /// frame into parts that differ by a byte or two, and equal ones share a run.
 const MAX_PAD: u16 = 4;
 
+/// Packets of one output that came together and left together.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Departure {
+    consumer: u32,
+    output: u8,
+    packets: u32,
+    received: Instant,
+}
+
 impl Plane {
+    /// What was written since the last flight left `at` this time.
+    pub(super) fn note_departures(&mut self, at: Instant) {
+        for departure in self.scratch.departures.drain(..) {
+            let Departure { consumer, output, packets, received } = departure;
+            let micros = at.saturating_duration_since(received).as_micros() as u64;
+            self.counters.latency.add(micros, packets);
+            let consumer = self.consumers.get_mut(consumer as usize);
+            if let Some(output) = consumer.and_then(|it| it.outputs.get_mut(usize::from(output))) {
+                output.stats.latency.add(micros, packets);
+            }
+        }
+    }
+
     /// Writes what waits for a transport.
     pub(super) fn write_queue(&mut self, now: Instant, place: usize) {
         let Some(transport) = self.transports.get_mut(place) else { return };
@@ -51,6 +73,7 @@ impl Plane {
                 outbox: &mut self.outbox,
                 counters: &mut self.counters,
                 descriptor: &mut self.scratch.descriptor,
+                departures: &mut self.scratch.departures,
                 transport,
                 to,
                 abs_send_time: time,
@@ -113,6 +136,7 @@ struct Writer<'a> {
     counters: &'a mut PlaneCounters,
     /// A dependency descriptor that is rewritten.
     descriptor: &'a mut Vec<u8>,
+    departures: &'a mut Vec<Departure>,
     transport: &'a mut Transport,
     to: Destination,
     abs_send_time: [u8; 3],
@@ -179,6 +203,21 @@ impl Writer<'_> {
             }
         } else {
             self.rtp_bytes += sent;
+            if !item.past {
+                self.depart(item, packet.received);
+            }
+        }
+    }
+
+    fn depart(&mut self, item: &Item, received: Instant) {
+        let Item { consumer, output, .. } = *item;
+        match self.departures.last_mut() {
+            Some(last)
+                if (last.consumer, last.output, last.received) == (consumer, output, received) =>
+            {
+                last.packets += 1;
+            }
+            _ => self.departures.push(Departure { consumer, output, packets: 1, received }),
         }
     }
 

@@ -47,6 +47,7 @@ use crate::{
     rtcp::RtcpItem,
     rtp::{WallClock, is_rtcp},
 };
+use flush::Departure;
 use hash::{Seeded, SeededMap};
 use outbox::{Destination, Outbox};
 use share::Sharing;
@@ -108,6 +109,7 @@ struct Scratch {
     piped: Vec<u8>,
     rtcp: Vec<u8>,
     descriptor: Vec<u8>,
+    departures: Vec<Departure>,
     items: Vec<RtcpItem>,
     asked: Vec<u16>,
     ssrcs: Vec<u32>,
@@ -196,8 +198,8 @@ impl Plane {
     }
 
     /// Hands everything that waits to be sent to `sink`, in batches. The bytes live only for the
-    /// call.
-    pub fn flush(&mut self, now: Instant, sink: &mut dyn FnMut(Flight<'_>)) {
+    /// call, which answers when they were sent.
+    pub fn flush(&mut self, now: Instant, sink: &mut dyn FnMut(Flight<'_>) -> Instant) {
         let mut due = std::mem::take(&mut self.fan_out_due);
         for producer in due.drain(..) {
             if let Some(producer) = self.producers.get_mut(producer as usize) {
@@ -227,12 +229,15 @@ impl Plane {
         }
     }
 
-    fn fly(&mut self, sink: &mut dyn FnMut(Flight<'_>)) {
+    fn fly(&mut self, sink: &mut dyn FnMut(Flight<'_>) -> Instant) {
         let flown = self.outbox.fly(sink);
         self.counters.datagrams_sent += flown.datagrams;
         self.counters.bytes_sent += flown.bytes;
         self.counters.runs_sent += flown.runs;
         self.counters.piped_sent += flown.piped;
+        if let Some(at) = flown.at {
+            self.note_departures(at);
+        }
     }
 
     fn tell(&mut self, event: Event) {

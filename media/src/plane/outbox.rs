@@ -1,7 +1,7 @@
 //! What waits to be sent, laid out as the driver hands it to the kernel: one arena of bytes, runs
 //! of equal datagrams for one receiver, packets for pipes. Knows neither RTP nor keys.
 
-use std::{net::SocketAddr, ops::Range};
+use std::{net::SocketAddr, ops::Range, time::Instant};
 
 use crate::{
     command::{PipeKey, SocketId},
@@ -58,6 +58,8 @@ pub(super) struct Flown {
     pub bytes: u64,
     pub runs: u64,
     pub piped: u64,
+    /// When it was sent, if there was anything.
+    pub at: Option<Instant>,
 }
 
 impl Outbox {
@@ -111,7 +113,7 @@ impl Outbox {
     }
 
     /// Hands out what is there, and forgets it.
-    pub(super) fn fly(&mut self, sink: &mut dyn FnMut(Flight<'_>)) -> Flown {
+    pub(super) fn fly(&mut self, sink: &mut dyn FnMut(Flight<'_>) -> Instant) -> Flown {
         let mut flown = Flown::default();
         if !self.runs.is_empty() || !self.piped.is_empty() {
             for run in &self.runs {
@@ -120,7 +122,8 @@ impl Outbox {
             }
             flown.runs = self.runs.len() as u64;
             flown.piped = self.piped.len() as u64;
-            sink(Flight { bytes: &self.bytes, runs: &self.runs, piped: &self.piped });
+            let flight = Flight { bytes: &self.bytes, runs: &self.runs, piped: &self.piped };
+            flown.at = Some(sink(flight));
         }
         self.bytes.clear();
         self.runs.clear();
@@ -142,6 +145,7 @@ mod tests {
         let mut seen = Vec::new();
         outbox.fly(&mut |flight| {
             seen.extend(flight.runs.iter().map(|run| (run.bytes.len(), run.segment)));
+            Instant::now()
         });
         seen
     }

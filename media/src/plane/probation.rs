@@ -119,6 +119,7 @@ impl Plane {
                     again: true,
                     rtx: true,
                     probe: true,
+                    past: false,
                     place: found,
                 });
             }

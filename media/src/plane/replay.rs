@@ -98,6 +98,7 @@ impl Plane {
                     again: false,
                     rtx: false,
                     probe: false,
+                    past: true,
                     place: found,
                 }),
                 Replayed::LeftOut => {}

@@ -165,6 +165,7 @@ impl Plane {
                 again: true,
                 rtx,
                 probe: false,
+                past: false,
                 place: Place { ..found },
             };
             let len = usize::from(found.payload_len) + RTX_OVERHEAD;

@@ -93,6 +93,7 @@ impl Plane {
                 "packetCount": stats.packets,
                 "byteCount": stats.bytes,
                 "bitrate": stats.rate.bits_per_second(now),
+                "addedLatencyMs": stats.latency.report(),
             });
             if let (Some(ssrc), Some(fields)) = (output.setup.rtx_ssrc, fields.as_object_mut()) {
                 fields.insert("rtxSsrc".into(), ssrc.into());

@@ -93,6 +93,8 @@ pub(super) struct Item {
     pub rtx: bool,
     /// For nothing but its bytes.
     pub probe: bool,
+    /// It comes from the buffer, where it lay.
+    pub past: bool,
     pub place: Place,
 }
 

@@ -325,8 +325,8 @@ impl World {
 
     /// Takes what the plane sends, and looks at it as the clients would.
     fn settle(&mut self) {
-        let (clients, sent) = (&mut self.clients, &mut self.sent);
-        self.plane.flush(self.now, &mut |flight| {
+        let (clients, sent, now) = (&mut self.clients, &mut self.sent, self.now);
+        self.plane.flush(now, &mut |flight| {
             for run in flight.runs {
                 let bytes = &flight.bytes[run.bytes.clone()];
                 assert!((1..=LONGEST).contains(&run.segment), "a datagram of {}", run.segment);
@@ -346,6 +346,7 @@ impl World {
                     "a broken piped packet"
                 );
             }
+            now
         });
         while self.plane.poll_event().is_some() {}
     }

@@ -114,6 +114,7 @@ fn forward(srtp: bool) -> (u64, u64) {
                     sent += run.bytes.len().div_ceil(run.segment);
                     runs += 1;
                 }
+                now
             });
         });
         if steady {
@@ -166,7 +167,7 @@ fn a_consumer_takes_less_than_24_kib_and_an_idle_peer_less_than_128() {
         let payload = vp8_payload(true, sequence, sequence as u8, 0, false);
         let mut packet = rtp(96, 1111, sequence, 3_000 * number as u32, true, &[], &payload);
         bench.plane.handle_datagram(bench.now, SocketId(11), address(5001), &mut packet);
-        bench.plane.flush(bench.now, &mut |_| {});
+        bench.plane.flush(bench.now, &mut |_| bench.now);
         bench.events.clear();
         bench.packets.clear();
     });

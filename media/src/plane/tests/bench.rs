@@ -49,6 +49,8 @@ pub(super) struct Bench {
     pub packets: Vec<Packet>,
     pub piped: Vec<(PipeKey, Vec<u8>)>,
     pub events: Vec<Event>,
+    /// How long it takes to send.
+    pub sending: Duration,
 }
 
 impl Bench {
@@ -61,7 +63,7 @@ impl Bench {
         let wall = Duration::from_secs(1_700_000_000);
         let plane = Plane::new(PlaneConfig { seed, start, wall });
         let (packets, piped, events) = (Vec::new(), Vec::new(), Vec::new());
-        Self { plane, now: start, packets, piped, events }
+        Self { plane, now: start, packets, piped, events, sending: Duration::ZERO }
     }
 
     pub(super) fn command(&mut self, command: Command) {
@@ -73,7 +75,7 @@ impl Bench {
 
     /// Takes what left.
     pub(super) fn settle(&mut self) {
-        let (packets, piped) = (&mut self.packets, &mut self.piped);
+        let (packets, piped, sent) = (&mut self.packets, &mut self.piped, self.now + self.sending);
         self.plane.flush(self.now, &mut |flight| {
             for run in flight.runs {
                 for bytes in flight.bytes[run.bytes.clone()].chunks(run.segment) {
@@ -83,6 +85,7 @@ impl Bench {
             for (pipe, range) in flight.piped {
                 piped.push((*pipe, flight.bytes[range.clone()].to_vec()));
             }
+            sent
         });
         while let Some(event) = self.plane.poll_event() {
             self.events.push(event);

@@ -9,6 +9,7 @@ mod forwarding;
 mod h265;
 mod idle;
 mod inspect;
+mod latency;
 mod pipes;
 mod plain;
 mod repair;
