@@ -75,6 +75,15 @@ impl Aimd {
         }
     }
 
+    /// The path became narrow all at once: it carries `rate`.
+    pub fn narrow(&mut self, now: i64, rate: u64) {
+        self.bitrate = self.bitrate.min(BACKOFF * rate as f64);
+        self.capacity.reset();
+        self.capacity.on_overuse(rate);
+        self.state = State::Hold;
+        self.changed_at = Some(now);
+    }
+
     /// Feedback came.
     pub fn update(&mut self, now: i64, signals: Signals) {
         match signals.usage {
@@ -159,6 +168,19 @@ mod tests {
         // Half of it or less does not wait.
         aimd.update(161 * MS, signals(Usage::Over, 400_000));
         assert_eq!(aimd.bitrate(), 340_000);
+    }
+
+    #[test]
+    fn a_path_that_became_narrow_is_gone_below_at_once_and_grown_near_by_packets() {
+        let mut aimd = Aimd::new(2_000_000);
+        aimd.narrow(0, 600_000);
+        assert_eq!(aimd.bitrate(), 510_000);
+        for n in 1..=11 {
+            aimd.update(n * 100 * MS, signals(Usage::Normal, 510_000));
+        }
+        assert!((525_000..550_000).contains(&aimd.bitrate()), "{}", aimd.bitrate());
+        aimd.narrow(1_200 * MS, 5_000_000);
+        assert!(aimd.bitrate() < 550_000);
     }
 
     #[test]

@@ -7,9 +7,11 @@ use super::{
     aimd::{Aimd, Signals},
     alr::Alr,
     arrival::ArrivalGroups,
+    drain::{Drain, Signs, Turn},
     history::{History, News},
     loss::LossLimit,
     probe::{Outcome, Outlook, Probes},
+    queue::PathQueue,
     throughput::Throughput,
     trendline::{Trendline, Usage},
 };
@@ -43,6 +45,13 @@ const DEEP: f64 = 0.66;
 /// `goog_cc_network_control.cc`, `limit_probes_lower_than_throughput_estimate`).
 const CREDIBLE: f64 = 0.85;
 
+/// Of what the path carried while its queue emptied (libwebrtc
+/// `goog_cc/probe_bitrate_estimator.cc`, `kTargetUtilizationFraction`).
+const EMPTIED: f64 = 0.95;
+/// Waits that are shorter are a frame's own, or the path's unevenness: a trend in them is no
+/// overuse.
+const OVERUSE: i64 = 25_000;
+
 /// What its owner allows, in bits per second (WT11).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Bounds {
@@ -75,6 +84,12 @@ pub struct Trace {
     pub loss: f64,
     /// Queues on the path.
     pub usage: Usage,
+    /// How long the newest packet waited in them, in microseconds.
+    pub wait: i64,
+    /// What they let through.
+    pub carries: Option<u64>,
+    /// They empty before more is sent.
+    pub drains: bool,
     /// Little is sent.
     pub limited: bool,
 }
@@ -88,6 +103,10 @@ pub struct Estimator {
     groups: ArrivalGroups,
     trendline: Trendline,
     throughput: Throughput,
+    queue: PathQueue,
+    drain: Drain,
+    /// When the path became narrow: what was lost of what was sent before says nothing of now.
+    narrow_at: Option<i64>,
     aimd: Aimd,
     loss: LossLimit,
     alr: Alr,
@@ -112,6 +131,9 @@ impl Estimator {
             groups: ArrivalGroups::default(),
             trendline: Trendline::default(),
             throughput: Throughput::default(),
+            queue: PathQueue::default(),
+            drain: Drain::default(),
+            narrow_at: None,
             aimd: Aimd::new(bounds.initial),
             loss: LossLimit::default(),
             alr: Alr::default(),
@@ -126,9 +148,14 @@ impl Estimator {
 
     /// In bits per second, within the bounds.
     pub fn bitrate(&self) -> u64 {
-        let all =
-            self.loss.limit().map_or(self.aimd.bitrate(), |loss| loss.min(self.aimd.bitrate()));
+        let limits = [self.loss.limit(), self.drain.limit()];
+        let all = limits.into_iter().flatten().fold(self.aimd.bitrate(), u64::min);
         all.min(self.bounds.max).max(self.bounds.min.max(MIN_BITRATE))
+    }
+
+    /// More was sent than the path carries by far: its queue has to empty.
+    pub fn drains(&self) -> bool {
+        self.drain.limit().is_some()
     }
 
     /// Other bounds. `initial` counts as long as nothing is known.
@@ -172,7 +199,7 @@ impl Estimator {
         let before = self.bitrate();
         let now = self.micros(now);
         let mut arrival = self.unwrap(feedback.reference_time) * REFERENCE;
-        let (mut arrived, mut lost, mut newest) = (0, 0, None);
+        let (mut arrived, mut lost, mut drowned, mut newest) = (0, 0, 0, None);
         for (at, delta) in feedback.deltas.iter().enumerate() {
             let sequence = feedback.base_sequence.wrapping_add(at as u16);
             if let Some(delta) = delta {
@@ -181,20 +208,20 @@ impl Estimator {
             match self.history.tell(sequence, delta.is_some()) {
                 Some(News::Arrived(packet)) => {
                     let sent = packet.sent(now);
-                    let bytes = usize::from(packet.size);
-                    self.throughput.on_arrival(arrival, bytes + usize::from(packet.untold));
+                    self.throughput.on_arrival(arrival, packet.bytes() as usize);
+                    self.queue.on_arrival(sent, arrival, packet.bytes());
                     if let Some(delta) = self.groups.on_packet(sent, arrival) {
                         self.trendline.on_delta(delta);
                     }
                     if packet.probe != 0 {
-                        let bytes = bytes + usize::from(packet.untold);
-                        self.probes.on_told(packet.probe, sent, Some(arrival), bytes as u64);
+                        self.probes.on_told(packet.probe, sent, Some(arrival), packet.bytes());
                     }
                     arrived += 1;
                     newest = Some(sent);
                 }
                 Some(News::Lost(packet)) => {
-                    lost += 1;
+                    let old = self.narrow_at.is_some_and(|at| packet.sent(now) <= at);
+                    (lost, drowned) = (lost + u32::from(!old), drowned + u32::from(old));
                     if packet.probe != 0 {
                         self.probes.on_told(packet.probe, packet.sent(now), None, 0);
                     }
@@ -202,7 +229,7 @@ impl Estimator {
                 None => {}
             }
         }
-        if arrived + lost == 0 {
+        if arrived + lost + drowned == 0 {
             return false;
         }
         if let Some(sent) = newest {
@@ -210,15 +237,45 @@ impl Estimator {
         }
         self.feedback_at = Some(now);
         self.loss.on_packets(arrived, lost);
+        self.watch(now, newest);
         self.update(now);
         self.bitrate() != before
+    }
+
+    /// Whether the path became narrow all at once, or has recovered from that.
+    fn watch(&mut self, now: i64, newest: Option<i64>) {
+        let Some(sent) = newest else { return };
+        let wait = self.queue.wait();
+        let signs = Signs {
+            newest: self.queue.newest_rate(),
+            rate: self.queue.rate(),
+            arrives: self.throughput.bitrate(),
+            estimate: self.bitrate(),
+            in_flight: self.history.in_flight(),
+            rtt: now - sent - wait,
+            wait,
+        };
+        match self.drain.on_feedback(now, signs) {
+            Turn::Same => {}
+            Turn::Begins(rate) => {
+                self.aimd.narrow(now, rate);
+                self.loss.forget();
+                self.queue.forget_rate();
+                self.narrow_at = Some(now);
+                self.probes.on_drop(now, true);
+            }
+            Turn::Ends(rate) => self.aimd.set(now, (EMPTIED * rate as f64) as u64),
+        }
     }
 
     fn update(&mut self, now: i64) {
         let before = self.bitrate();
         self.alr.update(now, before);
         let arrives = self.throughput.bitrate();
-        let usage = self.trendline.usage();
+        let usage = match self.trendline.usage() {
+            Usage::Over if self.queue.wait() < OVERUSE => Usage::Under,
+            usage => usage,
+        };
         let outcome = self.probes.outcome(now);
         // A queue that a probe fills is what it is for: it shows what the path carries.
         let probed = usage == Usage::Over && (self.probes.cut(now) || now < self.calm_at);
@@ -230,7 +287,7 @@ impl Estimator {
             Signals {
                 usage: if probed || outcome.is_some() { Usage::Under } else { usage },
                 arrives,
-                of_queue: self.throughput.of_queue(),
+                of_queue: self.queue.rate().or(self.throughput.of_queue()),
                 limited: self.alr.is_limited(),
                 rtt: Duration::from_micros(self.rtt.unsigned_abs()),
             },
@@ -298,6 +355,9 @@ impl Estimator {
             arrives: self.throughput.bitrate(),
             loss: self.loss.loss(),
             usage: self.trendline.usage(),
+            wait: self.queue.wait(),
+            carries: self.queue.rate(),
+            drains: self.drains(),
             limited: self.alr.is_limited(),
         }
     }

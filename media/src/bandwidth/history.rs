@@ -23,6 +23,11 @@ pub struct SentPacket {
 }
 
 impl SentPacket {
+    /// Bytes of it, and of those before it that nobody tells about.
+    pub fn bytes(&self) -> u64 {
+        u64::from(self.size) + u64::from(self.untold)
+    }
+
     /// When it was sent, in microseconds of the estimator, given that this was before `now`.
     pub fn sent(&self, now: i64) -> i64 {
         now - i64::from((now as u32).wrapping_sub(self.sent))
@@ -55,6 +60,8 @@ pub struct History {
     next: u16,
     sent: u64,
     untold: u32,
+    /// Bytes that feedback did not tell about yet.
+    in_flight: u64,
 }
 
 impl Default for History {
@@ -67,7 +74,7 @@ impl History {
     /// Nothing was sent. Numbers start at 0.
     pub fn new() -> Self {
         let packets = vec![SentPacket::default(); PACKETS].into_boxed_slice();
-        Self { packets, next: 0, sent: 0, untold: 0 }
+        Self { packets, next: 0, sent: 0, untold: 0, in_flight: 0 }
     }
 
     /// The number of the next packet.
@@ -75,12 +82,22 @@ impl History {
         self.next
     }
 
+    /// Bytes sent that feedback did not tell about yet.
+    pub const fn in_flight(&self) -> u64 {
+        self.in_flight
+    }
+
     /// The packet with [`Self::next_sequence`] was sent at `now`.
     pub fn on_sent(&mut self, now: i64, size: usize, probe: u8) {
         let untold = std::mem::take(&mut self.untold).min(u32::from(u16::MAX)) as u16;
         let size = size.min(usize::from(u16::MAX)) as u16;
-        self.packets[usize::from(self.next) % PACKETS] =
-            SentPacket { sent: now as u32, size, untold, probe, state: State::InFlight };
+        let packet = SentPacket { sent: now as u32, size, untold, probe, state: State::InFlight };
+        let place = &mut self.packets[usize::from(self.next) % PACKETS];
+        let forgotten = std::mem::replace(place, packet);
+        if forgotten.state == State::InFlight {
+            self.in_flight -= forgotten.bytes();
+        }
+        self.in_flight += packet.bytes();
         self.next = self.next.wrapping_add(1);
         self.sent += 1;
     }
@@ -97,6 +114,9 @@ impl History {
             return None;
         }
         let packet = &mut self.packets[usize::from(sequence) % PACKETS];
+        if packet.state == State::InFlight {
+            self.in_flight -= packet.bytes();
+        }
         match (packet.state, arrived) {
             (State::InFlight | State::Lost, true) => {
                 packet.state = State::Told;
@@ -129,7 +149,9 @@ mod tests {
         history.on_untold(100);
         history.on_sent(9_000_000, 1_000, 0);
         assert_eq!(history.next_sequence(), 1);
+        assert_eq!(history.in_flight(), 1_100);
         assert_eq!(arrived(history.tell(0, true)), Some((9_000_000, 1_000, 100)));
+        assert_eq!(history.in_flight(), 0);
         assert_eq!(history.tell(0, true), None);
         assert_eq!(history.tell(0, false), None);
         assert_eq!(history.tell(1, true), None);
@@ -141,7 +163,7 @@ mod tests {
         let mut history = History::new();
         history.on_sent(0, 500, 3);
         assert!(matches!(history.tell(0, false), Some(News::Lost(packet)) if packet.probe == 3));
-        assert_eq!(history.tell(0, false), None);
+        assert_eq!((history.tell(0, false), history.in_flight()), (None, 0));
         assert_eq!(arrived(history.tell(0, true)).map(|told| told.1), Some(500));
     }
 
@@ -153,6 +175,8 @@ mod tests {
         }
         let next = history.next_sequence();
         assert_eq!(next, (70_000 - 65_536) as u16);
+        let remembered: u64 = (70_000 - 2_048..70_000).map(|at| at % 1_000).sum();
+        assert_eq!(history.in_flight(), remembered);
         assert_eq!(history.tell(next.wrapping_sub(2_049), true), None);
         assert!(history.tell(next.wrapping_sub(2_048), true).is_some());
         assert!(history.tell(next.wrapping_sub(1), true).is_some());

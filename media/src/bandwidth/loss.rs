@@ -61,6 +61,12 @@ impl LossLimit {
         self.limit = self.limit.map(|limit| limit.max(bitrate as f64));
     }
 
+    /// What was counted was lost for a reason that is known.
+    pub fn forget(&mut self) {
+        (self.arrived, self.lost, self.loss) = (0, 0, 0.0);
+        (self.limit, self.tried) = (None, None);
+    }
+
     /// Feedback came. `estimate` is from delay, `arrives` what got through, in bits per second;
     /// `rtt` is in microseconds.
     pub fn update(&mut self, now: i64, estimate: u64, arrives: Option<u64>, rtt: i64) {

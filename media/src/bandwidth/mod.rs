@@ -2,7 +2,8 @@
 //! (or a receiver's own, by REMB), probes that raise it, and its allocation to consumers.
 //!
 //! Small machines, each alone: [`history`] joins feedback with what was sent, [`arrival`] groups
-//! it, [`trendline`] tells queues that fill, [`aimd`] and [`loss`] draw the consequence,
+//! it, [`trendline`] tells queues that fill, [`queue`] how long they are and what they let through,
+//! [`drain`] when they are about to be full, [`aimd`] and [`loss`] draw the consequence,
 //! [`throughput`] and [`alr`] say what is used, [`probe`] tries more, [`pacer`] spreads what is not
 //! media; [`estimator`] composes them; [`allocate()`] shares, [`memory`] keeps that stable. They
 //! know neither packets' bytes nor a plane. Times are microseconds since an estimator began.
@@ -15,6 +16,7 @@ pub mod allocate;
 pub mod alr;
 pub mod arrival;
 pub mod capacity;
+pub mod drain;
 pub mod estimator;
 pub mod history;
 pub mod loss;
@@ -24,6 +26,7 @@ pub mod pacer;
 pub(crate) mod path;
 pub mod probe;
 pub mod probe_result;
+pub mod queue;
 pub mod throughput;
 pub mod trendline;
 

@@ -91,6 +91,8 @@ pub struct Output {
     pub rtx_sequence: u16,
     /// A sender report should follow at once: the receiver can use the stream only with it.
     pub report_due: bool,
+    /// What flows ends with the picture that is being sent, though what is awaited has not come.
+    pub leaving: bool,
     sequence: Option<SeqManager>,
     first_sequence: Option<u16>,
     rewriter: Rewriter,
@@ -132,6 +134,7 @@ impl Output {
             stats: SendStats::default(),
             rtx_sequence: first.rtx_sequence,
             report_due: false,
+            leaving: false,
             sequence: None,
             first_sequence: first.sequence,
             rewriter,
@@ -159,7 +162,7 @@ impl Output {
         match self.switch.judge(usize::from(source.encoding), can_start) {
             Verdict::Drop => Offer::Nothing,
             Verdict::Forward => {
-                if self.source != Some(source) {
+                if self.source != Some(source) || self.has_left() {
                     return Offer::Nothing;
                 }
                 self.forward(now, slot, packet, target).map_or(Offer::Nothing, Offer::Send)
@@ -201,6 +204,21 @@ impl Output {
         }
         self.source = Some(source);
         self.report_due = true;
+        self.leaving = false;
+    }
+
+    /// Whether what flows has ended, as it was to.
+    fn has_left(&mut self) -> bool {
+        let left = self.leaving && self.last_marker && self.switch.leave();
+        self.leaving &= !left;
+        left
+    }
+
+    /// Whether what was sent of `source` is still of use: of a layer that was left nothing is shown
+    /// any more.
+    pub fn shows(&self, source: Source) -> bool {
+        let flows = self.switch.current() == Some(usize::from(source.encoding));
+        flows && !self.leaving && self.source == Some(source)
     }
 
     /// Begins with a key frame from the buffer; [`Self::replay_next`] has its packets. False if its

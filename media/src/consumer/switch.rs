@@ -85,6 +85,13 @@ impl Switch {
         *self = Self::Idle;
     }
 
+    /// What flows ends before the awaited encoding begins. False if nothing is awaited.
+    pub fn leave(&mut self) -> bool {
+        let Self::Switching { target, .. } = *self else { return false };
+        *self = Self::Waiting { target };
+        true
+    }
+
     /// Judges a packet. `can_start`: it begins a key frame, or its codec has none.
     pub fn judge(self, encoding: usize, can_start: bool) -> Verdict {
         if self.is_replaying() {
@@ -136,6 +143,20 @@ mod tests {
         assert_eq!(switch.judge(2, true), Verdict::Start);
         switch.started(2);
         assert_eq!(switch.judge(0, true), Verdict::Drop);
+    }
+
+    #[test]
+    fn what_is_left_early_flows_no_more_and_nothing_is_left_for_nothing() {
+        let mut switch = Switch::Flowing { current: 2 };
+        assert!(!switch.leave());
+        switch.aim(Some(0));
+        assert!(switch.leave());
+        assert_eq!((switch.current(), switch.awaited()), (None, Some(0)));
+        assert_eq!(switch.judge(2, false), Verdict::Drop);
+        // Nor does it go on without a key frame of its own.
+        assert!(switch.aim(Some(2)));
+        assert_eq!(switch.judge(2, false), Verdict::Drop);
+        assert_eq!(switch.judge(2, true), Verdict::Start);
     }
 
     #[test]

@@ -80,11 +80,9 @@ impl Plane {
         let Some(bandwidth) = transport.bandwidth.as_deref_mut() else { return };
         let micros = bandwidth.estimator.micros(now);
         let rate = bandwidth.estimator.bitrate() / REPAIR_SHARE;
+        bandwidth.pacer.forget(|item| !is_of_use(&self.consumers, item));
         while transport.queue.len() < MAX_QUEUE {
             let Some(mut item) = bandwidth.pacer.pop(micros, rate) else { break };
-            if !is_of_use(&self.consumers, &item) {
-                continue;
-            }
             item.order = transport.queue.len() as u32;
             transport.queue.push(item);
         }
@@ -182,13 +180,13 @@ impl Plane {
     }
 }
 
-/// Of layers that were left at a key frame nothing is shown any more.
+/// Of layers that were left nothing is shown any more.
 fn is_of_use(consumers: &Slab<Consumer>, item: &Item) -> bool {
     let output = consumers
         .get(item.consumer as usize)
         .and_then(|consumer| consumer.outputs.get(usize::from(item.output)));
     let source = Source { encoding: item.encoding, uid: item.uid };
-    output.is_some_and(|output| output.source == Some(source))
+    output.is_some_and(|output| output.shows(source))
 }
 
 impl Probator {

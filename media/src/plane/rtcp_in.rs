@@ -155,6 +155,9 @@ impl Plane {
         let streams = &self.producers[producer].streams;
         for sequence in lost {
             let Some((source, found)) = output.resend(*sequence, now_ms, streams) else { continue };
+            if !output.shows(source) {
+                continue;
+            }
             let item = Item {
                 consumer: route.consumer,
                 order: transport.queue.len() as u32,

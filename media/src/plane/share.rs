@@ -45,6 +45,8 @@ impl Plane {
         if let Some(bandwidth) = &mut self.transports[place].bandwidth {
             bandwidth.desired = other + desired * HEADROOM.0 / HEADROOM.1;
         }
+        let drains = self.transports[place].bandwidth.as_ref();
+        let drains = drains.is_some_and(|known| known.estimator.drains());
         let budget = estimate.saturating_sub(other);
         allocate(budget, &sharing.demands, &mut sharing.granted);
         for (at, consumer) in sharing.places.iter().enumerate() {
@@ -64,6 +66,9 @@ impl Plane {
             };
             let top = ladder.top().map(|top| top.spatial);
             self.grant(now, *consumer as usize, estimate, (grant, top));
+            if drains {
+                self.leave(*consumer as usize, estimate);
+            }
         }
         self.scratch.sharing = sharing;
     }
@@ -121,6 +126,25 @@ impl Plane {
             });
         }
         sum
+    }
+
+    /// Has a layer that is to be left for a lower one end with its picture, if even the least of it
+    /// is too much for a path whose queue is full: what comes on top is lost, and with it the key
+    /// frame that all wait for.
+    fn leave(&mut self, place: usize, estimate: u64) {
+        let consumer = &mut self.consumers[place];
+        let (Some(granted), Some(producer)) = (held(consumer.granted), consumer.producer) else {
+            return;
+        };
+        let output = &mut consumer.outputs[0];
+        let Some(flows) = output.switch.current() else { return };
+        if consumer.setup.rtp_type != RtpType::Simulcast || flows <= usize::from(granted.0) {
+            return;
+        }
+        let stream = self.producers[producer].streams[flows].as_deref();
+        let least = stream.and_then(|stream| stream.layers.bitrate(0, 0));
+        output.leaving =
+            least.is_none_or(|least| least > estimate) && output.switch.awaited().is_some();
     }
 
     /// `top` could be had if there were bandwidth.

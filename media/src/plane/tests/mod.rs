@@ -10,6 +10,7 @@ mod h265;
 mod idle;
 mod inspect;
 mod latency;
+mod narrowing;
 mod pipes;
 mod plain;
 mod repair;
@@ -17,11 +18,13 @@ mod replace;
 mod replay;
 mod reports;
 mod rules;
+mod screen;
 mod simulcast;
 mod soak;
 mod svc_pipes;
 mod voices;
 mod webrtc;
+mod world;
 
 impl super::Plane {
     /// Nothing is remembered of anything that went.
