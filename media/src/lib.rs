@@ -12,6 +12,8 @@ pub mod bandwidth;
 pub mod codec;
 pub mod command;
 pub mod consumer;
+#[cfg(test)]
+mod counting;
 pub mod data;
 pub mod dtls;
 pub mod event;

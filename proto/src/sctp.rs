@@ -18,6 +18,7 @@ pub const RECEIVE_WINDOW: usize = 1024 * 1024;
 /// clients read `maxSendMessageSize` and `maxReceiveMessageSize`, older ones `OS`, `MIS` and
 /// `maxMessageSize`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct SctpParameters {
     /// 5000, always.
@@ -40,8 +41,16 @@ pub struct SctpParameters {
     pub per_stream_send_queue_limit: usize,
     /// In bytes.
     pub max_receiver_window_buffer_size: usize,
-    /// True, always: WebRTC data channels.
+    /// WebRTC data channels: of WebRTC transports.
     pub is_data_channel: bool,
+}
+
+impl SctpParameters {
+    /// Of a plain transport: its messages need not be of a browser's channels (mediasoup
+    /// `PlainTransport`).
+    pub fn plain() -> Self {
+        Self { is_data_channel: false, ..Self::default() }
+    }
 }
 
 impl Default for SctpParameters {
@@ -61,8 +70,24 @@ impl Default for SctpParameters {
     }
 }
 
+/// Where an association is, in mediasoup's words.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum SctpState {
+    /// Nothing has come.
+    #[default]
+    New,
+    /// Its handshake is under way.
+    Connecting,
+    /// Messages can be sent.
+    Connected,
+    /// It is over.
+    Closed,
+}
+
 /// A data channel's stream, as a client announces it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct SctpStreamParameters {
     /// Which stream.

@@ -4,25 +4,27 @@
 
 use starling_proto::sctp::RECEIVE_WINDOW;
 
-use super::arrived::{Arrived, Place};
+use super::{
+    arrived::{Arrived, Place},
+    packet::{DATA, HEADER, I_DATA, INIT, SACK, chunks, number},
+    resets::Resets,
+};
 
-const HEADER: usize = 12;
-const DATA: u8 = 0;
-const I_DATA: u8 = 64;
-const INIT: u8 = 1;
-const SACK: u8 = 3;
-/// Pieces that came and were not read. Each may be the only one of a datagram that it keeps: 2,048
-/// are 2.5 MB at most, and what a path of 100 ms brings behind a lost one at 20,000 a second.
+/// Pieces that came and were not read: what a path of 100 ms brings behind a lost one at 20,000 a
+/// second.
 const MAX_HELD: usize = 2_048;
 /// The same with those that were let in because they fill a gap, when all that can be read was
-/// read. Of a client that means well, each makes others readable.
-const MAX_STUCK: usize = 2 * MAX_HELD;
+/// read. Of a client that means well, each makes others readable. The association takes half a
+/// kilobyte for each beside its payload: 1.5 MB.
+pub(super) const MAX_STUCK: usize = 3 * MAX_HELD / 2;
+/// As long as fewer pieces wait, each may keep the whole datagram in which it came: 300 KB at most.
+const WHOLE: usize = 256;
 /// Chunks of a datagram: 1,500 bytes of the shortest.
 const MAX_CHUNKS: usize = 128;
 
 /// What is to be done with a datagram.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Inspected {
+pub(super) enum Inspected {
     /// Hand it on.
     Fine,
     /// It is no SCTP packet.
@@ -35,23 +37,24 @@ pub enum Inspected {
 
 /// See the module.
 #[derive(Debug, Default)]
-pub struct Door {
+pub(super) struct Door {
     /// Pieces that came and were not read. One that the association drops, or gives up with the
     /// rest of its message, stays counted until what we acknowledge says how much there is.
     held: usize,
     arrived: Arrived,
+    resets: Resets,
     /// All that can be read was read.
     drained: bool,
 }
 
 impl Door {
     /// Judges a datagram.
-    pub fn inspect(&mut self, datagram: &[u8]) -> Inspected {
+    pub(super) fn inspect(&mut self, datagram: &[u8]) -> Inspected {
         if datagram.len() < HEADER + 4 {
             return Inspected::Malformed;
         }
         let (mut new, mut fills) = (0, false);
-        for (n, (kind, chunk)) in chunks(&datagram[HEADER..]).enumerate() {
+        for (n, (kind, chunk)) in chunks(datagram).enumerate() {
             if n == MAX_CHUNKS {
                 return Inspected::Malformed;
             }
@@ -82,8 +85,11 @@ impl Door {
                 false => return Inspected::HeldOff,
             }
         }
+        if !self.resets.came(datagram) {
+            return Inspected::Hostile("streams that are closed before others have been");
+        }
         self.held += new;
-        for (kind, chunk) in chunks(&datagram[HEADER..]) {
+        for (kind, chunk) in chunks(datagram) {
             if let Some(tsn) = piece(kind, chunk).filter(|_| new > 0) {
                 self.arrived.mark(tsn);
             }
@@ -92,9 +98,9 @@ impl Door {
     }
 
     /// Looks at a datagram of ours: what it acknowledges, and how much it says is there.
-    pub fn sent(&mut self, datagram: &[u8]) {
-        let ours = datagram.get(HEADER..).unwrap_or_default();
-        for (_, chunk) in chunks(ours).filter(|(kind, _)| *kind == SACK) {
+    pub(super) fn sent(&mut self, datagram: &[u8]) {
+        self.resets.sent(datagram);
+        for (_, chunk) in chunks(datagram).filter(|(kind, _)| *kind == SACK) {
             if let (Some(cumulative), Some(window)) = (number(chunk, 4), number(chunk, 8)) {
                 self.arrived.acknowledge(cumulative);
                 // No piece is shorter than a byte.
@@ -103,13 +109,19 @@ impl Door {
         }
     }
 
+    /// So many pieces wait that each has to come in a datagram of its own, of which it keeps no
+    /// more than itself.
+    pub(super) fn is_crowded(&self) -> bool {
+        self.held > WHOLE
+    }
+
     /// A message of so many pieces was read.
-    pub fn read(&mut self, pieces: usize) {
+    pub(super) fn read(&mut self, pieces: usize) {
         self.held = self.held.saturating_sub(pieces);
     }
 
     /// Whether all that can be read was read.
-    pub fn set_drained(&mut self, drained: bool) {
+    pub(super) fn set_drained(&mut self, drained: bool) {
         self.drained = drained;
     }
 }
@@ -122,24 +134,6 @@ fn piece(kind: u8, chunk: &[u8]) -> Option<u32> {
 /// Bytes before the user data.
 const fn overhead(kind: u8) -> usize {
     if kind == DATA { 16 } else { 20 }
-}
-
-fn number(chunk: &[u8], at: usize) -> Option<u32> {
-    chunk.get(at..)?.first_chunk::<4>().map(|bytes| u32::from_be_bytes(*bytes))
-}
-
-/// Type and bytes of each chunk. Ends before one that does not fit.
-fn chunks(mut rest: &[u8]) -> impl Iterator<Item = (u8, &[u8])> {
-    std::iter::from_fn(move || {
-        let [kind, _, high, low, ..] = *rest else { return None };
-        let len = usize::from(u16::from_be_bytes([high, low]));
-        if len < 4 || len > rest.len() {
-            return None;
-        }
-        let chunk = &rest[..len];
-        rest = &rest[len.next_multiple_of(4).min(rest.len())..];
-        Some((kind, chunk))
-    })
 }
 
 #[cfg(test)]

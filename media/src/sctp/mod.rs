@@ -8,40 +8,33 @@
 mod arrived;
 mod door;
 mod ledger;
+mod packet;
+mod resets;
+mod settings;
 #[cfg(test)]
 mod tests;
 
 use std::{
     collections::{BTreeMap, BTreeSet, VecDeque},
     net::{IpAddr, Ipv4Addr, SocketAddr},
-    sync::Arc,
     time::Instant,
 };
 
 use bytes::Bytes;
 use sctp_proto::{
-    Association, AssociationHandle, DatagramEvent, Endpoint, EndpointConfig, Event, Payload,
-    PayloadProtocolIdentifier, ReliabilityType, ServerConfig, Stream, StreamEvent, TransportConfig,
+    Association, AssociationHandle, DatagramEvent, Endpoint, Event, Payload,
+    PayloadProtocolIdentifier, ReliabilityType, Stream, StreamEvent,
 };
 use starling_proto::{
     message::{DataMessage, MessageKind},
-    sctp::{Delivery, MAX_MESSAGE, RECEIVE_WINDOW, SEND_BUFFER, STREAMS},
+    sctp::{Delivery, SEND_BUFFER, STREAMS, SctpState},
 };
 
-pub use door::{Door, Inspected};
+use door::{Door, Inspected};
 use ledger::Ledger;
+pub use packet::seal;
+use settings::MTU;
 
-/// Of a datagram before DTLS: libwebrtc's 1,191 in whole words, so that it fits every path.
-const MTU: u32 = 1_188;
-/// Before the first round trip is known, in milliseconds (mediasoup's `initialRtoMs`).
-const RTO_INITIAL: u64 = 500;
-/// Above the delay of the other side's acknowledgements, in milliseconds (mediasoup's `minRtoMs`).
-const RTO_MIN: u64 = 400;
-/// In milliseconds: a client that comes back from a tunnel must not wait for a minute, and one that
-/// does not is ended by ICE consent.
-const RTO_MAX: u64 = 10_000;
-/// SCTP's two headers in a datagram with one piece of a message.
-const HEADERS: u32 = 12 + 16;
 /// Bytes of one stream that may wait to be sent: one busy stream leaves room for others.
 const STREAM_BUFFER: usize = SEND_BUFFER / 2;
 
@@ -83,6 +76,11 @@ pub struct Sctp {
     /// Thresholds of `BufferedAmountLow`, and whether it is due.
     low: BTreeMap<u16, (usize, bool)>,
     events: VecDeque<SctpEvent>,
+    /// The first datagram, which says whom an ABORT is for.
+    init: Vec<u8>,
+    /// Tells the client that it is over; kept, because it may be lost.
+    abort: Option<Bytes>,
+    abort_due: bool,
     counters: SctpCounters,
 }
 
@@ -95,21 +93,8 @@ impl Default for Sctp {
 impl Sctp {
     /// Waits for the client.
     pub fn new() -> Self {
-        let transport = TransportConfig::default()
-            .with_max_receive_buffer_size(RECEIVE_WINDOW as u32)
-            .with_max_receive_message_size(MAX_MESSAGE as u32)
-            .with_max_send_message_size(MAX_MESSAGE as u32)
-            .with_max_num_inbound_streams(STREAMS)
-            .with_max_num_outbound_streams(STREAMS)
-            .with_rto_initial_ms(RTO_INITIAL)
-            .with_rto_min_ms(RTO_MIN)
-            .with_rto_max_ms(RTO_MAX);
-        let mut server = ServerConfig::default();
-        server.transport = Arc::new(transport);
-        let mut endpoint = EndpointConfig::new();
-        endpoint.max_payload_size(MTU - HEADERS);
         Self {
-            endpoint: Endpoint::new(Arc::new(endpoint), Some(Arc::new(server))),
+            endpoint: settings::endpoint(),
             association: None,
             connected: false,
             lost: false,
@@ -118,12 +103,27 @@ impl Sctp {
             streams: BTreeSet::new(),
             low: BTreeMap::new(),
             events: VecDeque::new(),
+            init: Vec::new(),
+            abort: None,
+            abort_due: false,
             counters: SctpCounters::default(),
         }
     }
 
     /// Takes a datagram of the client.
     pub fn handle_datagram(&mut self, now: Instant, datagram: &[u8]) {
+        let aborts = packet::chunks(datagram).any(|(kind, _)| kind == packet::ABORT);
+        if self.lost {
+            // RFC 9260 §8.4: it has not heard of the end yet.
+            self.abort_due = !aborts;
+            return;
+        }
+        let other = |tag| packet::initiate_tag(&self.init).is_some_and(|before| before != tag);
+        if !self.connected && packet::initiate_tag(datagram).is_some_and(other) {
+            // Nothing is agreed on yet, and who began before may be gone (RFC 9260 §5.2.1).
+            let low = std::mem::take(&mut self.low);
+            *self = Self { low, counters: self.counters, ..Self::new() };
+        }
         match self.door.inspect(datagram) {
             Inspected::Fine => {}
             Inspected::Malformed => {
@@ -134,14 +134,29 @@ impl Sctp {
                 self.counters.held_off += 1;
                 return;
             }
-            Inspected::Hostile(why) => return self.lose(why.to_owned()),
+            Inspected::Hostile(why) => return self.lose(why, true),
         }
-        let datagram = Bytes::copy_from_slice(datagram);
-        match self.endpoint.handle(now, SOMEWHERE, None, None, datagram) {
+        if self.door.is_crowded() && packet::chunks(datagram).nth(1).is_some() {
+            if !packet::is_sound(datagram) {
+                self.counters.malformed += 1;
+                return;
+            }
+            for (_, chunk) in packet::chunks(datagram) {
+                self.hand_on(now, packet::alone(datagram, chunk).into());
+            }
+        } else {
+            self.hand_on(now, Bytes::copy_from_slice(datagram));
+        }
+        self.settle(!aborts);
+    }
+
+    fn hand_on(&mut self, now: Instant, datagram: Bytes) {
+        match self.endpoint.handle(now, SOMEWHERE, None, None, datagram.clone()) {
             Some((handle, DatagramEvent::NewAssociation(association))) => {
                 // One per DTLS session (RFC 8261 §6.1): a second one would be another client.
                 self.endpoint.reject_new_associations();
                 self.association = Some((handle, association));
+                self.init = datagram.to_vec();
             }
             Some((_, DatagramEvent::AssociationEvent(event))) => {
                 if let Some((_, association)) = &mut self.association {
@@ -150,14 +165,13 @@ impl Sctp {
             }
             None => self.counters.malformed += 1,
         }
-        self.settle();
     }
 
     /// Does what is due.
     pub fn handle_timeout(&mut self, now: Instant) {
         if let Some((_, association)) = &mut self.association {
             association.handle_timeout(now);
-            self.settle();
+            self.settle(true);
         }
     }
 
@@ -168,21 +182,38 @@ impl Sctp {
 
     /// Datagrams for the client.
     pub fn poll_transmit(&mut self, now: Instant) -> Option<Vec<Bytes>> {
+        if std::mem::take(&mut self.abort_due) {
+            return self.abort.clone().map(|abort| vec![abort]);
+        }
         let transmit = self.endpoint.poll_transmit();
         let transmit = transmit.or_else(|| self.association.as_mut()?.1.poll_transmit(now))?;
-        self.settle();
-        match transmit.payload {
-            Payload::RawEncode(datagrams) => {
-                datagrams.iter().for_each(|datagram| self.door.sent(datagram));
-                Some(datagrams)
+        self.settle(true);
+        let Payload::RawEncode(datagrams) = transmit.payload else { return None };
+        let mut out = Vec::with_capacity(datagrams.len());
+        for datagram in datagrams {
+            self.door.sent(&datagram);
+            if datagram.len() > MTU as usize {
+                out.extend(packet::fitting(&datagram, MTU as usize).into_iter().map(Bytes::from));
+            } else {
+                out.push(datagram);
             }
-            Payload::PartialDecode(_) => None,
         }
+        Some(out)
     }
 
     /// What happened.
     pub fn poll_event(&mut self) -> Option<SctpEvent> {
         self.events.pop_front()
+    }
+
+    /// Where it is.
+    pub fn state(&self) -> SctpState {
+        match (&self.association, self.connected) {
+            _ if self.lost => SctpState::Closed,
+            (None, _) => SctpState::New,
+            (Some(_), false) => SctpState::Connecting,
+            (Some(_), true) => SctpState::Connected,
+        }
     }
 
     /// Streams can be used.
@@ -228,7 +259,7 @@ impl Sctp {
         if let Some(mut stream) = self.stream(id) {
             let _ = stream.close();
         }
-        self.settle();
+        self.settle(true);
     }
 
     /// The next message of a stream.
@@ -254,7 +285,7 @@ impl Sctp {
             if !empty && chunks.read(&mut payload).is_err() {
                 continue;
             }
-            self.settle();
+            self.settle(true);
             return Some(DataMessage::new(kind, &payload));
         }
     }
@@ -306,29 +337,26 @@ impl Sctp {
         self.low.insert(id, (threshold, due));
     }
 
-    /// Ends the association.
-    pub fn end(&mut self) {
-        if let Some((_, association)) = &mut self.association {
-            let _ = association.shutdown();
-        }
-    }
-
     fn stream(&mut self, id: u16) -> Option<Stream<'_>> {
         self.association.as_mut()?.1.stream(id).ok()
     }
 
-    fn lose(&mut self, why: String) {
-        if let Some((_, association)) = &mut self.association {
-            let _ = association.close();
+    /// An association that is over keeps nothing.
+    fn lose(&mut self, why: &str, tell: bool) {
+        if self.lost {
+            return;
         }
-        if !self.lost {
-            self.lost = true;
-            self.events.push_back(SctpEvent::Lost(why));
-        }
+        self.lost = true;
+        self.association = None;
+        self.ledger = Ledger::default();
+        self.abort = packet::abort(&self.init, why).map(Bytes::from);
+        self.abort_due = tell;
+        self.events.push_back(SctpEvent::Lost(why.to_owned()));
     }
 
-    /// Takes up what the association has to say.
-    fn settle(&mut self) {
+    /// Takes up what the association has to say. A client that said itself that it is over, is not
+    /// told.
+    fn settle(&mut self, tell: bool) {
         let Some((handle, association)) = &mut self.association else { return };
         while let Some(event) = association.poll_endpoint_event() {
             self.endpoint.handle_event(*handle, event);
@@ -375,7 +403,7 @@ impl Sctp {
             }
         }
         if let Some(why) = lost {
-            self.lose(why);
+            self.lose(&why, tell);
         }
     }
 }

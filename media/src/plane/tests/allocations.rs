@@ -1,11 +1,6 @@
 //! Once its buffers have their size, forwarding takes no memory; what a consumer and a peer take.
-#![expect(unsafe_code, reason = "a global allocator that counts can only be written this way")]
 
-use std::{
-    alloc::{GlobalAlloc, Layout, System},
-    cell::Cell,
-    time::Duration,
-};
+use std::time::Duration;
 
 use starling_proto::{rtp::RtpType, transport::SrtpProfile};
 
@@ -13,58 +8,8 @@ use super::bench::*;
 use crate::{
     Command, SocketId, TransportKey,
     command::{SrtpKey, SrtpKeys},
+    counting::{allocations, live},
 };
-
-thread_local! {
-    /// Of this thread, so that other tests do not count.
-    static ALLOCATIONS: Cell<u64> = const { Cell::new(0) };
-    /// Bytes this thread has taken and not given back.
-    static LIVE: Cell<i64> = const { Cell::new(0) };
-}
-
-struct Counting;
-
-fn count(bytes: usize) {
-    // Not there any more while its thread ends.
-    let _ = ALLOCATIONS.try_with(|count| count.set(count.get() + 1));
-    let _ = LIVE.try_with(|live| live.set(live.get() + bytes as i64));
-}
-
-fn uncount(bytes: usize) {
-    let _ = LIVE.try_with(|live| live.set(live.get() - bytes as i64));
-}
-
-// SAFETY: every call goes to `System` unchanged; counting touches a constant-initialised thread
-// local, which does not allocate.
-unsafe impl GlobalAlloc for Counting {
-    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
-        count(layout.size());
-        // SAFETY: the caller's contract is `System`'s.
-        unsafe { System.alloc(layout) }
-    }
-
-    unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
-        uncount(layout.size());
-        // SAFETY: as above; `pointer` came from `System`.
-        unsafe { System.dealloc(pointer, layout) }
-    }
-
-    unsafe fn realloc(&self, pointer: *mut u8, layout: Layout, size: usize) -> *mut u8 {
-        uncount(layout.size());
-        count(size);
-        // SAFETY: as above.
-        unsafe { System.realloc(pointer, layout, size) }
-    }
-}
-
-#[global_allocator]
-static ALLOCATOR: Counting = Counting;
-
-fn allocations(work: impl FnOnce()) -> u64 {
-    let before = ALLOCATIONS.with(Cell::get);
-    work();
-    ALLOCATIONS.with(Cell::get) - before
-}
 
 /// Frames of eight packets to 20 viewers and of one to 20 listeners; allocations and packets sent
 /// in the last of three seconds.
@@ -145,11 +90,11 @@ fn a_forwarded_packet_takes_no_memory() {
 
 /// Bytes per item that `add` adds in a hundred calls.
 fn bytes_each(bench: &mut Bench, mut add: impl FnMut(&mut Bench, u64)) -> i64 {
-    let before = LIVE.with(Cell::get);
+    let before = live();
     for number in 0..100 {
         add(bench, number);
     }
-    (LIVE.with(Cell::get) - before) / 100
+    (live() - before) / 100
 }
 
 #[test]
@@ -194,9 +139,4 @@ fn a_consumer_takes_less_than_24_kib_and_an_idle_peer_less_than_128() {
     });
     assert!(peer < 128 * 1024, "{peer} bytes");
     eprintln!("bytes per consumer {consumer}, per idle peer {peer}");
-}
-
-#[test]
-fn the_count_counts() {
-    assert_eq!(allocations(|| drop(Box::new([1u8; 100]))), 1);
 }

@@ -1,7 +1,12 @@
-use std::time::Duration;
+//! Both ends of an association, over a wire that loses and with a clock of the tests'.
+
+mod caps;
+
+use std::{sync::Arc, time::Duration};
 
 use rand::{Rng, SeedableRng, rngs::SmallRng};
-use sctp_proto::{ClientConfig, StreamId};
+use sctp_proto::{ClientConfig, EndpointConfig, StreamId, TransportConfig};
+use starling_proto::sctp::MAX_MESSAGE;
 
 use super::*;
 
