@@ -10,6 +10,7 @@ mod layers;
 mod plane;
 mod rtcp;
 mod rtp;
+mod sctp;
 mod sdp;
 mod signal;
 mod srtp;
@@ -62,7 +63,7 @@ pub(crate) const TARGETS: &[Kind] = &[
     hello::KIND,
     framing::KIND,
     data::MESSAGE,
-    data::SCTP,
+    sctp::KIND,
     cluster::FLOW,
     cluster::LINK,
     cluster::RECORDS,
