@@ -1,6 +1,6 @@
-//! A program's tap in a room (mediasoup's DirectTransport): RTP and RTCP as they are, without a
-//! network. What it sends goes to its producers by SSRC, what its consumers get comes out. Never
-//! blocks; a full queue drops.
+//! A program's tap in a room (mediasoup's DirectTransport): RTP, RTCP and messages as they are,
+//! without a network. What it sends goes to its producers, by SSRC or by id, what its consumers get
+//! comes out. A full queue drops packets, and holds messages back.
 
 use std::{fmt, sync::Arc};
 
@@ -9,27 +9,40 @@ use ractor::ActorRef;
 use starling_proto::TransportId;
 use tokio::sync::mpsc;
 
+pub use crate::data::{DirectData, DirectSender};
 use crate::{peer::PeerMsg, worker::PipeSink};
 
 /// Packets that wait for the program: a second of a 10 Mb/s stream. What waits longer is late.
 pub const DIRECT_QUEUE: usize = 1_024;
+
+/// What a program gets.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Tapped {
+    /// An RTP or RTCP packet (RFC 5761 tells them apart).
+    Packet(Bytes),
+    /// Of its data consumers.
+    Data(DirectData),
+}
 
 /// A direct transport. Dropping it ends the transport.
 pub struct Direct {
     id: TransportId,
     sink: Arc<PipeSink>,
     packets: mpsc::Receiver<Bytes>,
+    sender: DirectSender,
+    data: mpsc::Receiver<DirectData>,
     peer: ActorRef<PeerMsg>,
 }
 
 impl Direct {
-    pub(crate) const fn new(
+    pub(crate) fn new(
         id: TransportId,
         sink: Arc<PipeSink>,
         packets: mpsc::Receiver<Bytes>,
+        (sender, data): (DirectSender, mpsc::Receiver<DirectData>),
         peer: ActorRef<PeerMsg>,
     ) -> Self {
-        Self { id, sink, packets, peer }
+        Self { id, sink, packets, sender, data, peer }
     }
 
     /// Which: where to produce and consume.
@@ -42,10 +55,17 @@ impl Direct {
         self.sink.push(packet)
     }
 
-    /// The next RTP or RTCP packet for the program (RFC 5761 tells them apart); none once the
-    /// transport has ended.
-    pub async fn recv(&mut self) -> Option<Bytes> {
-        self.packets.recv().await
+    /// Sends messages of its data producers.
+    pub fn sender(&self) -> DirectSender {
+        self.sender.clone()
+    }
+
+    /// The next packet or message for the program; none once the transport has ended.
+    pub async fn recv(&mut self) -> Option<Tapped> {
+        tokio::select! {
+            packet = self.packets.recv() => packet.map(Tapped::Packet),
+            Some(data) = self.data.recv() => Some(Tapped::Data(data)),
+        }
     }
 }
 

@@ -9,6 +9,7 @@ mod consumers;
 mod data;
 mod inspect;
 mod plain;
+mod program;
 mod shown;
 mod transports;
 
@@ -43,6 +44,7 @@ use crate::{
 use consumers::{Available, Consumer};
 use data::Channels;
 pub(crate) use data::DataPeerMsg;
+pub(crate) use program::ProgramMsg;
 use transports::Transport;
 
 /// What a peer is told.
@@ -110,6 +112,8 @@ pub(crate) enum PeerMsg {
         of: (PeerId, Box<ProducerEntry>),
         reply: Reply<ConsumerCreated>,
     },
+    /// REST: about data channels.
+    Program(ProgramMsg),
     /// REST: its transports, producers and consumers.
     Objects(Reply<PeerObjects>),
     /// REST: statistics, or what the plane holds.
@@ -284,6 +288,7 @@ impl PeerState {
                 let (peer, entry) = of;
                 let _ = reply.send(self.plain_consume(&transport, *consumer, peer, &entry));
             }
+            PeerMsg::Program(message) => self.handle_program(message),
             PeerMsg::Objects(reply) => drop(reply.send(Ok(self.objects()))),
             PeerMsg::Inspect { of, dump, reply } => self.inspect(of, dump, reply),
             PeerMsg::Trace { of, types, reply } => match self.check_own(&of) {

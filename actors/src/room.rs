@@ -34,7 +34,7 @@ use starling_proto::{
     flow::FlowId,
     link::LinkMessage,
     registry::RoomRecord,
-    rest::{ConsumerCreated, CreateConsumer, PeerInfo},
+    rest::{ConsumerCreated, CreateConsumer, CreateDataConsumer, DataConsumerCreated, PeerInfo},
     roster::{Change, ProducerEntry, Snapshot},
     voice::{Voice, Voices},
 };
@@ -136,6 +136,13 @@ pub(crate) enum RoomMsg {
         transport: TransportId,
         consumer: CreateConsumer,
         reply: Reply<ConsumerCreated>,
+    },
+    /// REST: the same of a data producer.
+    ProgramConsumeData {
+        peer: PeerId,
+        transport: TransportId,
+        consumer: CreateDataConsumer,
+        reply: Reply<DataConsumerCreated>,
     },
     /// The node is draining, or no more: tell the peers where to go.
     Drain(bool),

@@ -20,9 +20,10 @@ use starling_media::{
     trace::TraceOf,
 };
 use starling_proto::{ConsumerId, ProducerId, TransportId, flow::FlowId};
+use tokio::sync::mpsc;
 
 use crate::{
-    data::DataInbox,
+    data::{self, DataInbox},
     direct::Direct,
     dtls::Certificate,
     peer::PeerMsg,
@@ -54,6 +55,8 @@ struct Transport {
     sockets: Option<PlainSockets>,
     /// Of a direct one.
     pipe: Option<PipeKey>,
+    /// To the data channels of a plain one; dropped with it.
+    sctp: Option<mpsc::Sender<Vec<u8>>>,
 }
 
 struct Producer {
@@ -213,8 +216,10 @@ impl RouterState {
         };
         let (actor, _) = Actor::spawn_linked(None, TransportActor, args, myself.get_cell()).await?;
         self.transport_ids.insert(key, (id.clone(), Some(peer)));
-        self.transports
-            .insert(id, Transport { key, actor: Some(actor), sockets: None, pipe: None });
+        self.transports.insert(
+            id,
+            Transport { key, actor: Some(actor), sockets: None, pipe: None, sctp: None },
+        );
         Ok(())
     }
 
@@ -226,7 +231,9 @@ impl RouterState {
             RouterMsg::RestartIce { id, ice } => {
                 self.on_transport(&id, |transport| Command::RestartIce { transport, ice })
             }
-            RouterMsg::AddPlain { id, peer, plain } => self.add_plain(id, peer, plain),
+            RouterMsg::AddPlain { id, peer, plain, data } => {
+                self.add_plain(id, peer, plain, data);
+            }
             RouterMsg::AddDirect { id, peer, tap } => self.add_direct(id, peer, tap),
             RouterMsg::ConnectPlain { id, rtp, rtcp } => {
                 self.on_transport(&id, |transport| Command::ConnectPlain { transport, rtp, rtcp })
@@ -302,13 +309,30 @@ impl RouterState {
         }
     }
 
-    fn add_plain(&mut self, id: TransportId, peer: ActorRef<PeerMsg>, plain: PlainSockets) {
+    fn add_plain(
+        &mut self,
+        id: TransportId,
+        peer: ActorRef<PeerMsg>,
+        plain: PlainSockets,
+        data: Option<DataInbox>,
+    ) {
         let transport = self.keys.transport();
         let (rtp, rtcp) = (plain.rtp.0, plain.rtcp.map(|(socket, _)| socket));
         let (comedia, srtp) = (plain.comedia, plain.srtp);
         self.command(Command::AddPlain { transport, rtp, rtcp, comedia, srtp });
+        let sctp = data.map(|data| {
+            self.command(Command::EnableSctp { transport });
+            let (worker, peer) = (self.args.worker.clone(), peer.clone());
+            let out = move |datagram| {
+                worker.command(Command::SendDtls { transport, datagram });
+            };
+            data::spawn_plain(data, Box::new(out), move |event| {
+                let _ = peer.cast(PeerMsg::Data(event));
+            })
+        });
         self.transport_ids.insert(transport, (id.clone(), Some(peer)));
-        let transport = Transport { key: transport, actor: None, sockets: Some(plain), pipe: None };
+        let (key, sockets) = (transport, Some(plain));
+        let transport = Transport { key, actor: None, sockets, pipe: None, sctp };
         self.transports.insert(id, transport);
     }
 
@@ -317,9 +341,14 @@ impl RouterState {
         self.command(Command::AddDirect { transport, pipe });
         self.args.worker.set_pipe_out(pipe, PipeOut::Tap(tap.out));
         let sink = self.args.worker.pipe_sink(pipe);
-        let direct = Direct::new(id.clone(), sink, tap.packets, peer.clone());
+        let told = peer.clone();
+        let data = data::spawn_direct(tap.data, move |event| {
+            let _ = told.cast(PeerMsg::Data(event));
+        });
+        let direct = Direct::new(id.clone(), sink, tap.packets, data, peer.clone());
         self.transport_ids.insert(transport, (id.clone(), Some(peer)));
-        let transport = Transport { key: transport, actor: None, sockets: None, pipe: Some(pipe) };
+        let (key, pipe) = (transport, Some(pipe));
+        let transport = Transport { key, actor: None, sockets: None, pipe, sctp: None };
         self.transports.insert(id, transport);
         // A program that does not wait any more ends it with the answer.
         let _ = tap.reply.send(Ok(direct));

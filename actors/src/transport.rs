@@ -168,7 +168,7 @@ impl TransportState {
     ) -> DtlsHandle {
         let (worker, transport, myself) = (self.args.worker.clone(), self.args.key, myself.clone());
         // It starts once, and the session is the only one to hear what is said.
-        let (_, nobody) = tokio::sync::mpsc::unbounded_channel();
+        let (_, nobody) = crate::data::port();
         let data = std::mem::replace(&mut self.args.data, nobody);
         let config = DtlsConfig {
             role,

@@ -180,6 +180,7 @@ fn key_of(event: &Event) -> u64 {
     match event {
         Event::IceState { transport, .. }
         | Event::Dtls { transport, .. }
+        | Event::Sctp { transport, .. }
         | Event::PlainTuple { transport, .. }
         | Event::Bandwidth { transport, .. } => transport.0,
         Event::ProducerScore { producer, .. }

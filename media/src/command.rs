@@ -156,7 +156,7 @@ pub enum Command {
         /// New.
         ice: IceCredentials,
     },
-    /// A DTLS datagram for the client.
+    /// A DTLS datagram for the client; of a plain transport, an SCTP packet.
     SendDtls {
         /// Which.
         transport: TransportKey,
@@ -182,6 +182,11 @@ pub enum Command {
         comedia: bool,
         /// Drop everything until `SetSrtp`.
         srtp: bool,
+    },
+    /// A plain transport takes SCTP packets, too (PL4): on its RTP socket, as they are.
+    EnableSctp {
+        /// Which.
+        transport: TransportKey,
     },
     /// Where a plain transport sends, and the only source it accepts.
     ConnectPlain {

@@ -30,6 +30,13 @@ pub enum Event {
         /// One datagram.
         datagram: Vec<u8>,
     },
+    /// An SCTP packet from where a plain transport takes packets.
+    Sctp {
+        /// For whom.
+        transport: TransportKey,
+        /// One packet, its checksum unchecked.
+        datagram: Vec<u8>,
+    },
     /// A plain transport learnt an address (comedia).
     PlainTuple {
         /// Whose.

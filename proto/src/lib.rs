@@ -6,6 +6,7 @@
 #![forbid(unsafe_code)]
 
 pub mod codec;
+pub mod direct;
 pub mod error;
 pub mod flow;
 pub mod id;

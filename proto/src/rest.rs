@@ -1,7 +1,11 @@
 //! Bodies of the REST API `/v1`. Never does: HTTP.
 
+mod data;
+
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
+
+pub use data::*;
 
 use crate::{
     ConsumerId, MediaKind, NodeId, PeerId, ProducerId, RoomId, RtpCapabilities, RtpParameters,
@@ -109,6 +113,9 @@ pub struct PeerInfo {
     pub lost: bool,
     /// What it sends.
     pub producers: Vec<ProducerInfo>,
+    /// Its data channels.
+    #[serde(default)]
+    pub data_producers: Vec<DataProducerInfo>,
 }
 
 /// A producer.
@@ -142,6 +149,12 @@ pub struct PeerObjects {
     pub producers: Vec<ProducerObject>,
     /// What it gets.
     pub consumers: Vec<ConsumerObject>,
+    /// Its data channels.
+    #[serde(default)]
+    pub data_producers: Vec<DataProducerObject>,
+    /// Those it gets.
+    #[serde(default)]
+    pub data_consumers: Vec<DataConsumerObject>,
 }
 
 /// A transport of a peer.
@@ -286,11 +299,19 @@ pub struct CreatePlainTransport {
     /// With `enable_srtp`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub srtp_crypto_suite: Option<crate::transport::SrtpProfile>,
+    /// Carry data channels: SCTP on the RTP port, without DTLS; the other side begins.
+    pub enable_sctp: bool,
 }
 
 impl Default for CreatePlainTransport {
     fn default() -> Self {
-        Self { rtcp_mux: true, comedia: false, enable_srtp: false, srtp_crypto_suite: None }
+        Self {
+            rtcp_mux: true,
+            comedia: false,
+            enable_srtp: false,
+            srtp_crypto_suite: None,
+            enable_sctp: false,
+        }
     }
 }
 
@@ -307,6 +328,9 @@ pub struct PlainTransportInfo {
     /// Our key, with SRTP.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub srtp_parameters: Option<SrtpParameters>,
+    /// With `enableSctp`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sctp_parameters: Option<crate::sctp::SctpParameters>,
 }
 
 /// Body of `POST …/transports/{transport}/connect`.

@@ -1,14 +1,22 @@
 //! Data channels on this node: what is shared between who sends and who receives (`topic`), the
-//! streams of one transport (`session`), and the two ends of a flow between nodes (`flow`). Nothing
-//! here is on a packet's path.
+//! streams of one transport (`session`), carried over DTLS (`dtls`) or plain UDP (`plain`), a
+//! program's end (`direct`), and the two ends of a flow between nodes (`flow`). Nothing here is on
+//! a packet's path.
 
 mod bell;
+mod direct;
 mod flow;
+mod plain;
+mod port;
 mod session;
 mod topic;
 
 pub(crate) use bell::Doorbell;
+pub(crate) use direct::spawn_direct;
+pub use direct::{DirectData, DirectSender};
 pub(crate) use flow::{pull, serve};
+pub(crate) use plain::spawn_plain;
+pub(crate) use port::{DataInbox, DataPort, port};
 pub(crate) use session::{Channel, DataSession, StatsOf};
 pub(crate) use topic::{SharedTopic, Subscription};
 
@@ -16,16 +24,8 @@ use std::{collections::BTreeSet, sync::Arc};
 
 use serde_json::Value;
 use starling_proto::{DataConsumerId, DataProducerId, sctp::Delivery};
-use tokio::sync::mpsc;
 
 use crate::node::Reply;
-
-/// To a transport's session, from the transport's beginning to its end; what is said before the
-/// client has connected waits. Unbounded: a peer may have a bounded number of producers and
-/// consumers, and says little about each.
-pub(crate) type DataPort = mpsc::UnboundedSender<DataCommand>;
-/// The session's end of it.
-pub(crate) type DataInbox = mpsc::UnboundedReceiver<DataCommand>;
 
 /// What a session is told.
 #[derive(Debug)]

@@ -17,14 +17,21 @@ use starling_media::{
     data::Next,
     sctp::{Sctp, SctpEvent},
 };
-use starling_proto::{DataConsumerId, DataProducerId, message::DataMessage, sctp::Delivery};
+use starling_proto::{
+    DataConsumerId, DataProducerId,
+    message::DataMessage,
+    sctp::{Delivery, MAX_MESSAGE, SctpState},
+};
 
 use super::{DataCommand, DataEvent, Doorbell, SharedTopic, Subscription, topic::PATIENCE};
 use rate::Rate;
 pub(crate) use stats::{Channel, StatsOf};
+pub(super) use stats::{consumer_stats, just_ended, producer_stats};
 
 /// Messages moved in one go; then others on the runtime have their turn.
 const AT_ONCE: usize = 512;
+/// Bytes of messages that full topics have sent back, before no other is read: two of the largest.
+const PARKED: usize = 2 * MAX_MESSAGE;
 /// What comes on a stream that nobody has announced waits for so long: the announcement goes
 /// through the room.
 const UNCLAIMED: Duration = Duration::from_secs(2);
@@ -151,6 +158,11 @@ impl DataSession {
         [self.sctp.poll_timeout(), unclaimed, rate].into_iter().flatten().min()
     }
 
+    /// Where the association is.
+    pub(crate) fn sctp_state(&self) -> SctpState {
+        self.sctp.state()
+    }
+
     /// Datagrams for DTLS to encrypt.
     pub(crate) fn poll_transmit(&mut self, now: Instant) -> Option<Vec<Bytes>> {
         self.sctp.poll_transmit(now)
@@ -211,11 +223,14 @@ impl DataSession {
     fn read(&mut self, now: Instant) {
         let mut left = AT_ONCE;
         let mut held = false;
+        let mut parked = self.parked();
         for stream in std::mem::take(&mut self.readable) {
             match self.streams.get_mut(&stream) {
                 Some(Use::Producer(producing)) => loop {
                     let next = producing.parked.take();
-                    if next.is_none() && (left == 0 || !self.rate.take(now)) {
+                    parked -= next.as_ref().map_or(0, |message| message.payload.len());
+                    let full = left == 0 || parked >= PARKED;
+                    if next.is_none() && (full || !self.rate.take(now)) {
                         held = true;
                         self.readable.insert(stream);
                         break;
@@ -224,6 +239,7 @@ impl DataSession {
                     let Some(message) = next else { break };
                     left = left.saturating_sub(1);
                     if let Err(message) = producing.topic.with(|topic| topic.push(now, message)) {
+                        parked += message.payload.len();
                         producing.parked = Some(message);
                         held = true;
                         break;
@@ -246,8 +262,17 @@ impl DataSession {
         if left == 0 {
             self.readable.iter().take(1).for_each(|stream| self.bell.ring(*stream));
         }
-        let parked = |of: &Use| matches!(of, Use::Producer(Producing { parked: Some(_), .. }));
-        self.sctp.set_drained(!held && !self.streams.values().any(parked));
+        let waits = |of: &Use| matches!(of, Use::Producer(Producing { parked: Some(_), .. }));
+        self.sctp.set_drained(!held && !self.streams.values().any(waits));
+    }
+
+    /// Bytes that full topics have sent back.
+    fn parked(&self) -> usize {
+        let parked = self.streams.values().filter_map(|of| match of {
+            Use::Producer(producing) => producing.parked.as_ref(),
+            Use::Consumer(_) => None,
+        });
+        parked.map(|message| message.payload.len()).sum()
     }
 
     /// From topics to the association, in turns.

@@ -109,7 +109,7 @@ impl DtlsSession {
     /// # Panics
     /// Outside of a tokio runtime.
     pub fn spawn(config: DtlsConfig) -> DtlsHandle {
-        let (_, data) = mpsc::unbounded_channel();
+        let (_, data) = crate::data::port();
         Self::spawn_with_data(config, data)
     }
 
@@ -325,6 +325,7 @@ async fn carry(conn: &DTLSConn, config: &DtlsConfig, data: &mut DataInbox) {
         }
         let now = Instant::now();
         session.pump(now);
+        data.set_state(session.sctp_state());
         while let Some(datagrams) = session.poll_transmit(now) {
             for datagram in datagrams {
                 if conn.write(&datagram, None).await.is_err() {

@@ -4,10 +4,11 @@
 
 use serde_json::Value;
 use starling_proto::{
-    ConsumerId, PeerId, ProducerId, Refusal, RoomId, TransportId,
+    ConsumerId, DataConsumerId, DataProducerId, PeerId, ProducerId, Refusal, RoomId, TransportId,
     rest::{
-        ConnectPlainTransport, ConsumerCreated, CreateConsumer, CreatePeer, CreatePlainTransport,
-        CreateProducer, PeerInfo, PeerObjects, PlainTransportInfo, ProducerCreated,
+        ConnectPlainTransport, ConsumerCreated, CreateConsumer, CreateDataConsumer,
+        CreateDataProducer, CreatePeer, CreatePlainTransport, CreateProducer, DataConsumerCreated,
+        DataProducerCreated, PeerInfo, PeerObjects, PlainTransportInfo, ProducerCreated,
         TransportBitrates,
     },
     trace::{TraceType, Traced},
@@ -15,7 +16,12 @@ use starling_proto::{
 use tokio::sync::mpsc;
 
 use super::{Node, NodeMsg, Reply, ask};
-use crate::{direct::Direct, peer::PeerMsg, room::RoomMsg, router::StatsWish};
+use crate::{
+    direct::Direct,
+    peer::{PeerMsg, ProgramMsg},
+    room::RoomMsg,
+    router::StatsWish,
+};
 
 /// What of a peer is looked at.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -205,6 +211,103 @@ impl Node {
     ) -> Result<mpsc::Receiver<Traced>, Refusal> {
         let of = of.into();
         self.ask_peer(room, peer, |reply| PeerMsg::Trace { of, types, reply }).await
+    }
+
+    /// Starts a data producer on a plain transport with SCTP, or on a direct one.
+    ///
+    /// # Errors
+    /// `transport_not_found`, `bad_request`, `limit_reached`.
+    pub async fn produce_data(
+        &self,
+        room: &RoomId,
+        peer: &PeerId,
+        transport: &TransportId,
+        producer: CreateDataProducer,
+    ) -> Result<DataProducerCreated, Refusal> {
+        let (transport, producer) = (transport.clone(), Box::new(producer));
+        self.ask_program(room, peer, |reply| ProgramMsg::ProduceData { transport, producer, reply })
+            .await
+    }
+
+    /// Starts a data consumer on such a transport.
+    ///
+    /// # Errors
+    /// `transport_not_found`, `producer_not_found`, `bad_request`, `limit_reached`.
+    pub async fn consume_data(
+        &self,
+        room: &RoomId,
+        peer: &PeerId,
+        transport: &TransportId,
+        consumer: CreateDataConsumer,
+    ) -> Result<DataConsumerCreated, Refusal> {
+        let (room, peer) = (self.room_ref(room).await?, peer.clone());
+        let transport = transport.clone();
+        ask(&room, |reply| RoomMsg::ProgramConsumeData { peer, transport, consumer, reply }).await
+    }
+
+    /// Ends a data producer of a peer.
+    ///
+    /// # Errors
+    /// `room_not_found`, `peer_not_found`, `bad_request` if the peer has none of that id.
+    pub async fn close_data_producer(
+        &self,
+        room: &RoomId,
+        peer: &PeerId,
+        id: DataProducerId,
+    ) -> Result<(), Refusal> {
+        self.ask_program(room, peer, |reply| ProgramMsg::CloseDataProducer(id, reply)).await
+    }
+
+    /// Ends a data consumer of a peer.
+    ///
+    /// # Errors
+    /// As [`Node::close_data_producer`].
+    pub async fn close_data_consumer(
+        &self,
+        room: &RoomId,
+        peer: &PeerId,
+        id: DataConsumerId,
+    ) -> Result<(), Refusal> {
+        self.ask_program(room, peer, |reply| ProgramMsg::CloseDataConsumer(id, reply)).await
+    }
+
+    /// mediasoup's statistics of a data producer, or its dump.
+    ///
+    /// # Errors
+    /// As [`Node::close_data_producer`].
+    pub async fn inspect_data_producer(
+        &self,
+        room: &RoomId,
+        peer: &PeerId,
+        id: DataProducerId,
+        dump: bool,
+    ) -> Result<Value, Refusal> {
+        let ask = |reply| ProgramMsg::InspectDataProducer { id, dump, reply };
+        self.ask_program(room, peer, ask).await
+    }
+
+    /// mediasoup's statistics of a data consumer, or its dump.
+    ///
+    /// # Errors
+    /// As [`Node::close_data_producer`].
+    pub async fn inspect_data_consumer(
+        &self,
+        room: &RoomId,
+        peer: &PeerId,
+        id: DataConsumerId,
+        dump: bool,
+    ) -> Result<Value, Refusal> {
+        let ask = |reply| ProgramMsg::InspectDataConsumer { id, dump, reply };
+        self.ask_program(room, peer, ask).await
+    }
+
+    async fn ask_program<T: Send + 'static>(
+        &self,
+        room: &RoomId,
+        peer: &PeerId,
+        message: impl FnOnce(Reply<T>) -> ProgramMsg,
+    ) -> Result<T, Refusal> {
+        self.ask_peer(room, peer, |reply| PeerMsg::Program(message(reply))).await
     }
 
     /// Resumes a consumer that was made paused.

@@ -18,7 +18,7 @@ use crate::{
     limits::{DISPLAY_NAME, PINS},
     node::Reply,
     room::{RoomMsg, ShownWish},
-    router::{Look, RouterMsg, StatsWish},
+    router::{RouterMsg, StatsWish},
     session::{FromClient, ToClient},
 };
 
@@ -186,9 +186,7 @@ impl PeerState {
             let result = Err(Refusal::new(Code::BadRequest, "this peer has no such object"));
             return self.tell(ToClient::Response { id, result });
         }
-        self.answer_later(id, |reply| {
-            self.to_router(RouterMsg::Look(Look::Stats { of, reply }));
-        });
+        self.answer_later(id, |reply| self.inspect(of, false, reply));
     }
 
     fn answer_later(&self, id: u32, ask: impl FnOnce(Reply<Value>)) {
@@ -206,7 +204,7 @@ impl PeerState {
     pub(super) fn receiving_transport(&self) -> Option<&TransportId> {
         self.transports.iter().find_map(|(id, transport)| match transport {
             Transport::WebRtc { producing: false, .. } => Some(id),
-            Transport::WebRtc { .. } | Transport::Plain(_) | Transport::Direct => None,
+            Transport::WebRtc { .. } | Transport::Plain(_) | Transport::Direct(_) => None,
         })
     }
 }

@@ -1,7 +1,12 @@
 //! The peer's data channels: those it sends on, and one for each that another sends on. A consumer
 //! begins when the client has opened its end, so that it gets every message from its first on.
 
-use std::{collections::BTreeMap, sync::Arc};
+mod consumers;
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
 
 use serde_json::{Value, json};
 use starling_media::negotiation::stream_delivery;
@@ -9,8 +14,8 @@ use starling_proto::{
     Code, DataConsumerId, DataProducerId, PeerId, Refusal, TransportId,
     json::Json,
     roster::DataProducerEntry,
-    sctp::{Delivery, STREAMS},
-    signal::{ClientNotification, NewDataConsumer, ProduceData, ServerNotification, ServerRequest},
+    sctp::{Delivery, SctpState, SctpStreamParameters},
+    signal::{ClientNotification, ProduceData, ServerNotification},
 };
 
 use super::{
@@ -20,10 +25,9 @@ use super::{
 use crate::{
     data::{Channel, DataCommand, DataEvent, DataPort, StatsOf},
     fresh,
-    limits::{CHANNEL_NAME, DATA_CONSUMERS_PER_PEER, DATA_PRODUCERS_PER_PEER, SUBCHANNELS},
+    limits::{CHANNEL_NAME, DATA_PRODUCERS_PER_PEER, SUBCHANNELS},
     node::Reply,
     room::{DataRoomMsg, RoomMsg},
-    session::ToClient,
 };
 
 /// What a peer is told about data channels.
@@ -42,37 +46,60 @@ pub(crate) enum DataPeerMsg {
     Interrupted { producer: DataProducerId, reason: String },
 }
 
+/// What is said of a data producer beside its stream.
+pub(super) struct NewChannel {
+    pub(super) label: String,
+    pub(super) protocol: String,
+    pub(super) paused: bool,
+    pub(super) app_data: Value,
+}
+
 /// See the module.
 #[derive(Default)]
 pub(super) struct Channels {
-    producers: BTreeMap<DataProducerId, Own>,
-    consumers: BTreeMap<DataConsumerId, Consumer>,
+    pub(super) producers: BTreeMap<DataProducerId, Own>,
+    pub(super) consumers: BTreeMap<DataConsumerId, Consumer>,
     /// Of others, consumed or not yet.
-    available: BTreeMap<DataProducerId, Available>,
+    pub(super) available: BTreeMap<DataProducerId, Available>,
     next_stream: u16,
 }
 
-struct Own {
-    transport: TransportId,
-    stream: u16,
-    channel: Channel,
+impl Channels {
+    /// Whether a stream of a transport is in use.
+    fn uses(&self, transport: &TransportId, stream: u16) -> bool {
+        let same = |on: &TransportId, its: u16| on == transport && its == stream;
+        self.producers.values().any(|it| same(&it.transport, it.stream))
+            || self.consumers.values().any(|it| same(&it.transport, it.stream))
+    }
 }
 
-struct Consumer {
-    transport: TransportId,
-    stream: u16,
-    delivery: Delivery,
-    producer: DataProducerId,
-    channel: Channel,
+pub(super) struct Own {
+    pub(super) transport: TransportId,
+    pub(super) stream: u16,
+    pub(super) delivery: Delivery,
+    pub(super) channel: Channel,
+    pub(super) paused: bool,
+    pub(super) app_data: Value,
+}
+
+pub(super) struct Consumer {
+    pub(super) transport: TransportId,
+    pub(super) stream: u16,
+    pub(super) delivery: Delivery,
+    pub(super) producer: DataProducerId,
+    pub(super) channel: Channel,
     /// The client has answered.
-    accepted: bool,
+    pub(super) accepted: bool,
     /// What it wished before it had.
-    paused: bool,
+    pub(super) paused: bool,
+    /// What it is in.
+    pub(super) subchannels: BTreeSet<u16>,
+    pub(super) low_threshold: u32,
 }
 
-struct Available {
-    peer: PeerId,
-    entry: Arc<DataProducerEntry>,
+pub(super) struct Available {
+    pub(super) peer: PeerId,
+    pub(super) entry: Arc<DataProducerEntry>,
 }
 
 impl PeerState {
@@ -84,9 +111,6 @@ impl PeerState {
             return Err(Refusal::new(Code::Forbidden, "the token does not grant publishing")
                 .hint("ask for a token with publish"));
         }
-        if self.channels.producers.len() >= DATA_PRODUCERS_PER_PEER {
-            return Err(too_many("data producers", DATA_PRODUCERS_PER_PEER));
-        }
         let ProduceData { transport_id: transport, sctp_stream_parameters: wanted, .. } = produce;
         let Some(Transport::WebRtc { producing: true, data, .. }) = self.transports.get(&transport)
         else {
@@ -94,14 +118,30 @@ impl PeerState {
                 .hint("produce on the transport created with direction 'producer'"));
         };
         let port = data.clone();
-        let delivery = stream_delivery(&wanted)?;
+        let ProduceData { label, protocol, paused, app_data, .. } = produce;
+        let channel = NewChannel { label, protocol, paused, app_data };
+        let id = self.start_data_producer(transport, port, &wanted, channel)?;
+        Ok(json!({ "dataProducerId": id }))
+    }
+
+    /// Starts a data producer on a transport, to whose session `port` leads.
+    pub(super) fn start_data_producer(
+        &mut self,
+        transport: TransportId,
+        port: DataPort,
+        wanted: &SctpStreamParameters,
+        channel: NewChannel,
+    ) -> Result<DataProducerId, Refusal> {
+        if self.channels.producers.len() >= DATA_PRODUCERS_PER_PEER {
+            return Err(too_many("data producers", DATA_PRODUCERS_PER_PEER));
+        }
+        let delivery = stream_delivery(wanted)?;
         let stream = wanted.stream_id;
-        let used = |own: &Own| own.transport == transport && own.stream == stream;
-        if self.channels.producers.values().any(used) {
-            let message = format!("another data producer of this transport has stream {stream}");
+        if self.channels.uses(&transport, stream) {
+            let message = format!("something else of this transport has stream {stream}");
             return Err(Refusal::new(Code::BadRequest, message));
         }
-        let ProduceData { label, protocol, paused, app_data, .. } = produce;
+        let NewChannel { label, protocol, paused, app_data } = channel;
         if label.len() > CHANNEL_NAME || protocol.len() > CHANNEL_NAME {
             let message = format!("label and protocol have at most {CHANNEL_NAME} bytes each");
             return Err(Refusal::new(Code::TooLarge, message));
@@ -109,6 +149,7 @@ impl PeerState {
         check_free_json("appData", &app_data)?;
         let channel = Channel { label: label.clone(), protocol: protocol.clone() };
         let id: DataProducerId = fresh::id();
+        let own = Own { transport, stream, delivery, channel, paused, app_data: app_data.clone() };
         let app_data = Json(app_data);
         let entry =
             DataProducerEntry { id: id.clone(), label, protocol, delivery, paused, app_data };
@@ -119,8 +160,8 @@ impl PeerState {
             stream,
             entry: Box::new(entry),
         });
-        self.channels.producers.insert(id.clone(), Own { transport, stream, channel });
-        Ok(json!({ "dataProducerId": id }))
+        self.channels.producers.insert(id.clone(), own);
+        Ok(id)
     }
 
     pub(super) fn on_data_notification(&mut self, notification: ClientNotification) {
@@ -132,10 +173,13 @@ impl PeerState {
             ClientNotification::PauseDataConsumer(id) => self.pause_data_consumer(&id, true),
             ClientNotification::ResumeDataConsumer(id) => self.pause_data_consumer(&id, false),
             ClientNotification::SetDataConsumerSubchannels(id, subchannels) => {
-                let subchannels = subchannels.into_iter().take(SUBCHANNELS).collect();
-                self.to_consumer(&id, |id| DataCommand::Subchannels { id, subchannels });
+                let subchannels: BTreeSet<_> = subchannels.into_iter().take(SUBCHANNELS).collect();
+                self.set_subchannels(&id, subchannels);
             }
             ClientNotification::SetDataConsumerBufferedAmountLowThreshold(id, threshold) => {
+                if let Some(consumer) = self.channels.consumers.get_mut(&id) {
+                    consumer.low_threshold = threshold;
+                }
                 let threshold = threshold as usize;
                 self.to_consumer(&id, |id| DataCommand::LowThreshold { id, threshold });
             }
@@ -159,6 +203,9 @@ impl PeerState {
                 }
             }
             DataPeerMsg::Paused { producer, paused } => {
+                if let Some(available) = self.channels.available.get_mut(&producer) {
+                    Arc::make_mut(&mut available.entry).paused = paused;
+                }
                 for data_consumer_id in self.consumers_of_data(&producer) {
                     self.notify(if paused {
                         ServerNotification::DataConsumerPaused { data_consumer_id }
@@ -205,114 +252,7 @@ impl PeerState {
         }
     }
 
-    fn on_data_available(&mut self, peer: PeerId, entry: Arc<DataProducerEntry>) {
-        // A program's peer has no channels, and a client that chooses has not asked.
-        if !self.args.grants.subscribe || self.chooses || self.args.outbox.is_none() {
-            return;
-        }
-        let id = entry.id.clone();
-        self.channels.available.insert(id.clone(), Available { peer, entry });
-        self.consume_data(&id);
-    }
-
-    /// All that is available and not consumed yet.
-    pub(super) fn consume_all_data(&mut self) {
-        let ids: Vec<_> = self.channels.available.keys().cloned().collect();
-        ids.iter().for_each(|id| self.consume_data(id));
-    }
-
-    fn consume_data(&mut self, producer: &DataProducerId) {
-        let Some(transport) = self.receiving_transport().cloned() else { return };
-        let Some(Available { peer, entry }) = self.channels.available.get(producer) else { return };
-        let consumed = self.channels.consumers.values().any(|it| it.producer == *producer);
-        if consumed || self.channels.consumers.len() >= DATA_CONSUMERS_PER_PEER {
-            return;
-        }
-        let (peer, entry) = (peer.clone(), entry.clone());
-        let Some(stream) = self.free_stream() else { return };
-        let id: DataConsumerId = fresh::id();
-        let consumer = Consumer {
-            transport: transport.clone(),
-            stream,
-            delivery: entry.delivery,
-            producer: producer.clone(),
-            channel: Channel { label: entry.label.clone(), protocol: entry.protocol.clone() },
-            accepted: false,
-            paused: false,
-        };
-        self.channels.consumers.insert(id.clone(), consumer);
-        self.ask_to_consume(&id);
-        self.tell(ToClient::Request(ServerRequest::NewDataConsumer(Box::new(NewDataConsumer {
-            app_data: app_data(&entry, &peer),
-            peer_id: peer,
-            transport_id: transport,
-            data_consumer_id: id,
-            data_producer_id: producer.clone(),
-            sctp_stream_parameters: entry.delivery.on(stream),
-            label: entry.label.clone(),
-            protocol: entry.protocol.clone(),
-            data_producer_paused: entry.paused,
-        }))));
-    }
-
-    /// In a circle, so that a stream has long been reset when it is used again.
-    fn free_stream(&mut self) -> Option<u16> {
-        let used = |stream: &u16| self.channels.consumers.values().any(|it| it.stream == *stream);
-        let mut all = (0..STREAMS).map(|n| (self.channels.next_stream + n) % STREAMS);
-        let free = all.find(|stream| !used(stream))?;
-        self.channels.next_stream = (free + 1) % STREAMS;
-        Some(free)
-    }
-
-    /// The room gets the messages here; they begin to reach the client when it has answered.
-    fn ask_to_consume(&self, id: &DataConsumerId) {
-        let Some(consumer) = self.channels.consumers.get(id) else { return };
-        // Still of a producer that is gone: the peer is about to hear it.
-        if !self.channels.available.contains_key(&consumer.producer) {
-            return;
-        }
-        let (consumer, producer) = (id.clone(), consumer.producer.clone());
-        self.data_room(DataRoomMsg::Consume { peer: self.myself.clone(), consumer, producer });
-        self.start_data_consumer(id);
-    }
-
-    pub(super) fn on_data_answer(&mut self, id: &DataConsumerId, accepted: bool) {
-        let Some(consumer) = self.channels.consumers.get_mut(id) else { return };
-        if !accepted {
-            return self.end_data_consumer(id);
-        }
-        consumer.accepted = true;
-        self.start_data_consumer(id);
-    }
-
-    fn start_data_consumer(&self, id: &DataConsumerId) {
-        let Some(consumer) = self.channels.consumers.get(id).filter(|it| it.accepted) else {
-            return;
-        };
-        let Some(port) = self.port(&consumer.transport) else { return };
-        let (stream, delivery) = (consumer.stream, consumer.delivery);
-        self.data_room(DataRoomMsg::Start { consumer: id.clone(), port, stream, delivery });
-        if consumer.paused {
-            self.to_consumer(id, |id| DataCommand::PauseConsumer { id, paused: true });
-        }
-    }
-
-    fn pause_data_consumer(&mut self, id: &DataConsumerId, paused: bool) {
-        let Some(consumer) = self.channels.consumers.get_mut(id) else { return };
-        consumer.paused = paused;
-        if consumer.accepted {
-            self.to_consumer(id, |id| DataCommand::PauseConsumer { id, paused });
-        }
-    }
-
-    pub(super) fn end_data_consumer(&mut self, id: &DataConsumerId) {
-        self.to_consumer(id, DataCommand::CloseConsumer);
-        if self.channels.consumers.remove(id).is_some() {
-            self.data_room(DataRoomMsg::Unconsume(id.clone()));
-        }
-    }
-
-    fn close_data_producer(&mut self, id: &DataProducerId) {
+    pub(super) fn close_data_producer(&mut self, id: &DataProducerId) {
         let Some(own) = self.channels.producers.remove(id) else { return };
         if let Some(port) = self.port(&own.transport) {
             let command = DataCommand::CloseProducer(id.clone());
@@ -322,8 +262,9 @@ impl PeerState {
         self.data_room(DataRoomMsg::Close { peer, producer });
     }
 
-    fn pause_data_producer(&self, producer: DataProducerId, paused: bool) {
-        if self.channels.producers.contains_key(&producer) {
+    fn pause_data_producer(&mut self, producer: DataProducerId, paused: bool) {
+        if let Some(own) = self.channels.producers.get_mut(&producer) {
+            own.paused = paused;
             let peer = self.args.id.clone();
             self.data_room(DataRoomMsg::Pause { peer, producer, paused });
         }
@@ -345,33 +286,6 @@ impl PeerState {
         for id in std::mem::take(&mut self.channels.consumers).into_keys() {
             self.data_room(DataRoomMsg::Unconsume(id));
         }
-    }
-
-    fn on_data_replaced(
-        &mut self,
-        peer: PeerId,
-        old: &DataProducerId,
-        entry: Arc<DataProducerEntry>,
-    ) {
-        let id = entry.id.clone();
-        for consumer in self.channels.consumers.values_mut().filter(|it| it.producer == *old) {
-            consumer.producer = id.clone();
-        }
-        self.channels.available.remove(old);
-        self.on_data_available(peer, entry);
-        self.interrupted(&id, "its peer has connected again");
-    }
-
-    fn interrupted(&self, producer: &DataProducerId, reason: &str) {
-        for data_consumer_id in self.consumers_of_data(producer) {
-            let reason = reason.to_owned();
-            self.notify(ServerNotification::DataConsumerInterrupted { data_consumer_id, reason });
-        }
-    }
-
-    fn consumers_of_data(&self, producer: &DataProducerId) -> Vec<DataConsumerId> {
-        let of = self.channels.consumers.iter().filter(|(_, it)| it.producer == *producer);
-        of.map(|(id, _)| id.clone()).collect()
     }
 
     /// Ids of the data producers and data consumers on a transport.
@@ -403,7 +317,12 @@ impl PeerState {
         reply: Reply<Value>,
     ) {
         let port = transport.and_then(|transport| self.port(transport));
+        let direct = transport.is_some_and(|it| self.sctp_state(it).is_none());
         match (port, of) {
+            // Nobody is there to answer, and there is nothing to tell.
+            (Some(port), Some(of)) if !direct && port.state() == SctpState::New => {
+                let _ = reply.send(Ok(of.of_nothing()));
+            }
             (Some(port), Some(of)) => {
                 let command = DataCommand::Stats { of, reply };
                 self.data_room(DataRoomMsg::Forward { port, command });
@@ -416,7 +335,7 @@ impl PeerState {
     }
 
     /// By way of the room, behind what was said to it about the consumer before.
-    fn to_consumer(
+    pub(super) fn to_consumer(
         &self,
         id: &DataConsumerId,
         command: impl FnOnce(DataConsumerId) -> DataCommand,
@@ -427,25 +346,15 @@ impl PeerState {
         }
     }
 
-    fn port(&self, transport: &TransportId) -> Option<DataPort> {
+    pub(super) fn port(&self, transport: &TransportId) -> Option<DataPort> {
         match self.transports.get(transport) {
-            Some(Transport::WebRtc { data, .. }) => Some(data.clone()),
-            Some(Transport::Plain(_) | Transport::Direct) | None => None,
+            Some(Transport::WebRtc { data, .. } | Transport::Direct(data)) => Some(data.clone()),
+            Some(Transport::Plain(plain)) => plain.data.clone(),
+            None => None,
         }
     }
 
     fn data_room(&self, message: DataRoomMsg) {
         self.to_room(RoomMsg::Data(message));
     }
-}
-
-/// The data producer's `appData`, with whose it is, as mediasoup-demo has it.
-fn app_data(entry: &DataProducerEntry, peer: &PeerId) -> Value {
-    let mut data = match &entry.app_data.0 {
-        Value::Object(map) => map.clone(),
-        _ => serde_json::Map::new(),
-    };
-    data.insert("peerId".into(), json!(peer));
-    data.entry("channel").or_insert_with(|| json!(entry.label));
-    Value::Object(data)
 }

@@ -7,7 +7,7 @@ use starling_proto::{
     sctp::SctpParameters,
 };
 
-use super::{PeerState, transports::Transport};
+use super::{PeerState, plain::Plain, transports::Transport};
 use crate::{
     node::Reply,
     router::{Look, RouterMsg, StatsWish},
@@ -20,7 +20,7 @@ impl PeerState {
             kind: match transport {
                 Transport::WebRtc { .. } => TransportKind::Webrtc,
                 Transport::Plain(_) => TransportKind::Plain,
-                Transport::Direct => TransportKind::Direct,
+                Transport::Direct(_) => TransportKind::Direct,
             },
         });
         let producers = self.producers.iter().map(|(id, own)| ProducerObject {
@@ -38,6 +38,8 @@ impl PeerState {
             transports: transports.collect(),
             producers: producers.collect(),
             consumers: consumers.collect(),
+            data_producers: self.data_producer_objects(),
+            data_consumers: self.data_consumer_objects(),
         }
     }
 
@@ -47,16 +49,20 @@ impl PeerState {
             let _ = reply.send(Err(refusal));
             return;
         }
-        if !dump {
-            self.for_router(RouterMsg::Look(Look::Stats { of, reply }));
-            return;
-        }
-        let known = self.known_of(&of);
+        let known = if dump { self.known_of(&of) } else { self.counted_of(&of) };
         let (inner, answer): (Reply<Value>, _) = tokio::sync::oneshot::channel();
-        self.for_router(RouterMsg::Look(Look::Dump { of, reply: inner }));
+        self.for_router(RouterMsg::Look(match dump {
+            true => Look::Dump { of, reply: inner },
+            false => Look::Stats { of, reply: inner },
+        }));
         tokio::spawn(async move {
             let Ok(mut answer) = answer.await else { return };
-            if let (Ok(Value::Object(fields)), Value::Object(known)) = (&mut answer, known) {
+            let fields = match &mut answer {
+                Ok(Value::Array(stats)) => stats.first_mut(),
+                Ok(dump) => Some(dump),
+                Err(_) => None,
+            };
+            if let (Some(Value::Object(fields)), Value::Object(known)) = (fields, known) {
                 fields.extend(known);
             }
             let _ = reply.send(answer);
@@ -76,6 +82,12 @@ impl PeerState {
         if own { Ok(()) } else { Err(missing()) }
     }
 
+    /// What only the peer knows of an object's statistics.
+    fn counted_of(&self, of: &StatsWish) -> Value {
+        let StatsWish::Transport(id) = of else { return Value::Null };
+        self.sctp_state(id).map_or(Value::Null, |state| json!({ "sctpState": state }))
+    }
+
     fn known_of(&self, of: &StatsWish) -> Value {
         match of {
             StatsWish::Transport(id) => match self.transports.get(id) {
@@ -83,6 +95,7 @@ impl PeerState {
                     let (data_producers, data_consumers) = self.channels_of(id);
                     let shared = &self.args.shared;
                     json!({
+                        "sctpState": self.sctp_state(id),
                         "appData": { "direction": if *producing { "producer" } else { "consumer" } },
                         "connected": connected,
                         "iceCandidates": shared.candidates(&self.args.worker, false),
@@ -92,7 +105,17 @@ impl PeerState {
                         "dataConsumerIds": data_consumers,
                     })
                 }
-                Some(Transport::Plain(_) | Transport::Direct) | None => json!({}),
+                Some(transport) => {
+                    let (data_producers, data_consumers) = self.channels_of(id);
+                    let sctp = matches!(transport, Transport::Plain(Plain { data: Some(_), .. }));
+                    json!({
+                        "sctpParameters": sctp.then(SctpParameters::plain),
+                        "sctpState": self.sctp_state(id),
+                        "dataProducerIds": data_producers,
+                        "dataConsumerIds": data_consumers,
+                    })
+                }
+                None => json!({}),
             },
             StatsWish::Producer(id) => self.producers.get(id).map_or(Value::Null, |own| {
                 json!({

@@ -17,6 +17,7 @@ use starling_proto::{
         CreateProducer, PlainTransportInfo, ProducerCreated,
     },
     roster::ProducerEntry,
+    sctp::SctpParameters,
     transport::{PlainAddress, SrtpParameters, SrtpProfile},
 };
 
@@ -27,6 +28,7 @@ use super::{
     transports::{Transport, no_transport},
 };
 use crate::{
+    data::{self, DataInbox, DataPort},
     direct::{DIRECT_QUEUE, Direct},
     fresh,
     limits::TRANSPORTS_PER_PEER,
@@ -47,6 +49,8 @@ pub(super) struct Plain {
     /// Where it sends, once it is connected.
     remote: Option<PlainAddress>,
     connected: bool,
+    /// To its data channels, with `enableSctp`.
+    pub(super) data: Option<DataPort>,
 }
 
 impl PeerState {
@@ -75,9 +79,10 @@ impl PeerState {
             (profile, random_key(profile))
         });
         let id: TransportId = fresh::id();
-        let plain =
-            Plain { address, comedia: options.comedia, srtp, remote: None, connected: false };
-        self.add_plain(&id, rtp, rtcp, &plain);
+        let (data, inbox) = options.enable_sctp.then(data::port).unzip();
+        let comedia = options.comedia;
+        let plain = Plain { address, comedia, srtp, remote: None, connected: false, data };
+        self.add_plain(&id, rtp, rtcp, &plain, inbox);
         let info = plain.info(id.clone());
         self.transports.insert(id, Transport::Plain(plain));
         Ok(info)
@@ -91,9 +96,10 @@ impl PeerState {
         }
         let id: TransportId = fresh::id();
         let (out, packets) = tokio::sync::mpsc::channel(DIRECT_QUEUE);
-        let (peer, tap) = (self.myself.clone(), Tap { out, packets, reply });
+        let (port, data) = data::port();
+        let (peer, tap) = (self.myself.clone(), Tap { out, packets, data, reply });
         self.to_router(RouterMsg::AddDirect { id: id.clone(), peer, tap });
-        self.transports.insert(id, Transport::Direct);
+        self.transports.insert(id, Transport::Direct(port));
     }
 
     fn add_plain(
@@ -102,12 +108,13 @@ impl PeerState {
         rtp: (SocketId, SocketAddr),
         rtcp: Option<(SocketId, SocketAddr)>,
         plain: &Plain,
+        data: Option<DataInbox>,
     ) {
         let peer = self.myself.clone();
         let (comedia, srtp) = (plain.comedia, plain.srtp.is_some());
         let worker = self.args.worker.clone();
         let plain = PlainSockets { worker, rtp, rtcp, comedia, srtp };
-        self.to_router(RouterMsg::AddPlain { id: id.clone(), peer, plain });
+        self.to_router(RouterMsg::AddPlain { id: id.clone(), peer, plain, data });
     }
 
     pub(super) fn connect_plain(
@@ -156,7 +163,8 @@ impl PeerState {
         transport: TransportId,
         producer: CreateProducer,
     ) -> Result<ProducerCreated, Refusal> {
-        let Some(Transport::Plain(_) | Transport::Direct) = self.transports.get(&transport) else {
+        let Some(Transport::Plain(_) | Transport::Direct(_)) = self.transports.get(&transport)
+        else {
             return Err(no_transport(&transport));
         };
         let CreateProducer { kind, rtp_parameters, app_data } = producer;
@@ -180,7 +188,7 @@ impl PeerState {
     ) -> Result<ConsumerCreated, Refusal> {
         let remote = match self.transports.get(transport) {
             Some(Transport::Plain(plain)) => plain.remote.as_ref().unwrap_or(&plain.address),
-            Some(Transport::Direct) => &NOWHERE,
+            Some(Transport::Direct(_)) => &NOWHERE,
             Some(Transport::WebRtc { .. }) | None => return Err(no_transport(transport)),
         };
         let capabilities = options
@@ -209,7 +217,9 @@ impl Plain {
             crypto_suite: *profile,
             key_base64: STANDARD.encode([key.key.as_slice(), key.salt.as_slice()].concat()),
         });
-        PlainTransportInfo { transport_id, address: self.address.clone(), srtp_parameters }
+        let sctp_parameters = self.data.as_ref().map(|_| SctpParameters::plain());
+        let address = self.address.clone();
+        PlainTransportInfo { transport_id, address, srtp_parameters, sctp_parameters }
     }
 
     /// Both directions' keys, if the transport encrypts. The suite follows the other side's, and

@@ -20,11 +20,9 @@ use starling_proto::{
     transport::{DtlsParameters, IceParameters, WebRtcTransportInfo},
 };
 
-use tokio::sync::mpsc;
-
 use super::{Own, PeerState, plain::Plain, too_many};
 use crate::{
-    data::DataPort,
+    data::{self, DataPort},
     fresh,
     limits::{FREE_JSON, PRODUCERS_PER_PEER, TRANSPORTS_PER_PEER},
     room::RoomMsg,
@@ -45,8 +43,8 @@ pub(super) enum Transport {
     },
     /// Plain RTP.
     Plain(Plain),
-    /// A program's tap.
-    Direct,
+    /// A program's tap, and the way to its data channels.
+    Direct(DataPort),
 }
 
 impl PeerState {
@@ -74,7 +72,7 @@ impl PeerState {
             sctp_parameters: SctpParameters::default(),
         };
         let peer = self.myself.clone();
-        let (port, data) = mpsc::unbounded_channel();
+        let (port, data) = data::port();
         self.to_router(RouterMsg::AddWebRtc { id: id.clone(), peer, ice, data });
         self.transports.insert(id, Transport::WebRtc { producing, connected: false, data: port });
         self.consume_all();
@@ -100,7 +98,7 @@ impl PeerState {
                 self.to_router(RouterMsg::Connect { id: id.clone(), dtls });
                 Ok(json!({}))
             }
-            Some(Transport::Plain(_) | Transport::Direct) | None => Err(no_transport(id)),
+            Some(Transport::Plain(_) | Transport::Direct(_)) | None => Err(no_transport(id)),
         }
     }
 

@@ -3,14 +3,17 @@
 use serde_json::{Value, json};
 use starling_proto::{
     Code, PeerId, Refusal, TransportId,
-    rest::{ConsumerCreated, CreateConsumer, PeerInfo, ProducerInfo},
-    roster::ProducerEntry,
+    rest::{
+        ConsumerCreated, CreateConsumer, CreateDataConsumer, DataConsumerCreated, DataProducerInfo,
+        PeerInfo, ProducerInfo,
+    },
+    roster::{DataProducerEntry, ProducerEntry},
 };
 
 use super::{RoomMsg, RoomState, local::Here};
 use crate::{
     node::{Reply, ask},
-    peer::PeerMsg,
+    peer::{PeerMsg, ProgramMsg},
     router::{Look, RouterMsg},
 };
 
@@ -34,6 +37,9 @@ impl RoomState {
             }
             RoomMsg::PlainConsume { peer, transport, consumer, reply } => {
                 self.plain_consume(&peer, transport, consumer, reply);
+            }
+            RoomMsg::ProgramConsumeData { peer, transport, consumer, reply } => {
+                self.program_consume_data(&peer, transport, consumer, reply);
             }
             _ => {}
         }
@@ -83,6 +89,31 @@ impl RoomState {
         let _ = actor.cast(PeerMsg::PlainConsume { transport, consumer, of, reply });
     }
 
+    fn program_consume_data(
+        &self,
+        peer: &PeerId,
+        transport: TransportId,
+        consumer: CreateDataConsumer,
+        reply: Reply<DataConsumerCreated>,
+    ) {
+        let actor = match self.here(peer) {
+            Ok(here) => here.actor.clone(),
+            Err(refusal) => {
+                let _ = reply.send(Err(refusal));
+                return;
+            }
+        };
+        let Some((owner, entry)) = self.replica.data_producer(&consumer.data_producer_id) else {
+            let message = format!("the room has no data producer '{}'", consumer.data_producer_id);
+            let _ = reply.send(Err(Refusal::new(Code::ProducerNotFound, message)
+                .hint("GET …/peers lists the data producers of the room")));
+            return;
+        };
+        let of = (owner.entry.id.clone(), Box::new(entry.clone()));
+        let consume = ProgramMsg::ConsumeData { transport, consumer, of, reply };
+        let _ = actor.cast(PeerMsg::Program(consume));
+    }
+
     /// Who gets what on this node, in the fields of mediasoup's router dump; and what each core's
     /// router adds.
     pub(super) fn router_dump(&self, reply: Reply<Value>) {
@@ -109,12 +140,15 @@ impl RoomState {
             .uses
             .all()
             .map(|(consumer, producer)| json!({ "key": consumer, "value": producer }));
+        let (data_forwarded, data_consumed) = self.data_maps();
         json!({
             "id": self.args.id,
             "node": self.args.shared.config.id,
             "peerIds": self.here.keys().collect::<Vec<_>>(),
             "mapProducerIdConsumerIds": forwarded.collect::<Vec<_>>(),
             "mapConsumerIdProducerId": consumed.collect::<Vec<_>>(),
+            "mapDataProducerIdDataConsumerIds": data_forwarded,
+            "mapDataConsumerIdDataProducerId": data_consumed,
             "activeSpeaker": self.active_speaker(),
         })
     }
@@ -127,8 +161,18 @@ impl RoomState {
             device: view.entry.device.0.clone(),
             lost: view.lost,
             producers: view.entry.producers.iter().map(producer_info).collect(),
+            data_producers: view.entry.data_producers.iter().map(data_producer_info).collect(),
         });
         infos.collect()
+    }
+}
+
+fn data_producer_info(entry: &DataProducerEntry) -> DataProducerInfo {
+    DataProducerInfo {
+        id: entry.id.clone(),
+        label: entry.label.clone(),
+        protocol: entry.protocol.clone(),
+        paused: entry.paused,
     }
 }
 

@@ -8,6 +8,7 @@ use std::{
 };
 
 use ractor::ActorRef;
+use serde_json::{Value, json};
 use starling_cluster::decide::roster::Fact;
 use starling_media::data::LOG;
 use starling_proto::{
@@ -105,10 +106,10 @@ impl RoomState {
                 let producer = self.data.consumers.get(&consumer);
                 let Some(shared) = producer.and_then(|id| self.data.topics.get(id)) else { return };
                 let (id, topic) = (consumer, shared.topic.clone());
-                let _ = port.send(DataCommand::Consume { id, stream, delivery, topic });
+                port.send(DataCommand::Consume { id, stream, delivery, topic });
             }
             DataRoomMsg::Unconsume(consumer) => self.unconsume_data(&consumer),
-            DataRoomMsg::Forward { port, command } => drop(port.send(command)),
+            DataRoomMsg::Forward { port, command } => port.send(command),
             DataRoomMsg::Open { node, flow, producer, granted } => {
                 self.serve_data(node, flow, &producer, granted);
             }
@@ -141,7 +142,7 @@ impl RoomState {
         self.carry_out(local);
         let topic = self.data.topics.entry(id.clone()).or_default().topic.clone();
         topic.with(|topic| topic.pause(paused));
-        let _ = port.send(DataCommand::Produce { id, stream, topic });
+        port.send(DataCommand::Produce { id, stream, topic });
     }
 
     fn consume_data(
@@ -341,6 +342,18 @@ impl RoomState {
         if !local {
             self.open_data_pull(new);
         }
+    }
+
+    /// Who gets what of data channels, in the fields of mediasoup's router dump.
+    pub(super) fn data_maps(&self) -> (Value, Value) {
+        let producers = self.replica.peers().flat_map(|view| &view.entry.data_producers);
+        let forwarded = producers.map(|producer| {
+            let by = self.data.topics.get(&producer.id).map(|shared| &shared.by);
+            json!({ "key": producer.id, "values": by.cloned().unwrap_or_default() })
+        });
+        let consumed = (self.data.consumers.iter())
+            .map(|(consumer, producer)| json!({ "key": consumer, "value": producer }));
+        (forwarded.collect(), consumed.collect())
     }
 
     fn interrupted(&self, producer: &DataProducerId, reason: &str) {

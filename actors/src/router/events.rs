@@ -47,6 +47,13 @@ impl RouterState {
                 let Some((id, _)) = self.transport_ids.get(&transport) else { return };
                 self.tell_transport(id, TransportMsg::Datagram(datagram));
             }
+            Event::Sctp { transport, datagram } => {
+                let Some((id, _)) = self.transport_ids.get(&transport) else { return };
+                if let Some(sctp) = self.transports.get(id).and_then(|it| it.sctp.as_ref()) {
+                    // A full queue drops, as a network would.
+                    let _ = sctp.try_send(datagram);
+                }
+            }
             Event::PlainTuple { .. } | Event::Voice { .. } => {}
             Event::ProducerScore { producer, scores } => {
                 let Some(id) = self.producer_ids.get(&producer) else { return };

@@ -39,7 +39,13 @@ pub(crate) enum RouterMsg {
     /// New ICE credentials.
     RestartIce { id: TransportId, ice: IceCredentials },
     /// A plain transport of a peer, its sockets bound.
-    AddPlain { id: TransportId, peer: ActorRef<PeerMsg>, plain: PlainSockets },
+    AddPlain {
+        id: TransportId,
+        peer: ActorRef<PeerMsg>,
+        plain: PlainSockets,
+        /// With `enableSctp`.
+        data: Option<DataInbox>,
+    },
     /// A direct transport of a peer: packets for the program go to `out`.
     AddDirect { id: TransportId, peer: ActorRef<PeerMsg>, tap: Tap },
     /// Where a plain transport sends.
@@ -114,6 +120,7 @@ pub(crate) enum RouterMsg {
 pub(crate) struct Tap {
     pub(crate) out: mpsc::Sender<Bytes>,
     pub(crate) packets: mpsc::Receiver<Bytes>,
+    pub(crate) data: DataInbox,
     pub(crate) reply: Reply<Direct>,
 }
 

@@ -1,9 +1,10 @@
 //! A client's end of a transport that carries data channels: a check, a DTLS handshake as client,
-//! and SCTP by the crate's other half, over a real socket on loopback.
+//! and SCTP by the crate's other half, over a real socket on loopback. Of a plain transport: SCTP
+//! alone.
 
 use std::{
     collections::BTreeSet,
-    net::SocketAddr,
+    net::{IpAddr, SocketAddr},
     sync::Arc,
     time::{Duration, Instant},
 };
@@ -23,7 +24,7 @@ use serde_json::{Value, json};
 use starling_media::ice::stun::{BindingRequest, IntegrityKey, write_request};
 use tokio::{
     net::UdpSocket,
-    sync::mpsc,
+    sync::{mpsc, watch},
     task::JoinHandle,
     time::{sleep, sleep_until, timeout},
 };
@@ -39,6 +40,7 @@ pub(super) type Said = (u16, Vec<u8>);
 pub(super) struct Line {
     say: mpsc::UnboundedSender<Said>,
     heard: mpsc::UnboundedReceiver<Said>,
+    listen: watch::Sender<bool>,
     task: JoinHandle<()>,
 }
 
@@ -67,12 +69,29 @@ impl Line {
             flight_interval: Duration::from_millis(100),
             ..Config::default()
         };
-        let conn = DTLSConn::new(Arc::new(Wire(socket)), config, true, None);
+        let conn = DTLSConn::new(Arc::new(Wire { socket, dtls: true }), config, true, None);
         let conn = timeout(PATIENCE, conn).await.expect("in time").expect("hands are shaken");
+        Self::over(conn)
+    }
+
+    /// To a plain transport.
+    pub(super) async fn plain(ip: IpAddr, port: u16) -> Self {
+        let socket = UdpSocket::bind("127.0.0.1:0").await.expect("loopback has ports");
+        socket.connect((ip, port)).await.expect("it is there");
+        Self::over(Wire { socket, dtls: false })
+    }
+
+    fn over(conn: impl Conn + Send + Sync + 'static) -> Self {
         let (say, to_say) = mpsc::unbounded_channel();
         let (tell, heard) = mpsc::unbounded_channel();
-        let task = tokio::spawn(drive(conn, to_say, tell));
-        Self { say, heard, task }
+        let (listen, listens) = watch::channel(true);
+        let task = tokio::spawn(drive(conn, to_say, tell, listens));
+        Self { say, heard, listen, task }
+    }
+
+    /// Whether it takes what the node sends; otherwise it acknowledges nothing.
+    pub(super) fn listen(&self, listens: bool) {
+        self.listen.send(listens).expect("the line is up");
     }
 
     pub(super) fn say(&self, stream: u16, payload: &[u8]) {
@@ -121,9 +140,10 @@ async fn checked(transport: &Value) -> UdpSocket {
 }
 
 async fn drive(
-    conn: DTLSConn,
+    conn: impl Conn,
     mut to_say: mpsc::UnboundedReceiver<Said>,
     tell: mpsc::UnboundedSender<Said>,
+    mut listens: watch::Receiver<bool>,
 ) {
     let mut endpoint = Endpoint::new(Arc::new(EndpointConfig::new()), None);
     let there = "192.0.2.1:5000".parse().expect("an address");
@@ -135,15 +155,18 @@ async fn drive(
         while let Some(transmit) = association.poll_transmit(Instant::now()) {
             let Payload::RawEncode(datagrams) = transmit.payload else { continue };
             for datagram in datagrams {
-                if conn.write(&datagram, None).await.is_err() {
+                if conn.send(&datagram).await.is_err() {
                     return;
                 }
             }
         }
         let due = association.poll_timeout();
         tokio::select! {
-            read = conn.read(&mut datagram, None) => {
+            read = conn.recv(&mut datagram) => {
                 let Ok(len) = read else { return };
+                if !*listens.borrow() {
+                    continue;
+                }
                 let bytes = Bytes::copy_from_slice(&datagram[..len]);
                 if let Some((_, DatagramEvent::AssociationEvent(event))) =
                     endpoint.handle(Instant::now(), there, None, None, bytes)
@@ -152,6 +175,7 @@ async fn drive(
                 }
             }
             Some(said) = to_say.recv() => waiting.push(said),
+            Ok(()) = listens.changed() => {}
             () = sleep_until(due.unwrap_or_else(Instant::now).into()), if due.is_some() => {
                 association.handle_timeout(Instant::now());
             }
@@ -198,22 +222,26 @@ fn write(association: &mut Association, id: u16, payload: &[u8]) {
     stream.write_with_ppi(payload, PayloadProtocolIdentifier::Binary).expect("it is open");
 }
 
-struct Wire(UdpSocket);
+/// A socket; with DTLS on it, or SCTP alone.
+struct Wire {
+    socket: UdpSocket,
+    dtls: bool,
+}
 
 #[async_trait]
 impl Conn for Wire {
     async fn recv(&self, buf: &mut [u8]) -> Result<usize, Error> {
         loop {
-            let len = self.0.recv(buf).await?;
+            let len = self.socket.recv(buf).await?;
             // DTLS (RFC 7983).
-            if (20..64).contains(&buf[0]) {
+            if !self.dtls || (20..64).contains(&buf[0]) {
                 return Ok(len);
             }
         }
     }
 
     async fn send(&self, buf: &[u8]) -> Result<usize, Error> {
-        Ok(self.0.send(buf).await?)
+        Ok(self.socket.send(buf).await?)
     }
 
     async fn close(&self) -> Result<(), Error> {
@@ -233,11 +261,11 @@ impl Conn for Wire {
     }
 
     fn local_addr(&self) -> Result<SocketAddr, Error> {
-        Ok(self.0.local_addr()?)
+        Ok(self.socket.local_addr()?)
     }
 
     fn remote_addr(&self) -> Option<SocketAddr> {
-        self.0.peer_addr().ok()
+        self.socket.peer_addr().ok()
     }
 
     fn as_any(&self) -> &(dyn std::any::Any + Send + Sync) {

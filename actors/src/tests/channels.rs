@@ -16,9 +16,9 @@ use super::{
 use crate::Node;
 
 /// Nothing comes within this: messages take milliseconds.
-const QUIET: Duration = Duration::from_millis(300);
+pub(super) const QUIET: Duration = Duration::from_millis(300);
 
-async fn produce(client: &mut Client, stream: u16, label: &str) -> String {
+pub(super) async fn produce(client: &mut Client, stream: u16, label: &str) -> String {
     let wish = json!({
         "transportId": client.sending["transportId"],
         "sctpStreamParameters": { "streamId": stream, "ordered": true },
@@ -28,22 +28,22 @@ async fn produce(client: &mut Client, stream: u16, label: &str) -> String {
     answer["dataProducerId"].as_str().expect("an id").to_owned()
 }
 
-async fn consumer(client: &mut Client, n: usize) -> NewDataConsumer {
+pub(super) async fn consumer(client: &mut Client, n: usize) -> NewDataConsumer {
     client.until("a data consumer", |client| client.data_consumers.len() > n).await;
     client.data_consumers[n].clone()
 }
 
-async fn sending(client: &mut Client) -> Line {
+pub(super) async fn sending(client: &mut Client) -> Line {
     let transport = client.sending.clone();
     Line::connect(client, &transport).await
 }
 
-async fn receiving(client: &mut Client) -> Line {
+pub(super) async fn receiving(client: &mut Client) -> Line {
     let transport = client.receiving.clone();
     Line::connect(client, &transport).await
 }
 
-async fn stats(client: &mut Client, method: &str, wish: Value) -> Value {
+pub(super) async fn stats(client: &mut Client, method: &str, wish: Value) -> Value {
     client.ask(method, wish).await.expect("statistics")["stats"][0].clone()
 }
 

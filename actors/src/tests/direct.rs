@@ -13,9 +13,12 @@ use super::{
     rtp::{Camera, Viewer},
     world::{PATIENCE, World, all_zero, metric, peer, room, until},
 };
-use crate::{Node, direct::Direct};
+use crate::{
+    Node,
+    direct::{Direct, Tapped},
+};
 
-async fn tap(node: &Node, id: &str) -> Direct {
+pub(super) async fn tap(node: &Node, id: &str) -> Direct {
     let made = CreatePeer { id: peer(id), display_name: id.to_owned() };
     node.create_peer(&room(), made).await.unwrap();
     node.create_direct_transport(&room(), &peer(id)).await.unwrap()
@@ -24,7 +27,8 @@ async fn tap(node: &Node, id: &str) -> Direct {
 /// The next RTP packet.
 async fn next(direct: &mut Direct) -> Vec<u8> {
     loop {
-        let packet = timeout(PATIENCE, direct.recv()).await.expect("in time").expect("it is open");
+        let tapped = timeout(PATIENCE, direct.recv()).await.expect("in time").expect("it is open");
+        let Tapped::Packet(packet) = tapped else { panic!("it consumes no messages: {tapped:?}") };
         if !(192..=223).contains(&packet[1]) {
             return packet.to_vec();
         }

@@ -3,9 +3,11 @@
 
 mod call;
 mod channel_client;
+mod channel_flow;
 mod channels;
 mod cores;
 mod direct;
+mod direct_data;
 mod failpoints;
 mod fields;
 mod inspect;

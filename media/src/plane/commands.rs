@@ -45,6 +45,12 @@ impl Plane {
             Command::AddPlain { transport, rtp, rtcp, comedia, srtp } => {
                 self.add_plain(now, transport, (rtp, rtcp), comedia, srtp)
             }
+            Command::EnableSctp { transport } => {
+                let place = self.place(transport)?;
+                let Kind::Plain(plain) = &mut self.transports[place].kind else { return None };
+                plain.sctp = true;
+                Some(())
+            }
             Command::ConnectPlain { transport, rtp, rtcp } => {
                 self.connect_plain(now, transport, rtp, rtcp)
             }
@@ -155,7 +161,8 @@ impl Plane {
         if std::iter::once(rtp).chain(rtcp).any(|socket| self.sockets.contains_key(&socket)) {
             return None;
         }
-        let plain = Plain { rtp, rtcp, comedia, srtp, rtp_remote: None, rtcp_remote: None };
+        let (rtp_remote, rtcp_remote) = (None, None);
+        let plain = Plain { rtp, rtcp, comedia, srtp, sctp: false, rtp_remote, rtcp_remote };
         let place = self.add(now, key, Kind::Plain(plain))?;
         self.own_socket(rtp, place, false);
         if let Some(rtcp) = rtcp {

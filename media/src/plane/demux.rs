@@ -16,6 +16,11 @@ use super::{
     transport::{Kind, Transport},
 };
 
+/// Of an SCTP packet between data channels: 5000 both (mediasoup `SctpAssociation::IsSctp`).
+const SCTP_PORTS: [u8; 4] = [0x13, 0x88, 0x13, 0x88];
+/// The first chunk of an association's first packet (RFC 9260 §3.3.2).
+const INIT: u8 = 1;
+
 impl Plane {
     pub(super) fn demultiplex(&mut self, now: Instant, tuple: Tuple, datagram: &mut [u8]) {
         let Some(&first) = datagram.first() else {
@@ -23,10 +28,14 @@ impl Plane {
             return;
         };
         if let Some(&(transport, rtcp)) = self.sockets.get(&tuple.socket) {
-            if classify(first) == PacketClass::RtpOrRtcp {
-                self.take_plain(now, transport, rtcp, tuple.remote, datagram);
-            } else {
-                self.counters.dropped_malformed += 1;
+            match classify(first) {
+                PacketClass::RtpOrRtcp => {
+                    self.take_plain(now, transport, rtcp, tuple.remote, datagram);
+                }
+                PacketClass::Other if !rtcp && datagram.starts_with(&SCTP_PORTS) => {
+                    self.take_sctp(now, transport, tuple.remote, datagram);
+                }
+                _ => self.counters.dropped_malformed += 1,
             }
             return;
         }
@@ -168,6 +177,29 @@ impl Plane {
             self.learn_plain(now, place, rtcp_socket, from);
         }
         self.take_packet(now, place, rtcp, packet);
+    }
+
+    /// Of a plain transport. Nobody vouches for it, so where there is SRTP, addresses are learnt
+    /// from that alone; where there is none, from the beginning of an association.
+    fn take_sctp(&mut self, now: Instant, place: usize, from: SocketAddr, datagram: &[u8]) {
+        let transport = &mut self.transports[place];
+        let Kind::Plain(plain) = &transport.kind else { return };
+        if !plain.sctp {
+            self.counters.dropped_malformed += 1;
+            return;
+        }
+        let begins = plain.comedia && !plain.srtp && datagram.get(12) == Some(&INIT);
+        let learn = plain.rtp_remote.is_none() && begins;
+        if !learn && plain.rtp_remote != Some(from) {
+            self.counters.dropped_unknown_source += 1;
+            return;
+        }
+        transport.received.all.add(now, datagram.len());
+        let event = Event::Sctp { transport: transport.key, datagram: datagram.to_vec() };
+        if learn {
+            self.learn_plain(now, place, false, from);
+        }
+        self.tell(event);
     }
 
     fn learn_plain(&mut self, now: Instant, place: usize, rtcp_socket: bool, from: SocketAddr) {

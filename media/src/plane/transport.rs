@@ -47,6 +47,7 @@ pub(super) struct Plain {
     pub rtcp: Option<SocketId>,
     pub comedia: bool,
     pub srtp: bool,
+    pub sctp: bool,
     pub rtp_remote: Option<SocketAddr>,
     pub rtcp_remote: Option<SocketAddr>,
 }

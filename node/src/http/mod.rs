@@ -62,7 +62,7 @@ fn admin_routes() -> Vec<Route> {
 
 /// What is handed on to the node that has the peer.
 fn peer_routes() -> Vec<Route> {
-    use api::{inspect, peers, transports};
+    use api::{data, inspect, peers, transports};
     let produce = post(transports::produce).layer(DefaultBodyLimit::max(MAX_BODY_PRODUCE));
     let consume = post(transports::consume).layer(DefaultBodyLimit::max(MAX_BODY_PRODUCE));
     vec![
@@ -91,6 +91,16 @@ fn peer_routes() -> Vec<Route> {
         ("/v1/rooms/{room}/peers/{peer}/transports/{transport}/producers", &["post"], produce),
         ("/v1/rooms/{room}/peers/{peer}/transports/{transport}/consumers", &["post"], consume),
         (
+            "/v1/rooms/{room}/peers/{peer}/transports/{transport}/data-producers",
+            &["post"],
+            post(data::produce),
+        ),
+        (
+            "/v1/rooms/{room}/peers/{peer}/transports/{transport}/data-consumers",
+            &["post"],
+            post(data::consume),
+        ),
+        (
             "/v1/rooms/{room}/peers/{peer}/consumers/{consumer}/resume",
             &["post"],
             post(transports::resume),
@@ -100,8 +110,28 @@ fn peer_routes() -> Vec<Route> {
 
 /// What is looked at, on the node that has the peer.
 fn object_routes() -> Vec<Route> {
-    use api::inspect;
+    use api::{data, inspect};
     vec![
+        (
+            "/v1/rooms/{room}/peers/{peer}/data-producers/{dataProducer}",
+            &["get", "delete"],
+            get(data::producer).delete(data::remove_producer),
+        ),
+        (
+            "/v1/rooms/{room}/peers/{peer}/data-producers/{dataProducer}/stats",
+            &["get"],
+            get(data::producer_stats),
+        ),
+        (
+            "/v1/rooms/{room}/peers/{peer}/data-consumers/{dataConsumer}",
+            &["get", "delete"],
+            get(data::consumer).delete(data::remove_consumer),
+        ),
+        (
+            "/v1/rooms/{room}/peers/{peer}/data-consumers/{dataConsumer}/stats",
+            &["get"],
+            get(data::consumer_stats),
+        ),
         (
             "/v1/rooms/{room}/peers/{peer}/transports/{transport}/stats",
             &["get"],

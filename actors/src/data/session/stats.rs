@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 use starling_proto::{Code, DataConsumerId, DataProducerId, Refusal};
 
 use super::{DataSession, Use};
+use crate::data::SharedTopic;
 
 /// Of what.
 #[derive(Debug)]
@@ -21,42 +22,70 @@ pub(crate) struct Channel {
     pub(crate) protocol: String,
 }
 
+impl StatsOf {
+    /// Before anything has come or gone.
+    pub(crate) fn of_nothing(&self) -> Value {
+        match self {
+            Self::Producer(_, channel) => producer_stats(&SharedTopic::default(), channel),
+            Self::Consumer(_, channel) => consumer_stats(channel, 0, 0, 0),
+        }
+    }
+}
+
 impl DataSession {
     pub(super) fn stats(&self, of: &StatsOf) -> Result<Value, Refusal> {
         let found = match of {
-            StatsOf::Producer(id, channel) => self.producer_stats(id, channel),
-            StatsOf::Consumer(id, channel) => self.consumer_stats(id, channel),
+            StatsOf::Producer(id, channel) => {
+                let is = |it: &&Use| matches!(it, Use::Producer(producing) if producing.id == *id);
+                self.streams.values().find(is).and_then(|it| match it {
+                    Use::Producer(producing) => Some(producer_stats(&producing.topic, channel)),
+                    Use::Consumer(_) => None,
+                })
+            }
+            StatsOf::Consumer(id, channel) => self.consumer(id).and_then(|stream| {
+                let Use::Consumer(it) = self.streams.get(&stream)? else { return None };
+                let buffered = self.sctp.buffered_amount(stream);
+                Some(consumer_stats(channel, it.messages, it.bytes, buffered))
+            }),
         };
-        found.ok_or_else(|| Refusal::new(Code::BadRequest, "it has just ended"))
+        found.ok_or_else(just_ended)
     }
+}
 
-    fn producer_stats(&self, id: &DataProducerId, channel: &Channel) -> Option<Value> {
-        let is = |it: &&Use| matches!(it, Use::Producer(producing) if producing.id == *id);
-        let Use::Producer(producing) = self.streams.values().find(is)? else { return None };
-        let counters = producing.topic.with(|topic| topic.counters());
-        Some(json!([{
-            "type": "data-producer",
-            "timestamp": now_ms(),
-            "label": channel.label,
-            "protocol": channel.protocol,
-            "messagesReceived": counters.messages,
-            "bytesReceived": counters.bytes,
-        }]))
-    }
+/// Of a data producer.
+pub(in crate::data) fn producer_stats(topic: &SharedTopic, channel: &Channel) -> Value {
+    let counters = topic.with(|topic| topic.counters());
+    json!([{
+        "type": "data-producer",
+        "timestamp": now_ms(),
+        "label": channel.label,
+        "protocol": channel.protocol,
+        "messagesReceived": counters.messages,
+        "bytesReceived": counters.bytes,
+    }])
+}
 
-    fn consumer_stats(&self, id: &DataConsumerId, channel: &Channel) -> Option<Value> {
-        let stream = self.consumer(id)?;
-        let Use::Consumer(consuming) = self.streams.get(&stream)? else { return None };
-        Some(json!([{
-            "type": "data-consumer",
-            "timestamp": now_ms(),
-            "label": channel.label,
-            "protocol": channel.protocol,
-            "messagesSent": consuming.messages,
-            "bytesSent": consuming.bytes,
-            "bufferedAmount": self.sctp.buffered_amount(stream),
-        }]))
-    }
+/// Of a data consumer.
+pub(in crate::data) fn consumer_stats(
+    channel: &Channel,
+    messages: u64,
+    bytes: u64,
+    buffered: usize,
+) -> Value {
+    json!([{
+        "type": "data-consumer",
+        "timestamp": now_ms(),
+        "label": channel.label,
+        "protocol": channel.protocol,
+        "messagesSent": messages,
+        "bytesSent": bytes,
+        "bufferedAmount": buffered,
+    }])
+}
+
+/// Who asked is about to hear it.
+pub(in crate::data) fn just_ended() -> Refusal {
+    Refusal::new(Code::BadRequest, "it has just ended")
 }
 
 fn now_ms() -> u64 {

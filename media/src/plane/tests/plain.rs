@@ -155,6 +155,44 @@ fn a_sender_that_begins_anew_under_its_ssrc_is_followed_without_a_hole() {
     }
 }
 
+fn sctp(bench: &mut Bench, from: u16, chunk: u8) {
+    bench.receive(11, address(from), &[0x13, 0x88, 0x13, 0x88, 0, 0, 0, 0, 0, 0, 0, 0, chunk, 0]);
+}
+
+fn sctp_told(bench: &mut Bench) -> usize {
+    let told = bench.take_events();
+    told.iter().filter(|event| matches!(event, Event::Sctp { .. })).count()
+}
+
+#[test]
+fn sctp_passes_where_it_is_enabled_from_where_its_association_began() {
+    let mut bench = Bench::new(1);
+    comedia(&mut bench, false);
+    sctp(&mut bench, 5001, 1);
+    assert_eq!((sctp_told(&mut bench), bench.plane.counters().dropped_malformed), (0, 1));
+    let transport = TransportKey(1);
+    bench.command(Command::EnableSctp { transport });
+    sctp(&mut bench, 5001, 0);
+    assert_eq!((sctp_told(&mut bench), bench.plane.counters().dropped_unknown_source), (0, 1));
+    sctp(&mut bench, 5001, 1);
+    sctp(&mut bench, 5001, 0);
+    assert_eq!(sctp_told(&mut bench), 2);
+    sctp(&mut bench, 6666, 1);
+    assert_eq!((sctp_told(&mut bench), bench.plane.counters().dropped_unknown_source), (0, 2));
+    let datagram = vec![0x13, 0x88, 1, 2].into();
+    bench.command(Command::SendDtls { transport, datagram });
+    assert!(bench.packets.iter().any(|packet| packet.bytes == [0x13, 0x88, 1, 2]));
+}
+
+#[test]
+fn sctp_teaches_no_address_to_a_transport_with_keys() {
+    let mut bench = Bench::new(1);
+    comedia(&mut bench, true);
+    bench.command(Command::EnableSctp { transport: TransportKey(1) });
+    sctp(&mut bench, 5001, 1);
+    assert_eq!(sctp_told(&mut bench), 0);
+}
+
 #[test]
 fn rtcp_of_a_receiver_with_a_port_of_its_own_is_heard() {
     let mut bench = Bench::new(1);

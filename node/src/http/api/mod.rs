@@ -2,6 +2,7 @@
 //! Never does: decide anything about rooms or peers.
 
 pub(crate) mod broadcasters;
+pub(crate) mod data;
 pub(crate) mod direct;
 pub(crate) mod inspect;
 pub(crate) mod nodes;
