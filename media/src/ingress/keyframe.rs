@@ -5,14 +5,18 @@ use std::time::{Duration, Instant};
 
 /// How long a request may go unanswered.
 const WAIT: Duration = Duration::from_millis(1000);
+/// How long after a request that it heeded a sender may ignore others, whatever stream they name:
+/// libwebrtc's 300 ms (`kMinKeyframeSendInterval`, `video/encoder_rtcp_feedback.cc`), and what the
+/// ways of two requests differ in.
+const IGNORED: Duration = Duration::from_millis(320);
 /// Streams of one producer; simulcast has three, and senders that forge SSRCs get no more.
 const MAX_STREAMS: usize = 16;
 
 #[derive(Clone, Copy, Debug)]
 struct Pending {
     ssrc: u32,
-    since: Instant,
-    /// Somebody asked again meanwhile.
+    until: Instant,
+    /// Somebody asked again meanwhile, or the request was ignored: then it is repeated.
     again: bool,
 }
 
@@ -29,12 +33,14 @@ pub struct KeyFrameRequests {
     delay: Duration,
     pending: Vec<Pending>,
     delayed: Vec<Delayed>,
+    /// The last request that a sender heeds.
+    heeded: Option<Instant>,
 }
 
 impl KeyFrameRequests {
     /// Requests of a stream within `delay` of one become one at its end (KF2); zero for none.
     pub const fn new(delay: Duration) -> Self {
-        Self { delay, pending: Vec::new(), delayed: Vec::new() }
+        Self { delay, pending: Vec::new(), delayed: Vec::new(), heeded: None }
     }
 
     /// Somebody needs a key frame: whether to ask the sender now.
@@ -55,13 +61,8 @@ impl KeyFrameRequests {
     /// A new stream needs one whatever is pending (KF3): whether to ask the sender now.
     #[must_use]
     pub fn force(&mut self, now: Instant, ssrc: u32) -> bool {
-        match self.pending.iter_mut().find(|entry| entry.ssrc == ssrc) {
-            Some(entry) => {
-                *entry = Pending { ssrc, since: now, again: false };
-                true
-            }
-            None => self.ask_unless_pending(now, ssrc),
-        }
+        self.pending.retain(|entry| entry.ssrc != ssrc);
+        self.ask_unless_pending(now, ssrc)
     }
 
     /// A key frame arrived.
@@ -72,17 +73,16 @@ impl KeyFrameRequests {
     /// Appends the streams whose sender is to be asked now.
     pub fn poll(&mut self, now: Instant, ask: &mut Vec<u32>) {
         let first = ask.len();
-        self.pending.retain_mut(|entry| {
-            if now < entry.since + WAIT {
-                return true;
+        for at in (0..self.pending.len()).rev() {
+            let entry = self.pending[at];
+            if now < entry.until {
+                continue;
             }
-            if entry.again {
-                *entry = Pending { ssrc: entry.ssrc, since: now, again: false };
+            self.pending.swap_remove(at);
+            if entry.again && self.ask_unless_pending(now, entry.ssrc) {
                 ask.push(entry.ssrc);
-                return true;
             }
-            false
-        });
+        }
         for at in (0..self.delayed.len()).rev() {
             let entry = self.delayed[at];
             if now < entry.until {
@@ -98,7 +98,7 @@ impl KeyFrameRequests {
 
     /// When [`poll`](Self::poll) has something to do.
     pub fn next_deadline(&self) -> Option<Instant> {
-        let pending = self.pending.iter().map(|entry| entry.since + WAIT);
+        let pending = self.pending.iter().map(|entry| entry.until);
         let delayed = self.delayed.iter().map(|entry| entry.until);
         pending.chain(delayed).min()
     }
@@ -111,7 +111,12 @@ impl KeyFrameRequests {
         if self.pending.len() == MAX_STREAMS {
             return false;
         }
-        self.pending.push(Pending { ssrc, since: now, again: false });
+        let ignored = self.heeded.map(|at| at + IGNORED).filter(|end| now < *end);
+        if ignored.is_none() {
+            self.heeded = Some(now);
+        }
+        let until = ignored.unwrap_or(now + WAIT);
+        self.pending.push(Pending { ssrc, until, again: ignored.is_some() });
         true
     }
 }

@@ -57,6 +57,32 @@ fn force_asks_even_while_pending_and_starts_anew() {
 }
 
 #[test]
+fn request_that_the_sender_ignores_is_repeated_once_it_does_not() {
+    let now = Instant::now();
+    let mut requests = KeyFrameRequests::new(Duration::ZERO);
+    assert!(requests.request(now, 1));
+    requests.on_key_frame(1);
+    assert!(requests.request(now + ms(100), 2));
+    assert!(polled(&mut requests, now + ms(319)).is_empty());
+    assert_eq!(polled(&mut requests, now + ms(320)), [2]);
+    assert!(polled(&mut requests, now + ms(1319)).is_empty());
+    assert_eq!(requests.next_deadline(), Some(now + ms(1320)));
+    assert!(polled(&mut requests, now + ms(1320)).is_empty());
+    assert_eq!(requests.next_deadline(), None);
+}
+
+#[test]
+fn ignored_request_that_an_earlier_key_frame_answers_is_not_repeated() {
+    let now = Instant::now();
+    let mut requests = KeyFrameRequests::new(Duration::ZERO);
+    assert!(requests.request(now, 1));
+    assert!(requests.request(now + ms(30), 2));
+    requests.on_key_frame(1);
+    requests.on_key_frame(2);
+    assert!(polled(&mut requests, now + ms(320)).is_empty());
+}
+
+#[test]
 fn streams_wait_apart() {
     let now = Instant::now();
     let mut requests = KeyFrameRequests::new(Duration::ZERO);

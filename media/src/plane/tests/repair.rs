@@ -112,6 +112,8 @@ fn a_nack_after_a_layer_switch_gets_the_old_layers_packet() {
 fn a_picture_loss_becomes_one_key_frame_request_a_second() {
     let mut bench = bench();
     send(&mut bench, 1);
+    // So long after the one for who came that a sender heeds them all.
+    bench.advance(400);
     bench.take_rtcp(address(5001));
     let mut pli = Vec::new();
     build::pli(&mut pli, 1, 2222);
