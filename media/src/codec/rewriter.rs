@@ -24,8 +24,8 @@ impl Layers {
 pub struct Edit {
     /// Added to the picture id or frame number.
     pub number: u16,
-    /// Added to TL0PICIDX; with a dependency descriptor 1 + the cell where layers are cut, if the
-    /// receiver is to be told.
+    /// Added to TL0PICIDX; with a dependency descriptor 1 + the cell where layers are cut, if they
+    /// are, and [`TELL`](super::dependency::TELL).
     pub extra: u8,
     /// The packet ends the picture as the receiver gets it.
     pub marker: bool,

@@ -7,7 +7,7 @@ use crate::{
     codec::{self, Descriptor, dependency},
     consumer::Consumer,
     ingress::StoredPacket,
-    producer::Producer,
+    producer::{Producer, RecvStream},
     rtp::{Outgoing, pad, write_packet},
 };
 
@@ -177,7 +177,7 @@ impl Writer<'_> {
             output.rtx_sequence = output.rtx_sequence.wrapping_add(1);
         }
         let start = self.outbox.bytes.len();
-        let (len, numbered) = self.lay_out(item, packet, consumer, &fields, longest);
+        let (len, numbered) = self.lay_out(item, (stream, packet), consumer, &fields, longest);
         if !self.protect(start) {
             return;
         }
@@ -225,12 +225,12 @@ impl Writer<'_> {
     fn lay_out(
         &mut self,
         item: &Item,
-        packet: &StoredPacket,
+        (stream, packet): (&RecvStream, &StoredPacket),
         consumer: &Consumer,
         fields: &Outgoing,
         longest: u16,
     ) -> (usize, bool) {
-        self.rewrite_descriptor(item, packet, consumer);
+        self.rewrite_descriptor(item, stream, packet, consumer);
         let out = &mut self.outbox.bytes;
         let (header, bytes, plan) = (&packet.header, &packet.bytes, &consumer.plan);
         let descriptor = (!self.descriptor.is_empty()).then_some(self.descriptor.as_slice());
@@ -255,13 +255,20 @@ impl Writer<'_> {
     }
 
     /// Prepares the dependency descriptor of a receiver that gets it.
-    fn rewrite_descriptor(&mut self, item: &Item, packet: &StoredPacket, consumer: &Consumer) {
+    fn rewrite_descriptor(
+        &mut self,
+        item: &Item,
+        stream: &RecvStream,
+        packet: &StoredPacket,
+        consumer: &Consumer,
+    ) {
         self.descriptor.clear();
         let id = consumer.plan.rewritten();
-        if let (1.., Descriptor::Frame(_)) = (id, packet.facts.descriptor)
+        if let (1.., Descriptor::Frame(frame)) = (id, &packet.facts.descriptor)
             && let Some(descriptor) = packet.header.extension(&packet.bytes, id)
         {
-            dependency::write(self.descriptor, descriptor, item.place.edit);
+            let known = stream.structure_of(frame);
+            dependency::write(self.descriptor, descriptor, item.place.edit, frame, known);
         }
     }
 

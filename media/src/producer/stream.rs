@@ -11,7 +11,11 @@ use super::{
     key_frame::{KeyFrame, Stretch},
 };
 use crate::{
-    codec::{self, Codec, Descriptor, Layers, PacketFacts, dependency::Dependencies, vp8},
+    codec::{
+        self, Codec, Descriptor, Layers, PacketFacts,
+        dependency::{Dependencies, FrameFacts, Structure},
+        vp8,
+    },
     ingress::{
         NackGenerator, PacketRing, RateCalculator, ReceiveStats, ScoreWindow, SlotRef, Verdict,
         nack::NackOutcome, rate,
@@ -333,6 +337,11 @@ impl RecvStream {
     /// It may be chosen: it never fell silent, or has sent for a while since.
     pub fn is_settled(&self, now: Instant) -> bool {
         !self.fell_silent || now.saturating_duration_since(self.active_since) >= SETTLED
+    }
+
+    /// What `frame` of this stream was read by, unless a key frame has come since.
+    pub fn structure_of(&self, frame: &FrameFacts) -> Option<&Structure> {
+        self.dependencies.structure_of(frame)
     }
 
     /// Whether its sender should hear about it.

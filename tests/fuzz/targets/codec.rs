@@ -178,7 +178,8 @@ impl Target for Dependency {
         });
         let mut out = Vec::new();
         let asked = edit.unwrap_or(Edit { number: 1, extra: last, marker: false });
-        dependency::write(&mut out, input, asked);
+        let known = facts.and_then(|facts| self.dependencies.structure_of(&facts));
+        dependency::write(&mut out, input, asked, &facts.unwrap_or_default(), known);
         assert!(out.len() <= dependency::MAX_LEN.max(input.len()));
         if let Some(facts) = facts {
             // A receiver that reads it from the start or goes on with what it knows.

@@ -150,9 +150,14 @@ pub(super) fn descriptors() -> Vec<Vec<u8>> {
             }
         }
     }
-    let mut cut = Vec::new();
-    let edit = starling_media::codec::Edit { number: 1, extra: 1, marker: false };
-    dependency::write(&mut cut, &seeds[0], edit);
-    seeds.push(cut);
+    let mut dependencies = Dependencies::default();
+    for (seed, extra) in [(0, 1), (1, 1 | dependency::TELL)] {
+        let mut cut = Vec::new();
+        let edit = starling_media::codec::Edit { number: 1, extra, marker: false };
+        let facts = dependencies.read(&seeds[seed]).unwrap_or_default();
+        let known = dependencies.structure_of(&facts);
+        dependency::write(&mut cut, &seeds[seed], edit, &facts, known);
+        seeds.push(cut);
+    }
     seeds
 }

@@ -54,6 +54,8 @@ pub struct FrameFacts {
     pub ends: bool,
     /// It comes with a structure: a key frame.
     pub has_structure: bool,
+    /// Which of its stream's structures it is read by, counted round.
+    pub structure: u8,
     /// Its layers.
     pub layers: Layers,
     /// Decode targets that are sent now.

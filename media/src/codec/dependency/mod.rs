@@ -11,7 +11,7 @@ pub mod write;
 pub use frame::{FrameFacts, Grid};
 pub use rewrite::DependencyRewriter;
 pub use structure::{References, Structure};
-pub use write::write;
+pub use write::{TELL, write};
 
 use bits::BitReader;
 use structure::Template;
@@ -73,6 +73,8 @@ impl Head {
 #[derive(Clone, Debug, Default)]
 pub struct Dependencies {
     structure: Option<Structure>,
+    /// Structures so far, counted round.
+    count: u8,
     active: u32,
 }
 
@@ -92,6 +94,7 @@ impl Dependencies {
             None => self.active,
         };
         let mut facts = FrameFacts {
+            structure: self.count.wrapping_add(u8::from(has_structure)),
             number: head.number,
             starts: head.starts,
             ends: head.ends,
@@ -108,8 +111,14 @@ impl Dependencies {
         self.active = active;
         if has_structure {
             self.structure = attached;
+            self.count = facts.structure;
         }
         Some(facts)
+    }
+
+    /// The structure that `frame` was read by, unless there is another one since.
+    pub fn structure_of(&self, frame: &FrameFacts) -> Option<&Structure> {
+        self.structure.as_ref().filter(|_| frame.structure == self.count)
     }
 }
 

@@ -2,7 +2,10 @@
 //! H.265 in temporal layers. Frame numbers keep their distances, because frames name each other by
 //! them; a switch of streams moves them all.
 
-use super::frame::{FrameFacts, Grid};
+use super::{
+    frame::{FrameFacts, Grid},
+    write::TELL,
+};
 use crate::codec::{Edit, Layers};
 
 /// Frames remembered: a second of three layers and 30 pictures is 90, and what is later than these
@@ -27,6 +30,10 @@ pub struct DependencyRewriter {
     timestamp: u32,
     /// The decode target that flows.
     cut: u8,
+    /// And the one that the receiver was told of last.
+    told: u8,
+    /// It may not have heard it.
+    repeats: bool,
     /// Decode targets there are.
     cells: u16,
     /// Those of which nothing that counts was left out since they could be switched to.
@@ -45,6 +52,8 @@ impl DependencyRewriter {
             taken: 0,
             timestamp: 0,
             cut: 0,
+            told: 0,
+            repeats: false,
             cells: 0,
             whole: 0,
         }
@@ -81,11 +90,14 @@ impl DependencyRewriter {
         }
         let ahead = frame.number.wrapping_sub(self.newest);
         let back = self.newest.wrapping_sub(frame.number);
+        let mut tell = false;
         let taken = if ahead != 0 && ahead < 1 << 15 {
             self.advance(ahead);
             self.turn(frame, fresh || timestamp != self.timestamp, target);
             self.timestamp = timestamp;
-            self.take(frame)
+            let taken = self.take(frame);
+            tell = taken && self.tells(frame);
+            taken
         } else if back < MEMORY && self.seen >> back & 1 == 1 {
             self.taken >> back & 1 == 1
         } else {
@@ -97,21 +109,34 @@ impl DependencyRewriter {
             }
             taken
         };
-        taken.then(|| self.edit(frame))
+        taken.then(|| self.edit(frame, tell))
     }
 
-    fn edit(&mut self, frame: &FrameFacts) -> Edit {
+    fn edit(&mut self, frame: &FrameFacts, tell: bool) -> Edit {
         let output = frame.number.wrapping_add(self.delta);
         if output.wrapping_sub(self.output).cast_signed() > 0 {
             self.output = output;
         }
         let highest = 15 - self.cells.leading_zeros().min(15) as u8;
-        let told = if frame.has_structure && self.cut != highest { self.cut + 1 } else { 0 };
+        let named = if tell || self.cut != highest { self.cut + 1 } else { 0 };
         Edit {
             number: self.delta,
-            extra: told,
+            extra: named | if tell { TELL } else { 0 },
             marker: frame.ends && frame.layers.spatial == self.layers().spatial,
         }
+    }
+
+    /// Whether the receiver is to be told with `frame` that other layers flow than it knows of, so
+    /// that it waits for nothing that does not come: with each frame until one of the lowest
+    /// temporal layer, which it cannot do without (libwebrtc `active_decode_targets_helper.cc`
+    /// repeats it until each chain has heard it).
+    fn tells(&mut self, frame: &FrameFacts) -> bool {
+        let news = (self.told != self.cut || self.repeats) && frame.starts;
+        if news || frame.has_structure {
+            self.told = self.cut;
+            self.repeats = !frame.has_structure && frame.layers.temporal > 0;
+        }
+        news && !frame.has_structure
     }
 
     fn advance(&mut self, ahead: u16) {

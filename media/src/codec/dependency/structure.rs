@@ -118,6 +118,12 @@ impl Structure {
         (u32::MAX) >> (32 - self.cells.len())
     }
 
+    /// The decode targets at these cells, a bit each.
+    pub fn at(&self, cells: u16) -> u32 {
+        let targets = self.cells.iter().enumerate().filter(|(_, cell)| cells >> **cell & 1 == 1);
+        targets.fold(0, |mask, (target, _)| mask | 1 << target)
+    }
+
     /// The decode targets that can be decoded where `cell` is: those of whose frames it has all.
     pub fn decodable(&self, cell: u8) -> u32 {
         let Some(kept) = self.cells.iter().position(|known| *known == cell) else {

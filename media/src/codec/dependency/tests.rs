@@ -21,6 +21,9 @@ struct Receiver {
     decoder: Decoder,
     timestamp: u32,
     numbers: Vec<u16>,
+    /// What it was told in descriptors.
+    told: Dependencies,
+    extras: Vec<u8>,
 }
 
 impl Receiver {
@@ -31,23 +34,35 @@ impl Receiver {
             decoder: Decoder::default(),
             timestamp: 0,
             numbers: Vec::new(),
+            told: Dependencies::default(),
+            extras: Vec::new(),
         }
     }
 
     /// The layers of a picture that it got, all of which it must be able to decode, and the last of
-    /// which must end the picture.
+    /// which must end the picture. After the lowest temporal layer it knows what flows.
     fn picture(&mut self, encoder: &mut Encoder, key: bool, target: Layers) -> Vec<Layers> {
         self.timestamp += 3_000;
         let mut got = Vec::new();
         let mut ended = Vec::new();
         for frame in encoder.picture(key) {
-            let facts = self.dependencies.read(&encoder.descriptor(&frame)).unwrap();
+            let descriptor = encoder.descriptor(&frame);
+            let facts = self.dependencies.read(&descriptor).unwrap();
             assert_eq!((facts.number, facts.layers), (frame.number, frame.layers));
             let Some(edit) = self.rewriter.process(&facts, self.timestamp, target) else {
                 continue;
             };
             assert!(self.decoder.take(&frame), "{frame:?} lacks what it depends on");
             self.numbers.push(frame.number.wrapping_add(edit.number));
+            self.extras.push(edit.extra);
+            let mut out = Vec::new();
+            let known = self.dependencies.structure_of(&facts);
+            write(&mut out, &descriptor, edit, &facts, known);
+            let told = self.told.read(&out).unwrap();
+            if frame.layers.temporal == 0 {
+                let all = Grid::best(told.cells, Layers::ALL).map(Grid::layers);
+                assert_eq!(all, Some(self.rewriter.layers()), "told at {frame:?}");
+            }
             got.push(frame.layers);
             ended.push(edit.marker || frame.last);
         }
@@ -178,7 +193,8 @@ fn a_layer_that_is_not_sent_is_no_target() {
     let key = encoder.picture(true);
     let mut whole = Vec::new();
     let cell = Grid::cell(1, 2) + 1;
-    write(&mut whole, &encoder.descriptor(&key[0]), Edit { number: 5, extra: cell, marker: false });
+    let edit = Edit { number: 5, extra: cell, marker: false };
+    write(&mut whole, &encoder.descriptor(&key[0]), edit, &FrameFacts::default(), None);
     let facts = dependencies.read(&whole).unwrap();
     assert_eq!((facts.number, facts.cells), (5, 0x077));
     assert!(facts.is_key_frame());
@@ -197,15 +213,98 @@ fn a_k_svc_receiver_is_told_of_the_one_layer_it_gets() {
     let key = encoder.picture(true);
     let mut out = Vec::new();
     let cell = Grid::cell(1, 2) + 1;
-    write(&mut out, &encoder.descriptor(&key[0]), Edit { number: 0, extra: cell, marker: false });
+    let edit = Edit { number: 0, extra: cell, marker: false };
+    write(&mut out, &encoder.descriptor(&key[0]), edit, &FrameFacts::default(), None);
     assert_eq!(dependencies.read(&out).unwrap().cells, 0x070);
+}
+
+#[test]
+fn another_cut_is_told_until_a_frame_of_the_lowest_temporal_layer_has_said_it() {
+    let mut encoder = Encoder::new(L3T3, 0, 0);
+    let mut receiver = Receiver::new();
+    receiver.picture(&mut encoder, true, Layers::ALL);
+    assert_eq!(receiver.extras, [0, 0, 0]);
+    receiver.extras.clear();
+    for _ in 0..5 {
+        receiver.picture(&mut encoder, false, layers(0, 3));
+    }
+    // 1 + the third cell: with each frame up to the one of layer 0, and then only where the sender
+    // names them.
+    assert_eq!(receiver.extras, [TELL | 3, TELL | 3, TELL | 3, TELL | 3, 3]);
+    receiver.extras.clear();
+    for _ in 0..4 {
+        receiver.picture(&mut encoder, false, layers(0, 0));
+    }
+    receiver.picture(&mut encoder, false, layers(0, 3));
+    // Back before such a frame has said it.
+    for _ in 0..2 {
+        receiver.picture(&mut encoder, false, layers(0, 0));
+    }
+    assert_eq!(receiver.extras, [TELL | 1, TELL | 3, TELL | 1]);
+}
+
+/// Two spatial layers: templates 60 to 63, of which 61 and 63 are for frames after the key frame.
+#[test]
+fn decode_targets_are_named_in_the_fewest_bits() {
+    let mut encoder = Encoder::new(Mode { spatial: 2, temporal: 1, ksvc: false }, 0, 0);
+    let mut dependencies = Dependencies::default();
+    let key = encoder.picture(true);
+    dependencies.read(&encoder.descriptor(&key[0])).unwrap();
+    let (low, high) = (1, Grid::cell(1, 0) + 1);
+    for (descriptor, extra, expected) in [
+        (&[0xfd, 1, 2][..], low, &[0xfd, 1, 7][..]),
+        (&[0xfd, 1, 2], TELL | low, &[0xfd, 1, 7, 0b0100_0010]),
+        (&[0xfd, 1, 2], TELL | high, &[0xfd, 1, 7, 0b0100_0110]),
+        // One that names them already.
+        (&[0xfd, 1, 2, 0b0100_0110], low, &[0xfd, 1, 7, 0b0100_0010]),
+        (&[0xfd, 1, 2, 0b0100_0110], 0, &[0xfd, 1, 7, 0b0100_0110]),
+        // One with a reference of its own.
+        (&[0xfd, 1, 2, 0b0001_0010, 0], TELL | low, &[0xfd, 1, 7, 0b0101_0010, 0x80, 0]),
+        (&[0xfd, 1, 2, 0b0001_0010, 0], low, &[0xfd, 1, 7, 0b0001_0010, 0]),
+    ] {
+        let facts = dependencies.clone().read(descriptor).unwrap();
+        let edit = Edit { number: 5, extra, marker: false };
+        let mut out = Vec::new();
+        write(&mut out, descriptor, edit, &facts, dependencies.structure_of(&facts));
+        assert_eq!(out, expected, "{descriptor:02x?} {extra:#x}");
+    }
+}
+
+#[test]
+fn a_layer_that_the_sender_switched_off_is_not_named_again() {
+    let mut encoder = Encoder::new(L3T3, 0, 0);
+    let mut dependencies = Dependencies::default();
+    let key = encoder.picture(true);
+    dependencies.read(&encoder.descriptor(&key[0])).unwrap();
+    // A frame after the key frame, template 61; of nine decode targets the lower six are sent.
+    let off = [0xfd, 0, 3, 0b0100_0000, 0b1111_1100];
+    assert_eq!(dependencies.read(&off).unwrap().cells, 0x077);
+    let facts = dependencies.read(&[0xfd, 0, 4]).unwrap();
+    let edit = Edit { number: 0, extra: TELL | (Grid::cell(2, 2) + 1), marker: false };
+    let mut out = Vec::new();
+    write(&mut out, &[0xfd, 0, 4], edit, &facts, dependencies.structure_of(&facts));
+    assert_eq!(out, [0xfd, 0, 4, 0b0100_0000, 0b1111_1100]);
+}
+
+#[test]
+fn what_was_read_by_an_older_structure_is_left_as_it_is() {
+    let mut encoder = Encoder::new(L3T3, 0, 0);
+    let mut dependencies = Dependencies::default();
+    let key = encoder.picture(true);
+    dependencies.read(&encoder.descriptor(&key[0])).unwrap();
+    let facts = dependencies.read(&[0xfd, 0, 4]).unwrap();
+    assert!(dependencies.structure_of(&facts).is_some());
+    let key = encoder.picture(true);
+    dependencies.read(&encoder.descriptor(&key[0])).unwrap();
+    assert!(dependencies.structure_of(&facts).is_none());
 }
 
 #[test]
 fn other_descriptors_get_their_number_only() {
     for descriptor in [&[0xc0, 0xff, 0xff][..], &[0xc1, 0, 1, 0x80], &[1, 2], &[]] {
         let mut out = vec![9];
-        write(&mut out, descriptor, Edit { number: 2, extra: 3, marker: true });
+        let edit = Edit { number: 2, extra: 3 | TELL, marker: true };
+        write(&mut out, descriptor, edit, &FrameFacts::default(), None);
         assert_eq!(out.len(), 1 + descriptor.len());
         if descriptor.len() >= 3 {
             let number = u16::from_be_bytes([descriptor[1], descriptor[2]]).wrapping_add(2);
@@ -262,7 +361,8 @@ proptest! {
             }
         }
         let mut out = Vec::new();
-        write(&mut out, &bytes, Edit { number, extra, marker: false });
+        let edit = Edit { number, extra, marker: false };
+        write(&mut out, &bytes, edit, &FrameFacts::default(), dependencies.structure.as_ref());
         prop_assert!(out.len() <= bytes.len().max(MAX_LEN));
     }
 }

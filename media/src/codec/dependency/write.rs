@@ -2,16 +2,31 @@
 //! decode targets it can decode where layers were cut. Never judges a frame.
 
 use super::{
-    Head, MANDATORY, MAX_LEN,
+    FrameFacts, Head, MANDATORY, MAX_LEN, Structure,
     bits::{BitReader, BitWriter},
 };
 use crate::codec::Edit;
 
+/// In [`Edit::extra`]: the receiver is told its decode targets also where the sender does not name
+/// any.
+pub const TELL: u8 = 0x80;
+/// Bits of the fourth byte (AV1 RTP specification §A.8.3): a structure is attached; decode targets
+/// are named.
+const STRUCTURE: u8 = 0x80;
+const ACTIVE: u8 = 0x40;
+
 /// Appends to `out` what the receiver gets of `descriptor`. An unreadable one, and one that would
-/// become too long, is copied with its number changed at most.
-pub fn write(out: &mut Vec<u8>, descriptor: &[u8], edit: Edit) {
+/// become too long, is copied with its number changed at most. `known`: the structure that `frame`
+/// was read by, if it is not attached.
+pub fn write(
+    out: &mut Vec<u8>,
+    descriptor: &[u8],
+    edit: Edit,
+    frame: &FrameFacts,
+    known: Option<&Structure>,
+) {
     let start = out.len();
-    if cut(out, descriptor, edit.extra).is_none() || out.len() - start > MAX_LEN {
+    if cut(out, descriptor, edit.extra, frame, known).is_none() || out.len() - start > MAX_LEN {
         out.truncate(start);
         out.extend_from_slice(descriptor);
     }
@@ -21,31 +36,47 @@ pub fn write(out: &mut Vec<u8>, descriptor: &[u8], edit: Edit) {
     }
 }
 
-/// Says which decode targets are left, in a descriptor with a structure of its own. `told`: 1 + the
-/// cell where layers were cut; 0 if all are left.
-///
-/// Only key frames say it: a receiver takes what it is told until the next one, and that it could
-/// decode less for a while does not matter to it.
-fn cut(out: &mut Vec<u8>, descriptor: &[u8], told: u8) -> Option<()> {
-    /// `active_decode_targets_present_flag`.
-    const HAS_ACTIVE: usize = 8 * MANDATORY + 1;
-    let cell = told.checked_sub(1)?;
+/// Says which decode targets are left: where a structure is attached, which makes all of them
+/// active; where the sender says it of its own; and where it is to be told. `told`: 1 + the cell
+/// where layers were cut, 0 if nothing is to be changed, and [`TELL`].
+fn cut(
+    out: &mut Vec<u8>,
+    descriptor: &[u8],
+    told: u8,
+    frame: &FrameFacts,
+    known: Option<&Structure>,
+) -> Option<()> {
+    let cell = (told & !TELL).checked_sub(1)?;
+    let flags = descriptor.get(MANDATORY).copied().unwrap_or(0);
+    if told & TELL == 0 && flags & (STRUCTURE | ACTIVE) == 0 {
+        return None;
+    }
     let mut reader = BitReader::new(descriptor);
-    let head = Head::parse(&mut reader, descriptor.len(), None)?;
-    let structure = head.structure?;
-    let active = head.active.unwrap_or(structure.all()) & structure.decodable(cell);
-    let rest = reader.position();
+    let head = Head::parse(&mut reader, descriptor.len(), known)?;
+    let structure = head.structure.as_ref().or(known)?;
+    let sent = head.active.unwrap_or_else(|| match &head.structure {
+        Some(structure) => structure.all(),
+        None => structure.at(frame.cells),
+    });
     let mut bits = BitReader::new(descriptor);
     let mut writer = BitWriter::new(out);
-    for at in 0..head.active_at {
-        let bit = bits.flag()?;
-        writer.flag(bit || at == HAS_ACTIVE);
+    for _ in 0..8 * MANDATORY {
+        writer.flag(bits.flag()?);
     }
-    writer.bits(active, structure.targets() as u32);
-    let mut bits = BitReader::new(descriptor);
-    bits.skip(rest);
-    while let Some(bit) = bits.flag() {
-        writer.flag(bit);
+    if descriptor.len() <= MANDATORY {
+        writer.bits(u32::from(ACTIVE >> 3), 5);
+    } else {
+        writer.bits(bits.bits(5)? | u32::from(ACTIVE >> 3), 5);
+        for _ in bits.position()..head.active_at {
+            writer.flag(bits.flag()?);
+        }
+    }
+    writer.bits(sent & structure.decodable(cell), structure.targets() as u32);
+    if descriptor.len() > MANDATORY {
+        bits.skip(reader.position() - bits.position());
+        while let Some(bit) = bits.flag() {
+            writer.flag(bit);
+        }
     }
     Some(())
 }
