@@ -80,7 +80,16 @@ impl Consumer {
 
     /// The most it may get: the lower of wish and grant.
     pub fn ceiling(&self) -> Grant {
-        self.granted.cap(self.wish)
+        self.granted.cap(self.wish())
+    }
+
+    /// What its owner wants, as far as its receiver can decode it.
+    pub fn wish(&self) -> Option<ConsumerLayers> {
+        if !self.setup.takes_lowest_only() {
+            return self.wish;
+        }
+        let temporal_layer = self.wish.and_then(|wish| wish.temporal_layer);
+        Some(ConsumerLayers { spatial_layer: 0, temporal_layer })
     }
 
     /// The highest temporal layer to forward now. A layer that is to be left for a lower one is

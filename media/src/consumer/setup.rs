@@ -112,6 +112,15 @@ impl ConsumerSetup {
         plan
     }
 
+    /// Whether its receiver can decode the lowest spatial layer alone: in AV1 dependency
+    /// descriptors alone say which frames are of one picture, and where it ends.
+    pub fn takes_lowest_only(&self) -> bool {
+        let described = |(name, _): &(String, u8)| name == uri::DEPENDENCY_DESCRIPTOR;
+        self.codec == Codec::Av1
+            && self.rtp_type == RtpType::Svc
+            && !self.extensions.iter().any(described)
+    }
+
     /// Whether its packets carry transport-wide sequence numbers, which its receiver tells about.
     pub fn is_told_about(&self) -> bool {
         self.extensions.iter().any(|(name, _)| name == uri::TRANSPORT_WIDE_CC)

@@ -187,7 +187,7 @@ fn held(grant: Grant) -> Option<(u8, u8)> {
 /// What a video could be forwarded at, up to its wish.
 fn ladder(now: Instant, consumer: &Consumer, producer: &Producer) -> Ladder {
     let mut ladder = Ladder::default();
-    let wish = Grant::Everything.cap(consumer.wish);
+    let wish = Grant::Everything.cap(consumer.wish());
     let (mut all, count) = candidates(now, consumer, producer);
     if producer.piped {
         // What nobody here wants yet does not come, and comes once it is wanted.

@@ -15,6 +15,7 @@ use crate::{
         model::{Encoder, Frame, Mode},
         tests::Decoder,
     },
+    command::ConsumerParams,
     negotiation::extension as uri,
     rtcp::RtcpItem,
 };
@@ -57,6 +58,12 @@ struct World {
 
 impl World {
     fn new(stream: Stream) -> Self {
+        let mut viewer = video_consumer(2222, RtpType::Svc);
+        viewer.rtp = adapt(viewer.rtp, 2222, stream);
+        Self::with_viewer(stream, viewer)
+    }
+
+    fn with_viewer(stream: Stream, viewer: ConsumerParams) -> Self {
         let mut near = Bench::new(1);
         let mut far = Bench::at(2, near.now);
         near.plain(1, address(5001));
@@ -70,8 +77,6 @@ impl World {
         near.consume(9, 1, 1, piped);
         far.plain(2, address(5002));
         far.open(2);
-        let mut viewer = video_consumer(2222, RtpType::Svc);
-        viewer.rtp = adapt(viewer.rtp, 2222, stream);
         far.consume(2, 7, 1, viewer);
         let mode = Mode { spatial: 3, temporal: 3, ksvc: stream.ksvc };
         let encoder = Encoder::new(mode, 32_700, 65_500);
@@ -195,4 +200,25 @@ fn a_viewer_behind_a_pipe_can_decode_av1_svc_whatever_it_wishes() {
 #[test]
 fn a_viewer_behind_a_pipe_can_decode_av1_k_svc_whatever_it_wishes() {
     switch_at_random(Stream { vp9: false, ksvc: true });
+}
+
+#[test]
+fn a_viewer_without_descriptors_gets_the_lowest_spatial_layer_of_av1() {
+    for ksvc in [false, true] {
+        let stream = Stream { vp9: false, ksvc };
+        let mut viewer = video_consumer(2222, RtpType::Svc);
+        viewer.rtp = adapt(viewer.rtp, 2222, stream);
+        viewer.rtp.header_extensions.clear();
+        let mut world = World::with_viewer(stream, viewer);
+        let mut decoder = Decoder::default();
+        world.wish(2, 2);
+        for _ in 0..60 {
+            world.picture();
+        }
+        let got = world.got();
+        assert!(got.len() > 50, "{} frames", got.len());
+        for frame in got {
+            assert!(frame.layers.spatial == 0 && decoder.take(&frame), "{frame:?}");
+        }
+    }
 }
