@@ -4,7 +4,7 @@
 #   make test              all that CI runs
 #   make lint              the fast part of it: formatting, clippy, documentation
 #   make e2e               browsers against real processes and etcd
-#   make codecs            each codec and each kind of layers that Chromium encodes
+#   make codecs            each codec and each kind of its layers, switched
 #   make chaos TRIALS=20   the same, with kills
 #   make bench             what a forwarded packet costs, beside the floor; and make bandwidth
 #   make instructions      instructions of a forwarded packet, counted by valgrind

@@ -7,7 +7,7 @@
 //   data     MESSAGES (100000) over data channels, from Chromium and from werift, with losses
 //   demo     mediasoup-demo's own web app, built in MEDIASOUP_DEMO: two people, chat, statistics
 //   tcp      two people whose network lets no UDP through
-//   codecs   each codec and each kind of layers that Chromium encodes (CASES, SWITCHES=100)
+//   codecs   each codec and each kind of layers, H.265 as captured (CASES, SWITCHES=100, COLD=6)
 //   all      dev, cluster, ffmpeg, clients, data and tcp
 //   wire       the wire of the next two itself: delay, loss, rate, cost
 //   bandwidth  a link that becomes narrow and wide again, and one that ten streams share
@@ -78,7 +78,7 @@ async function suite(name, report) {
   if (name === 'dev') return calls(DevCluster, name, report);
   if (name === 'cluster') return calls(ProcessCluster, name, report);
   if (name === 'codecs') {
-    const { MINUTES, everyCodec } = await import('./suites/codecs.mjs');
+    const { MINUTES, everyCodec } = await import('./suites/codecs/index.mjs');
     return on(DevCluster, name, MINUTES * MINUTE, () => everyCodec({ cluster, report }));
   }
   if (name === 'wire') {

@@ -25,8 +25,10 @@ export interface Received {
   temporalLayer: number | null;
   packetsReceived: number;
   packetsLost: number;
+  retransmittedPacketsReceived: number;
   bytesReceived: number;
   jitter: number;
+  framesReceived: number;
   framesDecoded: number;
   framesDropped: number;
   keyFramesDecoded: number;
@@ -41,6 +43,7 @@ export interface Received {
   totalAudioEnergy: number;
   concealedSamples: number;
   codec: string;
+  decoder: string;
 }
 
 type Entry = Record<string, unknown> & { type: string };
@@ -67,8 +70,10 @@ export async function received(incoming: Incoming): Promise<Received | null> {
     temporalLayer: incoming.current?.temporalLayer ?? null,
     packetsReceived: number('packetsReceived'),
     packetsLost: number('packetsLost'),
+    retransmittedPacketsReceived: number('retransmittedPacketsReceived'),
     bytesReceived: number('bytesReceived'),
     jitter: number('jitter'),
+    framesReceived: number('framesReceived'),
     framesDecoded: number('framesDecoded'),
     framesDropped: number('framesDropped'),
     keyFramesDecoded: number('keyFramesDecoded'),
@@ -83,6 +88,7 @@ export async function received(incoming: Incoming): Promise<Received | null> {
     totalAudioEnergy: number('totalAudioEnergy'),
     concealedSamples: number('concealedSamples'),
     codec: consumer.rtpParameters.codecs[0]?.mimeType ?? '',
+    decoder: String(inbound.decoderImplementation ?? ''),
   };
 }
 

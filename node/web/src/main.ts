@@ -59,8 +59,8 @@ async function start(): Promise<void> {
   const isDev = await dev;
   show(isDev);
   const devices = open(opened);
-  const { token, codec, layers, mode } = wish;
-  const who = { room, peer: id, name, token, codec, layers, mode };
+  const { token, codec, layers, temporal, mode } = wish;
+  const who = { room, peer: id, name, token, codec, layers, temporal, mode };
   call = new Call(who, location.origin, wish.here ?? isDev, {
     peer: (peer) => { stage.peer(peer); people(); },
     peerGone: (peerId) => { stage.peerGone(peerId); people(); },

@@ -4,6 +4,7 @@
 import { key, type Call } from './call';
 import { type Received, received, sent } from './figures';
 import { Stall } from './frames';
+import type { Incoming, Layers } from './seat';
 import type { Stage } from './stage';
 
 /** Something that happened, in milliseconds of performance.now(). */
@@ -86,15 +87,22 @@ export class Probe {
       log.silences(from, least).map((silence) => ({ stream, ...silence })));
   }
 
+  /** One stream of somebody else, by its consumer's id or by `peer/source`. */
+  incoming(consumer: string): Incoming | undefined {
+    const all = [...(this.call()?.seat?.incoming.values() ?? [])];
+    return all.find((incoming) => incoming.consumer.id === consumer || key(incoming) === consumer);
+  }
+
   /** Wishes for layers of a consumer, by its id or by `peer/source`. */
   setLayers(consumer: string, spatialLayer: number, temporalLayer?: number): boolean {
-    const call = this.call();
-    for (const incoming of call?.seat?.incoming.values() ?? []) {
-      if (incoming.consumer.id !== consumer && key(incoming) !== consumer) continue;
-      call!.prefer(incoming, { spatialLayer, temporalLayer });
-      return true;
-    }
-    return false;
+    const incoming = this.incoming(consumer);
+    if (incoming) this.call()?.prefer(incoming, { spatialLayer, temporalLayer });
+    return incoming !== undefined;
+  }
+
+  /** The layers of a consumer that flow, as its node says. */
+  layers(consumer: string): Layers | undefined {
+    return this.incoming(consumer)?.current;
   }
 
   /** Says the numbers below `count` on a channel, each with `padding` more characters. */

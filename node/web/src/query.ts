@@ -21,6 +21,8 @@ export interface Options {
   fps: number;
   /** Simulcast layers of the camera; null: as its size allows. */
   layers: number | null;
+  /** Temporal layers of each of these. */
+  temporal: number;
   /** Layers inside one stream instead: a scalability mode. */
   mode: string | null;
 }
@@ -51,6 +53,7 @@ export function options(search: string): Options {
     height: number(params, 'height', 720, 2160),
     fps: number(params, 'fps', 25, 60),
     layers: Math.round(number(params, 'layers', 0, 3)) || null,
+    temporal: Math.round(number(params, 'temporal', 1, 3)),
     mode: params.get('mode'),
   };
 }

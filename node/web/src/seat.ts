@@ -70,6 +70,8 @@ export interface Who {
   codec: VideoCodec;
   /** Simulcast layers of the camera; null: as its size allows. */
   layers: number | null;
+  /** Temporal layers of each of these. */
+  temporal: number;
   /** Layers inside one stream instead: a scalability mode. */
   mode: string | null;
 }
@@ -296,7 +298,9 @@ export class Seat {
 
   private encodings(source: Source, track: MediaStreamTrack): RTCRtpEncodingParameters[] {
     const scalabilityMode = this.who.mode ?? undefined;
-    if (source === 'video' && !scalabilityMode) return ladder(track, this.who.layers);
+    if (source === 'video' && !scalabilityMode) {
+      return ladder(track, this.who.layers, this.who.temporal);
+    }
     // TypeScript's own list of what an encoding has lacks the mode.
     const encoding = { maxBitrate: 2_500_000, scalabilityMode };
     return [encoding];

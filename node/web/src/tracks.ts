@@ -69,7 +69,11 @@ function layersFor(width: number, height: number): number {
 }
 
 /** The simulcast ladder of a camera, low to high, each layer half as wide as the next. */
-export function ladder(track: MediaStreamTrack, wanted: number | null): RTCRtpEncodingParameters[] {
+export function ladder(
+  track: MediaStreamTrack,
+  wanted: number | null,
+  temporal: number,
+): RTCRtpEncodingParameters[] {
   const { width = 640, height = 360 } = track.getSettings();
   const count = wanted ?? layersFor(width, height);
   // About 0.1 bit per pixel at 25 frames per second, with a floor under which VP8 falls apart.
@@ -78,6 +82,6 @@ export function ladder(track: MediaStreamTrack, wanted: number | null): RTCRtpEn
   return [4, 2, 1].slice(3 - count).map((scale) => ({
     scaleResolutionDownBy: scale,
     maxBitrate: rate(scale),
-    scalabilityMode: 'L1T1',
+    scalabilityMode: `L1T${temporal}`,
   }));
 }

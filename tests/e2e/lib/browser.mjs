@@ -29,14 +29,19 @@ export const CAMERA = { width: '480', height: '272', fps: '12', layers: '3' };
 export class Browser {
   people = [];
 
-  /** `executable` and more `flags` are for those who live elsewhere or have another camera. */
-  async person(name, viewport = SMALL, { executable = paths.chromium, flags = [] } = {}) {
+  /**
+   * `executable` and more `flags` are for those who live elsewhere or have another camera; `bypassCSP` for tests
+   * that bring a worker into the page.
+   */
+  async person(name, viewport = SMALL, options = {}) {
+    const { executable = paths.chromium, flags = [], bypassCSP = false } = options;
     const profile = mkdtempSync(join(tmpdir(), 'starling-chromium-'));
     const context = await chromium.launchPersistentContext(profile, {
       executablePath: executable,
       headless: true,
       args: [...FLAGS, ...flags],
       viewport,
+      bypassCSP,
       timeout: 30_000,
     });
     favour();

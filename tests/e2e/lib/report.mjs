@@ -26,6 +26,11 @@ export class Report {
     return good;
   }
 
+  /** What is no number: a name. */
+  say(key, text) {
+    this.figures[key] = text;
+  }
+
   fail(sentence) {
     this.failures.push(sentence);
   }
