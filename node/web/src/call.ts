@@ -1,7 +1,7 @@
 // The call: one seat after another, as nodes come and go, with the same tracks all along. It moves
 // before a draining node ends and comes back after a dead one. Never does: touch the page.
 
-import type { Said } from './channels';
+import type { How, Said } from './channels';
 import { type NodeHint, placement, wsUrl } from './nodes';
 import { CLOSE_FOR_GOOD } from './protoo';
 import { attempt, destinations } from './resume';
@@ -77,9 +77,9 @@ export class Call {
   }
 
   /** Says something on a channel that everybody else hears. */
-  async say(label: string, text: string): Promise<void> {
+  async say(label: string, text: string, how?: How): Promise<void> {
     if (!this.seat) throw new Error('not connected');
-    await this.seat.say(label, text);
+    await this.seat.say(label, text, how);
   }
 
   unsend(source: Source): void {

@@ -11,6 +11,15 @@ export interface Said {
   text: string;
 }
 
+/** How a channel delivers; a browser's own default is in order, and nothing is given up. */
+export interface How {
+  ordered: boolean;
+  maxRetransmits?: number;
+  maxPacketLifeTime?: number;
+}
+
+const RELIABLE: How = { ordered: true };
+
 type Request = (method: string, data: Data) => Promise<Data>;
 
 /** Bytes that may wait in the browser; above, `say` waits. Chrome closes a channel at 16 MB. */
@@ -31,9 +40,9 @@ export class Channels {
     });
   }
 
-  /** Says something to everybody else; in order, and nothing is lost while the node lives. */
-  async say(transport: types.Transport, label: string, text: string): Promise<void> {
-    const channel = await this.open(transport, label);
+  /** Says something to everybody else; unless told otherwise, in order, and nothing is lost while the node lives. */
+  async say(transport: types.Transport, label: string, text: string, how = RELIABLE): Promise<void> {
+    const channel = await this.open(transport, label, how);
     while (channel.bufferedAmount > WAITING) await drained(channel);
     channel.send(text);
   }
@@ -59,10 +68,10 @@ export class Channels {
   }
 
   /** The channel of that label, opened if it is not. */
-  open(transport: types.Transport, label: string): Promise<types.DataProducer> {
+  open(transport: types.Transport, label: string, how = RELIABLE): Promise<types.DataProducer> {
     const known = this.own.get(label);
     if (known) return known;
-    const opened = transport.produceData({ ordered: true, label, appData: { channel: label } })
+    const opened = transport.produceData({ ...how, label, appData: { channel: label } })
       .then(async (channel) => {
         channel.bufferedAmountLowThreshold = WAITING / 2;
         if (channel.readyState !== 'open') await new Promise((done) => channel.once('open', () => done(null)));

@@ -2,6 +2,7 @@
 // Never does: change anything but wishes for layers, or say anything but numbers.
 
 import { key, type Call } from './call';
+import type { How } from './channels';
 import { type Received, received, sent } from './figures';
 import { Stall } from './frames';
 import type { Incoming, Layers } from './seat';
@@ -22,10 +23,19 @@ export interface Consumed extends Received {
   maxFrameGapMs: number;
 }
 
+interface Counted {
+  next: number;
+  other: number;
+  wrong: number;
+  twice: number;
+  /** Out of order, each once. */
+  ahead: Set<number>;
+}
+
 export class Probe {
   readonly events: Happened[] = [];
-  /** By channel: numbers heard in order, and what was none or came out of order. */
-  readonly counted = new Map<string, { next: number; other: number; wrong: number }>();
+  /** By channel: numbers heard in order, what was none, came out of order, or was heard before. */
+  readonly counted = new Map<string, Counted>();
   private readonly stall = new Stall();
   private since = performance.now();
 
@@ -106,24 +116,28 @@ export class Probe {
   }
 
   /** Says the numbers below `count` on a channel, each with `padding` more characters. */
-  async count(label: string, count: number, padding = 0): Promise<void> {
+  async count(label: string, count: number, padding = 0, how?: How): Promise<void> {
     const rest = '.'.repeat(padding);
-    for (let n = 0; n < count; n++) await this.call()!.say(label, `${n} ${rest}`);
+    for (let n = 0; n < count; n++) await this.call()!.say(label, `${n} ${rest}`, how);
   }
 
   /** Says one thing on a channel. */
-  async say(label: string, text: string): Promise<void> {
-    await this.call()!.say(label, text);
+  async say(label: string, text: string, how?: How): Promise<void> {
+    await this.call()!.say(label, text, how);
   }
 
   /** Somebody said something: if it is a number, whether it is the next one. */
   heard(label: string, text: string): void {
-    const counted = this.counted.get(label) ?? { next: 0, other: 0, wrong: 0 };
+    const counted = this.counted.get(label) ?? { next: 0, other: 0, wrong: 0, twice: 0, ahead: new Set() };
     this.counted.set(label, counted);
-    const number = /^(\d+) /.exec(text)?.[1];
-    if (number === undefined) counted.other++;
-    else if (Number(number) === counted.next) counted.next++;
-    else counted.wrong++;
+    const number = Number(/^(\d+) /.exec(text)?.[1]);
+    if (Number.isNaN(number)) counted.other++;
+    else if (number === counted.next && !counted.ahead.has(number)) counted.next++;
+    else {
+      if (number < counted.next || counted.ahead.has(number)) counted.twice++;
+      counted.ahead.add(number);
+      counted.wrong++;
+    }
   }
 
   leave(): void {

@@ -4,7 +4,7 @@
 
 import { Device } from 'mediasoup-client';
 import type { types } from 'mediasoup-client';
-import { Channels, type Said } from './channels';
+import { Channels, type How, type Said } from './channels';
 import type { NodeHint } from './nodes';
 import { CLOSE_FOR_GOOD, type Data, Protoo } from './protoo';
 import type { VideoCodec } from './query';
@@ -170,9 +170,9 @@ export class Seat {
   }
 
   /** Says something on a channel that everybody else hears. */
-  async say(label: string, text: string): Promise<void> {
+  async say(label: string, text: string, how?: How): Promise<void> {
     if (!this.send) throw new Error('the seat is not taken');
-    await this.channels.say(this.send, label, text);
+    await this.channels.say(this.send, label, text, how);
   }
 
   unproduce(source: Source): void {

@@ -14,6 +14,15 @@ const SILENCE = 20_000;
 /** Characters in each beside its number. */
 const PADDING = 40;
 
+/** Messages on each channel that is not in order, or may give up. */
+const LOOSE_MESSAGES = 2000;
+/** By label, how they are delivered. */
+const LOOSE = {
+  unordered: { ordered: false },
+  once: { ordered: false, maxRetransmits: 0 },
+  brief: { ordered: false, maxPacketLifeTime: 150 },
+};
+
 /** @param {object} at cluster and report; `losses` in percent */
 export async function data({ cluster, report, losses = 2 }) {
   const browser = new Browser();
@@ -43,6 +52,9 @@ export async function data({ cluster, report, losses = 2 }) {
       count: () => werift.count('numbers', MESSAGES, PADDING),
       ears: { chromium: () => counted(ada) },
     });
+    for (const [label, how] of Object.entries(LOOSE)) {
+      await loose({ report, losses, ada, ben, label, how });
+    }
     for (const person of people) {
       for (const error of person.errors) report.fail(`data: ${person.name}: ${error}`);
     }
@@ -77,6 +89,41 @@ async function heardInOrder({ report, losses, from, count, ears }) {
   }
   report.put(`data_from_${from}_messages_per_second_loss${losses}pct`, MESSAGES / seconds);
   console.log(`  data: ${MESSAGES} from ${from} with ${losses} % loss in ${seconds.toFixed(1)} s`);
+}
+
+/** One says the numbers on a channel that is not in order: none is heard twice, and where nothing is given up, all are. */
+async function loose({ report, losses, ada, ben, label, how }) {
+  const heard = () => ben.ask((of) => {
+    const counted = window.starling.counted.get(of);
+    return counted ? { ...counted, ahead: counted.ahead.size } : { next: 0, other: 0, twice: 0, ahead: 0 };
+  }, label);
+  await until(`${label} is heard`, 30_000, async () => {
+    await ada.ask(([of, kind]) => window.starling.say(of, 'ready?', kind), [label, how]);
+    await sleep(200);
+    return (await heard()).other > 0;
+  });
+  if (losses) lose(losses, MEDIA, LINKS);
+  try {
+    await ada.page.evaluate(
+      ([of, n, padding, kind]) => window.starling.count(of, n, padding, kind), [label, LOOSE_MESSAGES, PADDING, how]);
+    let [before, since] = [-1, performance.now()];
+    // Given up or not: what has not come after this will not.
+    while (performance.now() - since < 5000) {
+      const { next, ahead } = await heard();
+      if (next + ahead !== before) [before, since] = [next + ahead, performance.now()];
+      if (before >= LOOSE_MESSAGES) break;
+      await sleep(100);
+    }
+  } finally {
+    if (losses) loseNothing();
+  }
+  const { next, ahead, twice } = await heard();
+  const all = how.maxRetransmits === undefined && how.maxPacketLifeTime === undefined;
+  const least = all ? LOOSE_MESSAGES : LOOSE_MESSAGES / 2;
+  const enough = (n) => n >= least && n <= LOOSE_MESSAGES;
+  report.check(`data_${label}_heard_n${LOOSE_MESSAGES}`, next + ahead, enough, `>= ${least}`);
+  report.check(`data_${label}_heard_twice`, twice, (n) => n === 0, '0');
+  console.log(`  data: ${next + ahead} of ${LOOSE_MESSAGES} ${label} with ${losses} % loss, ${ahead} out of order`);
 }
 
 /** Waits until all have heard all, as long as somebody hears more. */
