@@ -63,11 +63,11 @@ fn request_that_the_sender_ignores_is_repeated_once_it_does_not() {
     assert!(requests.request(now, 1));
     requests.on_key_frame(1);
     assert!(requests.request(now + ms(100), 2));
-    assert!(polled(&mut requests, now + ms(319)).is_empty());
-    assert_eq!(polled(&mut requests, now + ms(320)), [2]);
-    assert!(polled(&mut requests, now + ms(1319)).is_empty());
-    assert_eq!(requests.next_deadline(), Some(now + ms(1320)));
-    assert!(polled(&mut requests, now + ms(1320)).is_empty());
+    assert!(polled(&mut requests, now + ms(379)).is_empty());
+    assert_eq!(polled(&mut requests, now + ms(380)), [2]);
+    assert!(polled(&mut requests, now + ms(1379)).is_empty());
+    assert_eq!(requests.next_deadline(), Some(now + ms(1380)));
+    assert!(polled(&mut requests, now + ms(1380)).is_empty());
     assert_eq!(requests.next_deadline(), None);
 }
 
@@ -79,7 +79,7 @@ fn ignored_request_that_an_earlier_key_frame_answers_is_not_repeated() {
     assert!(requests.request(now + ms(30), 2));
     requests.on_key_frame(1);
     requests.on_key_frame(2);
-    assert!(polled(&mut requests, now + ms(320)).is_empty());
+    assert!(polled(&mut requests, now + ms(380)).is_empty());
 }
 
 #[test]
