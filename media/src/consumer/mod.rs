@@ -85,7 +85,7 @@ impl Consumer {
 
     /// What its owner wants, as far as its receiver can decode it.
     pub fn wish(&self) -> Option<ConsumerLayers> {
-        if !self.setup.takes_lowest_only() {
+        if !self.setup.lowest_only {
             return self.wish;
         }
         let temporal_layer = self.wish.and_then(|wish| wish.temporal_layer);

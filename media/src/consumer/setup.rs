@@ -45,6 +45,9 @@ pub struct ConsumerSetup {
     pub ignore_dtx: bool,
     /// CNAME of its reports.
     pub cname: String,
+    /// Its receiver can decode the lowest spatial layer alone: in AV1 dependency descriptors alone
+    /// say which frames are of one picture, and where it ends.
+    pub lowest_only: bool,
     mid: Option<String>,
     extensions: Vec<(String, u8)>,
 }
@@ -65,14 +68,13 @@ impl ConsumerSetup {
             })
             .collect();
         let outputs = outputs.filter(|outputs| !outputs.is_empty())?;
+        let named = Codec::from_mime_type(&codec.media.mime_type, params.kind);
+        let mut extensions = rtp.header_extensions.iter();
+        let described = extensions.any(|extension| extension.uri == uri::DEPENDENCY_DESCRIPTOR);
         Some(Self {
             kind: params.kind,
             rtp_type: params.rtp_type,
-            codec: if params.encrypted {
-                Codec::encrypted(params.kind)
-            } else {
-                Codec::from_mime_type(&codec.media.mime_type, params.kind)
-            },
+            codec: if params.encrypted { Codec::encrypted(params.kind) } else { named },
             mime_type: codec.media.mime_type.clone(),
             clock_rate: codec.media.clock_rate,
             payload_type: codec.media.payload_type,
@@ -81,6 +83,7 @@ impl ConsumerSetup {
             outputs,
             ignore_dtx: params.ignore_dtx,
             cname: rtp.rtcp.cname.clone().unwrap_or_default(),
+            lowest_only: named == Codec::Av1 && params.rtp_type == RtpType::Svc && !described,
             mid: rtp.mid.clone(),
             extensions: rtp
                 .header_extensions
@@ -110,15 +113,6 @@ impl ConsumerSetup {
             }
         }
         plan
-    }
-
-    /// Whether its receiver can decode the lowest spatial layer alone: in AV1 dependency
-    /// descriptors alone say which frames are of one picture, and where it ends.
-    pub fn takes_lowest_only(&self) -> bool {
-        let described = |(name, _): &(String, u8)| name == uri::DEPENDENCY_DESCRIPTOR;
-        self.codec == Codec::Av1
-            && self.rtp_type == RtpType::Svc
-            && !self.extensions.iter().any(described)
     }
 
     /// Whether its packets carry transport-wide sequence numbers, which its receiver tells about.
