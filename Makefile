@@ -4,7 +4,7 @@
 #   make test              all that CI runs
 #   make lint              the fast part of it: formatting, clippy, documentation
 #   make e2e               browsers against real processes and etcd
-#   make codecs            each codec and each kind of its layers, switched
+#   make codecs            each codec and each kind of its layers, switched (docs/codecs.md)
 #   make chaos TRIALS=20   the same, with kills
 #   make bench             what a forwarded packet costs, beside the floor; and make bandwidth
 #   make instructions      instructions of a forwarded packet, counted by valgrind
@@ -89,11 +89,11 @@ e2e: browsers
 	cd tests/e2e && STARLING=$(abspath $(TARGET))/release/starling node run.mjs all
 
 # The suite that CI runs: three nodes in one process, on the binary that the tests built anyway, one codec,
-# a hundredth of the messages, no losses.
+# a hundredth of the messages, no losses, and layers of two codecs switched a few times.
 e2e-short: browsers
 	$(CARGO) build --locked -p starling-node
-	cd tests/e2e && CODECS=vp8 LOSS=0 E2E_SECONDS=10 MESSAGES=1000 STARLING=$(abspath $(TARGET))/debug/starling \
-	  node run.mjs dev clients data
+	cd tests/e2e && CODECS=vp8 LOSS=0 E2E_SECONDS=10 MESSAGES=1000 CASES=h265,vp8 SWITCHES=6 COLD=1 \
+	  STARLING=$(abspath $(TARGET))/debug/starling node run.mjs dev clients data codecs
 
 codecs: browsers
 	$(CARGO) build --release --locked -p starling-node
