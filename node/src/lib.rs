@@ -10,6 +10,7 @@ pub mod client;
 pub mod config;
 pub mod dev;
 pub mod http;
+pub mod ice;
 pub mod limit;
 pub mod logs;
 pub mod metrics;

@@ -16,7 +16,7 @@ use starling_cluster::{
 use tower::ServiceExt;
 
 use crate::{
-    config::{Config, Http, Link, Log, Registry, Rtc, Secret},
+    config::{Config, Http, Ice, Link, Log, Registry, Rtc, Secret},
     http::{App, Side, router},
     run::{self, Surroundings},
 };
@@ -51,6 +51,7 @@ pub(crate) fn config() -> Config {
             workers: 1,
             room_peers_per_core: 32,
         },
+        ice: Ice::default(),
         link: Link { listen: local, announced: None, tls: None },
         registry: Registry::Memory,
         cluster_secret: Secret::new("cluster-cluster-cluster-cluster-cluster"),
@@ -73,7 +74,11 @@ pub(crate) fn around(config: &Config) -> Surroundings {
 
 /// A running node behind a router, without listeners.
 pub(crate) async fn app() -> App {
-    let config = config();
+    app_with(config()).await
+}
+
+/// The same with other settings.
+pub(crate) async fn app_with(config: Config) -> App {
     let around = around(&config);
     let node_config = run::node_config(&config, around.registry, around.link_tls);
     let node = Node::start(node_config).await.unwrap();

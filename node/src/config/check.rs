@@ -11,6 +11,8 @@ use std::{
 use starling_cluster::decide::cores::PEERS_PER_CORE;
 use starling_proto::{Id, NodeId, transport::Protocol};
 
+mod ice;
+
 use super::{Config, Etcd, Http, Link, Log, Mistake, Raw, Registry, Rtc, Secret, value};
 
 /// Most workers: ports are counted up from `rtc_port`, and no machine we know of has more cores.
@@ -73,6 +75,7 @@ impl Checker<'_> {
             .secret("admin_token")
             .unwrap_or_else(|| self.missing_secret("admin_token", "the REST API needs a token"));
         let api_url = self.api_url(&http, &rtc);
+        let ice = self.ice();
         Config {
             id,
             region: self.region(),
@@ -80,6 +83,7 @@ impl Checker<'_> {
             drain_deadline: self.duration("drain_deadline", Duration::from_secs(150)),
             http: Http { api_url, ..http },
             rtc,
+            ice,
             link,
             registry,
             cluster_secret,

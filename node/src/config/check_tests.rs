@@ -1,7 +1,7 @@
 //! Tests of `check`.
 
 use super::*;
-use crate::config::Flags;
+use crate::config::{Flags, IceAccess};
 
 const SECRET: &str = "pQ3v9sZk1LmX7tRb2NcY8wHd4JfG6aUe";
 
@@ -115,4 +115,35 @@ fn ipv6_addresses_stand_in_brackets_in_urls() {
     let config = with_secrets("announce = '2001:db8::1'").unwrap();
     assert_eq!(config.http.api_url, "http://[2001:db8::1]:4443");
     assert_eq!(config.link.announced, Some("[2001:db8::1]:7443".parse().unwrap()));
+}
+
+#[test]
+fn turn_servers_need_one_way_to_let_clients_in() {
+    let turn = "ice_servers = ['stun:s.example', 'turn:t.example?transport=udp']\n";
+    let told = |more: &str| {
+        let told = with_secrets(&format!("{turn}{more}"));
+        told.map(|config| config.ice.access).map_err(|told| told.join("\n"))
+    };
+    let shared = format!("ice_secret = '{SECRET}'\nice_ttl = '1h'");
+    let (secret, ttl) = (Secret::new(SECRET), Duration::from_secs(3600));
+    assert_eq!(told(&shared), Ok(IceAccess::Shared { secret, ttl }));
+    let fixed = "ice_username = 'u'\nice_credential = 'p'";
+    let (username, credential) = ("u".to_owned(), Secret::new("p"));
+    assert_eq!(told(fixed), Ok(IceAccess::Fixed { username, credential }));
+    let wrong = |more: &str, key: &str| {
+        let told = told(more).unwrap_err();
+        assert!(told.starts_with(&format!("{key} (")), "{more}: {told}");
+    };
+    wrong("", "ice_servers");
+    wrong("ice_username = 'u'", "ice_credential");
+    wrong(&format!("{shared}\n{fixed}"), "ice_secret");
+    wrong("ice_username = 'u'\nice_credential = 'a\"b'", "ice_credential");
+    wrong(&format!("ice_secret = '{SECRET}'\nice_ttl = '10s'"), "ice_ttl");
+    wrong(&format!("ice_secret = '{SECRET}'\nice_ttl = 'soon'"), "ice_ttl");
+    wrong("ice_secret = 'short'", "ice_secret");
+    assert!(with_secrets(fixed).unwrap_err()[0].starts_with("ice_servers ("));
+    assert!(with_secrets("ice_servers = ['stun:s.example']").is_ok());
+    let nine = ["'stun:s.example'"; 9].join(",");
+    let told = with_secrets(&format!("ice_servers = [{nine}]")).unwrap_err();
+    assert!(told[0].contains("at most 8"), "{told:?}");
 }

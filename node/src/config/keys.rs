@@ -143,6 +143,27 @@ pub const KEYS: &[Key] = &[
         "Addresses written into ICE candidates: those under which clients reach rtc_listen.",
     ),
     key(
+        "ice_servers",
+        "URL,...",
+        "none",
+        "STUN and TURN servers that clients are told of, as turn:turn.example.org?transport=udp: for clients whose network lets neither UDP nor TCP through to rtc_port. At most 8; each more slows clients down.",
+    ),
+    key("ice_username", "NAME", "none", "User name at the TURN servers, the same for all clients."),
+    secret("ice_credential", "none", "Its password; every client is told it."),
+    key("ice_credential_file", "FILE", "none", "File with ice_credential."),
+    secret(
+        "ice_secret",
+        "none",
+        "Instead of them: the secret that is shared with the TURN servers (coturn's static-auth-secret). Each client then gets a user name and password of its own that end.",
+    ),
+    key("ice_secret_file", "FILE", "none", "File with ice_secret."),
+    key(
+        "ice_ttl",
+        "DURATION",
+        "24h",
+        "How long those are good for: longer than a call, because an allocation is refreshed with what it was made with.",
+    ),
+    key(
         "workers",
         "NUMBER",
         "one per core",

@@ -33,6 +33,8 @@ pub struct Config {
     pub http: Http,
     /// The media side.
     pub rtc: Rtc,
+    /// Where clients find relays.
+    pub ice: Ice,
     /// The cluster side.
     pub link: Link,
     /// Where rooms and nodes are agreed on.
@@ -85,6 +87,37 @@ pub struct Rtc {
     pub workers: usize,
     /// Before a room takes another.
     pub room_peers_per_core: usize,
+}
+
+/// STUN and TURN servers for clients.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Ice {
+    /// URIs (RFC 7064, RFC 7065).
+    pub servers: Vec<String>,
+    /// What clients show to the TURN servers.
+    pub access: IceAccess,
+}
+
+/// How clients are known to TURN servers.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum IceAccess {
+    /// There are none, or they want nothing.
+    #[default]
+    Open,
+    /// All by the same name and password.
+    Fixed {
+        /// Name.
+        username: String,
+        /// Password.
+        credential: Secret,
+    },
+    /// Each by a name and password that are made of a secret, and end.
+    Shared {
+        /// Known to the servers.
+        secret: Secret,
+        /// How long they are good for.
+        ttl: Duration,
+    },
 }
 
 /// The QUIC endpoint.

@@ -6,7 +6,7 @@ use clap::builder::RangedU64ValueParser;
 use starling_cluster::decide::cores::PEERS_PER_CORE;
 use starling_proto::{Id, NodeId};
 
-use crate::config::{Config, Http, Link, Log, Registry, Rtc, Secret};
+use crate::config::{Config, Http, Ice, Link, Log, Registry, Rtc, Secret};
 
 /// Most nodes: each has threads of its own, and the page shows them all.
 const MAX_NODES: u16 = 32;
@@ -95,6 +95,7 @@ impl DevArgs {
                 workers,
                 room_peers_per_core: PEERS_PER_CORE,
             },
+            ice: Ice::default(),
             link: Link { listen: SocketAddr::new(self.host, 0), announced: None, tls: None },
             registry: Registry::Memory,
             cluster_secret: secrets.cluster.clone(),

@@ -12,6 +12,7 @@ use super::dev::DevNodes;
 use crate::{
     auth::{Admin, Passes, Tokens},
     config::Config,
+    ice::IceServers,
     limit::{PerAddress, Rate},
     metrics::Counters,
 };
@@ -42,6 +43,8 @@ pub struct Inner {
     pub trust_forwarded_for: bool,
     /// Where clients reach this node, without a slash at the end.
     pub api_url: String,
+    /// STUN and TURN servers for clients.
+    pub ice: IceServers,
     /// WHIP and WHEP sessions.
     pub whip: crate::whip::Sessions,
     /// Release.
@@ -72,6 +75,7 @@ impl App {
             cors_origins: config.http.cors_origins.clone(),
             trust_forwarded_for: config.http.trust_forwarded_for,
             api_url: config.http.api_url.clone(),
+            ice: IceServers::new(&config.ice),
             whip: crate::whip::Sessions::default(),
             version: env!("CARGO_PKG_VERSION"),
             sessions: Mutex::new(PerAddress::new(rate)),

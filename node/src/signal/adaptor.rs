@@ -21,7 +21,7 @@ use starling_proto::{
 };
 
 use super::generation::Generation;
-use crate::limit::Rate;
+use crate::{ice::ForClient, limit::Rate};
 
 /// A client that has not answered a `newConsumer` for so long never will: protoo's server waits 30
 /// s, but meanwhile the consumer holds its place in the bandwidth budget.
@@ -81,6 +81,7 @@ pub struct Adaptor {
     /// What the peer was asked, by the client's id: its answer depends on it.
     asked: BTreeMap<u32, String>,
     generation: Generation,
+    ice: Option<ForClient>,
     effects: VecDeque<Effect>,
     closed: bool,
     counts: Counts,
@@ -118,10 +119,17 @@ impl Adaptor {
             pending: BTreeMap::new(),
             asked: BTreeMap::new(),
             generation: Generation::default(),
+            ice: None,
             effects: VecDeque::new(),
             closed: false,
             counts: Counts::default(),
         }
+    }
+
+    /// Tells the client of STUN and TURN servers where it makes a transport or restarts its ICE.
+    #[must_use]
+    pub fn with_ice(self, ice: ForClient) -> Self {
+        Self { ice: Some(ice), ..self }
     }
 
     /// Takes a text frame of the client.
@@ -156,8 +164,11 @@ impl Adaptor {
             return;
         }
         match said {
-            ToClient::Response { id, result: Ok(data) } => {
+            ToClient::Response { id, result: Ok(mut data) } => {
                 let method = self.asked.remove(&id).unwrap_or_default();
+                if matches!(method.as_str(), "createWebRtcTransport" | "restartIce") {
+                    self.add_ice(now, &mut data);
+                }
                 self.respond(id, self.generation.answer(&method, data));
             }
             ToClient::Response { id, result: Err(refusal) } => {
@@ -233,6 +244,14 @@ impl Adaptor {
             }
         }
         self.refuse(id, &request);
+    }
+
+    /// `iceServers` is what mediasoup-client's transports and `RTCPeerConnection` call them.
+    fn add_ice(&self, now: Instant, data: &mut Value) {
+        let servers = self.ice.as_ref().map(|ice| ice.at(now)).unwrap_or_default();
+        if let (false, Value::Object(fields)) = (servers.is_empty(), data) {
+            fields.insert("iceServers".to_owned(), json!(servers));
+        }
     }
 
     fn on_answer(&mut self, id: u32, accepted: bool) {

@@ -7,6 +7,10 @@ use starling_proto::{
 };
 
 use super::*;
+use crate::{
+    config::{Ice, IceAccess, Secret},
+    ice::IceServers,
+};
 
 struct Case {
     start: Instant,
@@ -200,4 +204,30 @@ fn a_client_of_the_old_generation_is_answered_in_its_own_words() {
         node_id: "n2".parse().unwrap(),
     };
     assert_eq!(case.peer(4, ToClient::Notification(moved)), []);
+}
+
+#[test]
+fn transports_come_with_ice_servers_and_nothing_else_does() {
+    let secret = Secret::new("north");
+    let access = IceAccess::Shared { secret, ttl: Duration::from_secs(60) };
+    let servers = IceServers::new(&Ice { servers: vec!["turn:t.example".into()], access });
+    let mut case = Case::new();
+    let came = (case.start, Duration::from_secs(1000));
+    let ice = ForClient { servers, peer: "ann".parse().unwrap(), came };
+    case.adaptor = Adaptor::new(case.start).with_ice(ice);
+    let mut answer = |id: u32, method: &str, data: Value| {
+        let request = json!({"request": true, "id": id, "method": method, "data":
+            {"transportId": "t", "appData": {"direction": "producer"}}});
+        case.text(u64::from(id) * 1000, &request.to_string());
+        let said = case.peer(u64::from(id) * 1000, ToClient::Response { id, result: Ok(data) });
+        json_of(&said)["data"].clone()
+    };
+    let made = answer(1, "createWebRtcTransport", json!({"transportId": "t"}));
+    assert_eq!(made["iceServers"][0]["urls"], "turn:t.example");
+    assert_eq!(made["iceServers"][0]["username"], "1061:ann");
+    assert!(made["iceServers"][0]["credential"].as_str().is_some_and(|text| !text.is_empty()));
+    let restarted = answer(2, "restartIce", json!({"iceParameters": {}}));
+    assert_eq!(restarted["iceServers"][0]["username"], "1062:ann");
+    let stats = answer(3, "getTransportStats", json!({"stats": []}));
+    assert_eq!(stats, json!({"stats": []}));
 }

@@ -28,6 +28,7 @@ use super::adaptor::{Adaptor, CLOSE_FOR_GOOD, CLOSE_GO_ELSEWHERE, Effect, fittin
 use crate::{
     auth::Freshness,
     http::{App, Problem, dev, elsewhere, guard::Remote, problem::Query},
+    ice::ForClient,
 };
 
 /// How often a client is pinged: three missed ones are a verdict.
@@ -135,11 +136,12 @@ pub async fn connect(State(app): State<App>, asked: Asked) -> Response {
 
 async fn serve(app: &App, mut line: Line, request: SessionRequest) {
     let room = request.room.clone();
+    let ice = app.ice.for_client(request.peer.clone());
     let opened = timeout(OPEN, app.node.open_session(request)).await.unwrap_or_else(|_| {
         Err(Refusal::new(Code::Timeout, "the node did not answer in time").hint("try again"))
     });
     match opened {
-        Ok(session) => Carrier::new(line, session).run().await,
+        Ok(session) => Carrier::new(line, session, ice).run().await,
         Err(refusal) => {
             app.counters.refused(refusal.code);
             turn_away(app, &mut line, &room, &refusal).await;
@@ -236,9 +238,9 @@ enum Happened {
 }
 
 impl Carrier {
-    fn new(line: Line, session: Session) -> Self {
+    fn new(line: Line, session: Session, ice: ForClient) -> Self {
         let now = Instant::now();
-        let adaptor = Adaptor::new(now);
+        let adaptor = Adaptor::new(now).with_ice(ice);
         Self { line, session, adaptor, forward: None, heard: now, pinged: now }
     }
 

@@ -407,8 +407,9 @@ export class Seat {
 }
 
 function transportOptions(data: Data): types.TransportOptions {
-  const { transportId, iceParameters, iceCandidates, dtlsParameters, sctpParameters } = data;
-  return { id: transportId, iceParameters, iceCandidates, dtlsParameters, sctpParameters };
+  const { transportId: id, iceParameters, iceCandidates, dtlsParameters, sctpParameters } = data;
+  const { iceServers } = data;
+  return { id, iceParameters, iceCandidates, dtlsParameters, sctpParameters, iceServers };
 }
 
 function lipSynced(data: Data): boolean {
