@@ -179,7 +179,11 @@ impl PeerState {
     fn stats(&self, id: u32, of: StatsWish) {
         let mine = match &of {
             StatsWish::Transport(id) => self.transports.contains_key(id),
-            StatsWish::Producer(id) => self.producers.contains_key(id),
+            // Who chooses layers is shown what there is to choose from.
+            StatsWish::Producer(id) => {
+                self.producers.contains_key(id)
+                    || self.consumers.values().any(|consumer| consumer.producer == *id)
+            }
             StatsWish::Consumer(id) => self.consumers.contains_key(id),
         };
         if !mine {

@@ -29,7 +29,13 @@ pub use app::App;
 pub use guard::Side;
 pub use problem::Problem;
 
-use crate::{signal::socket, whip::http as whip};
+use crate::{
+    signal::socket,
+    whip::{
+        http as whip,
+        post::{ACCEPT_PATCH, carries_token},
+    },
+};
 
 /// Longest body in bytes: the largest, a policy with 64 nodes, is under 8 KiB.
 const MAX_BODY: usize = 64 * 1024;
@@ -211,16 +217,15 @@ fn open_routes() -> Vec<Route> {
         ("/metrics", &["get"], get(probes::metrics)),
         ("/v1/rooms/{room}/placement", &["get"], get(api::rooms::placement)),
         ("/whip/{room}", &["post"], post(whip::publish)),
-        (
-            "/whip/{room}/{session}",
-            &["patch", "delete"],
-            patch(whip::patch_published).delete(whip::unpublish),
-        ),
+        ("/whip/{room}/{session}", &["patch", "delete"], patch(whip::patch).delete(whip::end)),
         ("/whep/{room}", &["post"], post(whip::play)),
+        ("/whep/{room}/{session}", &["patch", "delete"], patch(whip::patch).delete(whip::end)),
+        ("/whep/{room}/{session}/layer", &["post"], post(whip::layer)),
+        ("/whep/{room}/{session}/events", &["post"], post(whip::make_events)),
         (
-            "/whep/{room}/{session}",
-            &["patch", "delete"],
-            patch(whip::patch_played).delete(whip::stop),
+            "/whep/{room}/{session}/events/{stream}",
+            &["get", "delete"],
+            get(whip::events).delete(whip::end_events),
         ),
     ]
 }
@@ -265,7 +270,7 @@ pub fn router(app: &App, side: Side) -> Router {
         .layer(DefaultBodyLimit::max(MAX_BODY))
         .layer(middleware::from_fn_with_state(app.clone(), within))
         .layer(cors(app))
-        .layer(middleware::from_fn(whip::options))
+        .layer(middleware::from_fn_with_state(app.clone(), whip::options))
         .layer(middleware::from_fn_with_state(app.clone(), counted))
         .layer(Extension(side))
         .with_state(app.clone())
@@ -307,16 +312,19 @@ async fn counted(State(app): State<App>, request: Request, next: Next) -> Respon
 /// There are no cookies, so an origin that may call can do no more than its token allows.
 fn cors(app: &App) -> CorsLayer {
     let app = app.clone();
-    let origin = AllowOrigin::predicate(move |origin: &HeaderValue, _: &Parts| {
+    let origin = AllowOrigin::predicate(move |origin: &HeaderValue, parts: &Parts| {
         let origin = origin.to_str().unwrap_or_default();
         let listed = app.cors_origins.iter().any(|allowed| allowed == "*" || allowed == origin);
-        listed || app.dev.as_ref().is_some_and(|dev| dev::is_own(dev, origin))
+        // A page that was sent on by a node that was not its own comes without its origin (Fetch,
+        // HTTP-redirect fetch, step 10), and with the token that the node put into the URL.
+        let sent = origin == "null" && !app.cors_origins.is_empty() && carries_token(&parts.uri);
+        listed || sent || app.dev.as_ref().is_some_and(|dev| dev::is_own(dev, origin))
     });
     CorsLayer::new()
         .allow_origin(origin)
         .allow_methods([Method::GET, Method::POST, Method::PUT, Method::PATCH, Method::DELETE])
         .allow_headers([header::AUTHORIZATION, header::CONTENT_TYPE, header::IF_MATCH])
-        .expose_headers([header::LOCATION, header::ETAG, header::LINK, whip::ACCEPT_PATCH])
+        .expose_headers([header::LOCATION, header::ETAG, header::LINK, ACCEPT_PATCH])
         .max_age(Duration::from_secs(600))
 }
 

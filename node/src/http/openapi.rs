@@ -46,11 +46,11 @@ use crate::whip::http as whip;
         api::broadcasters::capabilities, api::broadcasters::create, api::broadcasters::remove,
         api::broadcasters::transport, api::broadcasters::connect, api::broadcasters::produce,
         api::broadcasters::consume,
-        whip::publish, whip::patch_published, whip::unpublish,
-        whip::play, whip::patch_played, whip::stop,
+        whip::publish, whip::play, whip::patch, whip::end,
+        whip::layer, whip::make_events, whip::events, whip::end_events,
         dev::list, dev::kill, dev::start,
     ),
-    modifiers(&Schemes)
+    modifiers(&Schemes, &Players)
 )]
 struct Description;
 
@@ -62,6 +62,21 @@ impl Modify for Schemes {
         let components = openapi.components.get_or_insert_default();
         components.add_security_scheme("admin", bearer());
         components.add_security_scheme("room", bearer());
+    }
+}
+
+/// A session that plays takes the same requests as one that publishes, of the same handlers.
+struct Players;
+
+impl Modify for Players {
+    fn modify(&self, openapi: &mut utoipa::openapi::OpenApi) {
+        let paths = &mut openapi.paths.paths;
+        let Some(mut session) = paths.get("/whip/{room}/{session}").cloned() else { return };
+        for operation in [&mut session.patch, &mut session.delete].into_iter().flatten() {
+            let id = operation.operation_id.take().unwrap_or_default();
+            operation.operation_id = Some(id.replace("whip", "whep"));
+        }
+        paths.insert("/whep/{room}/{session}".to_owned(), session);
     }
 }
 

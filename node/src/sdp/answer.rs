@@ -65,6 +65,7 @@ impl Answer<'_> {
         }
         text.line(format_args!("a=msid-semantic: WMS *"));
         text.line(format_args!("a=ice-lite"));
+        text.line(format_args!("{ICE_OPTIONS}"));
         let mut tagged = true;
         for (offered, answer) in both() {
             match answer {
@@ -115,6 +116,10 @@ impl Answer<'_> {
         }
     }
 }
+
+/// Candidates may come by PATCH (RFC 8840 §4.1.3), and nomination is RFC 8445's (§10). The fragment
+/// of a restart says the same as the answer did (RFC 9725 §4.3.3).
+pub(super) const ICE_OPTIONS: &str = "a=ice-options:trickle ice2";
 
 /// `a=candidate` (RFC 8839 §5.1).
 pub(super) fn candidate_line(candidate: &IceCandidate) -> String {

@@ -5,7 +5,7 @@ use std::fmt::Write;
 
 use starling_proto::{Code, Refusal, transport::IceCandidate};
 
-use super::answer::candidate_line;
+use super::answer::{ICE_OPTIONS, candidate_line};
 
 /// Longest fragment in bytes: a host with 20 addresses has 3 KiB of candidates.
 const MAX_FRAGMENT: usize = 16 * 1024;
@@ -94,7 +94,7 @@ impl Fragment {
         password: &str,
         candidates: &[IceCandidate],
     ) -> String {
-        let mut text = String::from("a=ice-lite\r\n");
+        let mut text = format!("a=ice-lite\r\n{ICE_OPTIONS}\r\n");
         let mut push = |args: std::fmt::Arguments<'_>| {
             text.write_fmt(args).expect("writing into a String cannot fail");
         };

@@ -6,7 +6,10 @@ use std::{collections::VecDeque, time::Duration};
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 use starling_actors::session::{FromClient, Session, ToClient};
-use starling_proto::{Code, Refusal, signal::ClientRequest};
+use starling_proto::{
+    Code, Refusal,
+    signal::{ClientNotification, ClientRequest},
+};
 use tokio::time::timeout;
 
 /// Longest wait for an answer of the peer. It has none that takes longer than a room's turn.
@@ -43,6 +46,12 @@ impl Caller {
         })?;
         serde_json::from_value(answer)
             .map_err(|error| Refusal::new(Code::Internal, format!("an unknown answer: {error}")))
+    }
+
+    /// Tells the peer, which does not answer.
+    pub(super) async fn tell(&mut self, notification: ClientNotification) {
+        // A peer that has ended says so by itself.
+        let _ = self.session.inbox.send(FromClient::Notification(notification)).await;
     }
 
     async fn answer(&mut self, of: u32) -> Result<Value, Refusal> {

@@ -1,24 +1,29 @@
 //! A session while its client is there: it hears what the peer says, carries out orders, and ends
 //! with the client's connection. Never does: send a packet.
 
-use std::time::{Duration, Instant};
+use std::{
+    collections::BTreeSet,
+    time::{Duration, Instant},
+};
 
 use serde_json::json;
 use starling_actors::session::{ToClient, TransportState};
 use starling_proto::{
-    Refusal,
+    Code, Refusal,
     signal::{ClientRequest, Join, ServerNotification},
     transport::{IceParameters, WebRtcTransportInfo},
 };
 use tokio::{
     sync::{mpsc, oneshot},
-    time::sleep_until,
+    time::{MissedTickBehavior, interval, sleep_until},
 };
 
 use super::{
     caller::Caller,
+    events::{Event, Feeds, Kind},
+    layers::Wish,
     patch::{Asked, asked},
-    play::Slots,
+    slots::Slots,
 };
 use crate::sdp::{Credentials, Fragment};
 
@@ -28,6 +33,10 @@ const CONNECT_WITHIN: Duration = Duration::from_secs(30);
 /// How long the session waits for a client whose checks have stopped: it may restart ICE on another
 /// network. The checks were missed for 20 s before.
 const RETURN_WITHIN: Duration = Duration::from_secs(10);
+
+/// How often it is looked for what changes without a word: the bitrates of layers. A person who
+/// chooses a layer looks at a list for longer.
+const LOOK: Duration = Duration::from_secs(2);
 
 /// How a client shows itself to the room.
 #[derive(Clone, Debug)]
@@ -54,13 +63,21 @@ impl Introduction {
 #[derive(Debug)]
 pub(super) enum Order {
     /// A PATCH.
-    Patch { if_match: Option<String>, fragment: Fragment, reply: oneshot::Sender<Patched> },
+    Patch { if_match: Option<String>, fragment: Fragment, reply: Reply<Option<Restarted>> },
+    /// Other layers.
+    Prefer { wish: Wish, reply: Reply<()> },
+    /// An event stream of that id, with these events.
+    Open { id: String, wanted: BTreeSet<Kind>, reply: Reply<()> },
+    /// Somebody listens to it.
+    Listen { id: String, reply: Reply<mpsc::Receiver<Event>> },
+    /// It is not wanted any more.
+    Close { id: String, reply: Reply<()> },
     /// Its end; answered when it has come.
     End(oneshot::Sender<()>),
 }
 
-/// The answer to a PATCH.
-pub(super) type Patched = Result<Option<Restarted>, Refusal>;
+/// Where the answer to an order goes.
+pub(super) type Reply<T> = oneshot::Sender<Result<T, Refusal>>;
 
 /// ICE has been restarted.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -82,12 +99,18 @@ pub(super) struct Live {
     pub(super) mid: Option<String>,
     /// What it plays; nothing if it publishes.
     pub(super) slots: Slots,
+    /// Who is told of it.
+    pub(super) feeds: Feeds,
+    /// Path and query of the POST that made it, for making another on another node.
+    pub(super) again: String,
 }
 
 impl Live {
     /// Until the client, the peer or an order ends it.
     pub(super) async fn run(mut self, mut orders: mpsc::Receiver<Order>) {
         let mut until = Some(Instant::now() + CONNECT_WITHIN);
+        let mut look = interval(LOOK);
+        look.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let ended = loop {
             let late = async {
                 match until {
@@ -108,12 +131,10 @@ impl Live {
                 order = orders.recv() => match order {
                     None => break None,
                     Some(Order::End(reply)) => break Some(reply),
-                    Some(Order::Patch { if_match, fragment, reply }) => {
-                        let patched = self.patch(if_match.as_deref(), &fragment).await;
-                        let _ = reply.send(patched);
-                    }
+                    Some(order) => self.carry_out(order).await,
                 },
                 () = late => break None,
+                _ = look.tick(), if self.feeds.heard() => self.look().await,
             }
         };
         // The peer leaves with its session, and whoever asked for the end hears of it then.
@@ -130,10 +151,18 @@ impl Live {
                 TransportState::Disconnected => Heard::Lost,
                 TransportState::Closed => Heard::End,
             },
-            // Neither protocol can move a session: its client comes again, and is sent elsewhere.
-            ToClient::Notification(ServerNotification::MoveTo { .. }) => Heard::End,
+            // Neither protocol can move a session: its client comes again. Who plays can be told so
+            // and where, who publishes sees its connection end.
+            ToClient::Notification(ServerNotification::MoveTo { nodes, .. }) => {
+                let url = nodes.first().map(|node| http(&node.url) + &self.again);
+                self.feeds.reconnect(url);
+                Heard::End
+            }
             ToClient::Notification(notification) => {
-                self.slots.hear(&mut self.caller, notification).await;
+                let changed = self.slots.hear(&mut self.caller, notification).await;
+                if changed && self.feeds.heard() {
+                    self.look().await;
+                }
                 Heard::Nothing
             }
             ToClient::Transport { .. }
@@ -143,7 +172,41 @@ impl Live {
         }
     }
 
-    async fn patch(&mut self, if_match: Option<&str>, fragment: &Fragment) -> Patched {
+    /// All but its end, which is the loop's.
+    async fn carry_out(&mut self, order: Order) {
+        match order {
+            Order::Patch { if_match, fragment, reply } => {
+                let _ = reply.send(self.patch(if_match.as_deref(), &fragment).await);
+            }
+            Order::Prefer { wish, reply } => {
+                let _ = reply.send(self.slots.prefer(&mut self.caller, wish).await);
+            }
+            Order::Open { id, wanted, reply } => {
+                let _ = reply.send(self.feeds.open(id, wanted));
+            }
+            Order::Listen { id, reply } => {
+                self.look().await;
+                let _ = reply.send(self.feeds.listen(&id).ok_or_else(no_feed));
+            }
+            Order::Close { id, reply } => {
+                let closed = self.feeds.close(&id);
+                let _ = reply.send(if closed { Ok(()) } else { Err(no_feed()) });
+            }
+            Order::End(_) => {}
+        }
+    }
+
+    /// Sees how things stand and tells who listens.
+    async fn look(&mut self) {
+        let state = self.slots.state(&mut self.caller).await;
+        self.feeds.update(state);
+    }
+
+    async fn patch(
+        &mut self,
+        if_match: Option<&str>,
+        fragment: &Fragment,
+    ) -> Result<Option<Restarted>, Refusal> {
         if asked(if_match, &self.etag, &self.ice, fragment)? == Asked::Trickle {
             return Ok(None);
         }
@@ -167,6 +230,19 @@ impl Live {
         );
         Ok(Some(Restarted { fragment, etag: self.etag.clone() }))
     }
+}
+
+fn no_feed() -> Refusal {
+    Refusal::new(Code::SessionNotFound, "the session has no such event stream")
+        .hint("POST to its events URL makes one")
+}
+
+/// Scheme and host of where a WebSocket would go.
+fn http(url: &str) -> String {
+    let url = url.replacen("ws", "http", 1);
+    let host = url.find("://").map_or(0, |scheme| scheme + 3);
+    let end = url[host..].find('/').map_or(url.len(), |path| host + path);
+    url[..end].to_owned()
 }
 
 /// What was heard.

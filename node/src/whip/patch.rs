@@ -28,7 +28,8 @@ pub(super) fn asked(
             .hint("send the session's ETag, or * to restart ICE"));
     };
     let mut tags = tags.split(',').map(str::trim);
-    if !tags.any(|tag| tag == "*" || tag == etag) {
+    // The examples of RFC 9725 §4.3 have the asterisk in quotes, and so have clients.
+    if !tags.any(|tag| tag == "*" || tag == "\"*\"" || tag == etag) {
         return Err(Refusal::new(Code::PreconditionFailed, "this ICE session is over")
             .hint("the newest ETag is that of the last ICE restart"));
     }
@@ -62,6 +63,7 @@ mod tests {
     #[test]
     fn new_credentials_restart_ice() {
         assert_eq!(ask(Some("*"), Some("new1")), Ok(Asked::Restart));
+        assert_eq!(ask(Some("\"*\""), Some("new1")), Ok(Asked::Restart));
         assert_eq!(ask(Some(ETAG), Some("new1")), Ok(Asked::Restart));
         assert_eq!(ask(Some("\"x\""), Some("new1")), Err(Code::PreconditionFailed));
         assert_eq!(ask(Some("*"), Some("old1")), Ok(Asked::Trickle));

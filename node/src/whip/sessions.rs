@@ -13,8 +13,10 @@ use tokio::{
     time::timeout,
 };
 
-use super::live::{Live, Order, Patched};
-use crate::sdp::Fragment;
+use super::{
+    live::{Live, Order, Reply},
+    protocol::Protocol,
+};
 
 /// Most sessions at once: each is a peer with a transport, and ten full rooms are more than a node
 /// forwards.
@@ -31,7 +33,7 @@ pub struct Sessions(Arc<Mutex<BTreeMap<String, Entry>>>);
 
 #[derive(Clone, Debug)]
 struct Entry {
-    protocol: &'static str,
+    protocol: Protocol,
     room: RoomId,
     peer: PeerId,
     orders: mpsc::Sender<Order>,
@@ -40,9 +42,24 @@ struct Entry {
 /// Where a session is found.
 #[derive(Clone, Debug)]
 pub(super) struct Place {
-    pub(super) protocol: &'static str,
+    pub(super) protocol: Protocol,
     pub(super) room: RoomId,
     pub(super) peer: PeerId,
+    pub(super) id: String,
+}
+
+impl Place {
+    /// The path of its URL.
+    pub(super) fn path(&self) -> String {
+        format!("/{}/{}/{}", self.protocol.name(), self.room, self.id)
+    }
+}
+
+/// A session's URL, read.
+#[derive(Clone, Debug)]
+pub(crate) struct Found {
+    pub(super) protocol: Protocol,
+    pub(super) room: RoomId,
     pub(super) id: String,
 }
 
@@ -78,24 +95,20 @@ impl Sessions {
         });
     }
 
-    /// Carries out a PATCH.
+    /// Gives a session an order, and its answer.
     ///
     /// # Errors
     /// `session_not_found`, and what the session refuses.
-    pub(super) async fn patch(
+    pub(super) async fn order<T>(
         &self,
-        protocol: &str,
-        room: &RoomId,
-        id: &str,
-        if_match: Option<String>,
-        fragment: Fragment,
-    ) -> Patched {
-        let entry = self.find(protocol, room, id)?;
+        of: &Found,
+        order: impl FnOnce(Reply<T>) -> Order,
+    ) -> Result<T, Refusal> {
+        let entry = self.find(of)?;
         let (reply, answer) = oneshot::channel();
-        let order = Order::Patch { if_match, fragment, reply };
-        entry.orders.try_send(order).map_err(|_| not_found())?;
+        entry.orders.try_send(order(reply)).map_err(|_| not_found())?;
         match timeout(PATIENCE, answer).await {
-            Ok(Ok(patched)) => patched,
+            Ok(Ok(answer)) => answer,
             Ok(Err(_)) | Err(_) => Err(not_found()),
         }
     }
@@ -104,8 +117,8 @@ impl Sessions {
     ///
     /// # Errors
     /// `session_not_found`.
-    pub(super) async fn end(&self, protocol: &str, room: &RoomId, id: &str) -> Result<(), Refusal> {
-        let entry = self.find(protocol, room, id)?;
+    pub(super) async fn end(&self, of: &Found) -> Result<(), Refusal> {
+        let entry = self.find(of)?;
         end(&entry).await;
         Ok(())
     }
@@ -122,9 +135,10 @@ impl Sessions {
         }
     }
 
-    fn find(&self, protocol: &str, room: &RoomId, id: &str) -> Result<Entry, Refusal> {
-        let entry = self.lock().get(id).cloned();
-        entry.filter(|e| e.protocol == protocol && e.room == *room).ok_or_else(not_found)
+    fn find(&self, of: &Found) -> Result<Entry, Refusal> {
+        let entry = self.lock().get(&of.id).cloned();
+        let same = |entry: &Entry| entry.protocol == of.protocol && entry.room == of.room;
+        entry.filter(same).ok_or_else(not_found)
     }
 
     fn lock(&self) -> MutexGuard<'_, BTreeMap<String, Entry>> {

@@ -1,5 +1,7 @@
 //! Both protocols against a real node, without media.
 
+mod players;
+
 use std::time::Duration;
 
 use axum::{body::Body, http::Request};
@@ -8,9 +10,10 @@ use starling_actors::session::{FromClient, Grants, SessionRequest, ToClient};
 use starling_proto::signal::ClientRequest;
 
 use crate::{
+    config::{Ice, IceAccess, Secret},
     http::{App, Side},
-    sdp::{MAX_BYTES, Offer, Way},
-    testing::{Answer, app, request, send},
+    sdp::{MAX_BYTES, MAX_SECTIONS, Offer, Way},
+    testing::{Answer, app, app_with, config, request, send},
 };
 
 const CHROMIUM: &str = include_str!("../sdp/offers/chromium.sdp");
@@ -116,6 +119,8 @@ async fn who_may_not_or_cannot_publish_is_told_why() {
         ("/whip/r", &ann, &receiving(), "not_acceptable"),
         ("/whip/r", &ann, &FFMPEG.replace("H264", "VC1").replace("opus", "x"), "not_acceptable"),
         ("/whip/r", &ann, &"x".repeat(MAX_BYTES + 1), "too_large"),
+        ("/whip/r", &ann, &padded(MAX_BYTES + 1), "too_large"),
+        ("/whip/r", &ann, &crowded(MAX_SECTIONS + 1), "too_large"),
         ("/whep/r", &bob, CHROMIUM, "not_acceptable"),
     ] {
         let answer = post(&app, path, token, offer).await;
@@ -128,6 +133,106 @@ async fn who_may_not_or_cannot_publish_is_told_why() {
     assert_eq!((got.status.as_u16(), got.code().as_str()), (405, "method_not_allowed"));
     assert!(app.whip.is_empty());
     assert!(peers(&app).await.is_empty());
+}
+
+/// A good offer of exactly so many bytes.
+fn padded(bytes: usize) -> String {
+    let offer = CHROMIUM.replace('\n', "\r\n");
+    let line = format!("a=x:{}\r\n", "x".repeat(bytes - offer.len() - "a=x:\r\n".len()));
+    offer + &line
+}
+
+/// A good offer of so many m-lines.
+fn crowded(sections: usize) -> String {
+    let more = sections - CHROMIUM.matches("\nm=").count();
+    CHROMIUM.to_owned() + &"m=application 0 UDP/DTLS/SCTP webrtc-datachannel\n".repeat(more)
+}
+
+#[tokio::test]
+async fn the_largest_offer_with_the_most_m_lines_is_answered() {
+    let app = app().await;
+    let ann = token(&app, "ann", true, false).await;
+    location(&post(&app, "/whip/r", &ann, &padded(MAX_BYTES)).await);
+    let made = post(&app, "/whip/r", &ann, &crowded(MAX_SECTIONS)).await;
+    location(&made);
+    assert_eq!(made.text.matches("\nm=").count(), MAX_SECTIONS);
+}
+
+#[tokio::test]
+async fn other_methods_are_refused_and_a_session_ends_once_however_often_it_is_asked() {
+    let app = app().await;
+    let ann = token(&app, "ann", true, false).await;
+    let path = location(&post(&app, "/whip/r", &ann, CHROMIUM).await);
+    for (method, path) in [
+        ("GET", "/whip/r"),
+        ("HEAD", "/whip/r"),
+        ("PUT", "/whip/r"),
+        ("DELETE", "/whep/r"),
+        ("GET", &path),
+        ("POST", &path),
+        ("PUT", &path),
+        ("POST", &format!("{path}/layer")),
+    ] {
+        let status = ask(&app, method, path, &[("content-type", SDP)], "").await.status.as_u16();
+        let expected = if path.ends_with("/layer") { 404 } else { 405 };
+        assert_eq!(status, expected, "{method} {path}");
+    }
+    // RFC 9725 §4.3: no ETag is needed, and a wrong one says nothing.
+    let headers = [("if-match", "\"wrong\"")];
+    let end = || ask(&app, "DELETE", &path, &headers, "");
+    let (first, second) = tokio::join!(end(), end());
+    let mut statuses = [first.status.as_u16(), second.status.as_u16()];
+    statuses.sort_unstable();
+    assert!(matches!(statuses, [200, 200 | 404]), "{statuses:?}");
+    assert_eq!(end().await.code(), "session_not_found");
+    assert!(peers(&app).await.is_empty());
+}
+
+#[tokio::test]
+async fn a_token_may_stand_in_the_url() {
+    let app = app().await;
+    let ann = token(&app, "ann", true, false).await;
+    let headers = [("content-type", SDP)];
+    let made = ask(&app, "POST", &format!("/whip/r?token={ann}"), &headers, CHROMIUM).await;
+    location(&made);
+    assert_eq!(peers(&app).await, ["ann"]);
+    let other = ask(&app, "POST", &format!("/whip/x?token={ann}"), &headers, CHROMIUM).await;
+    assert_eq!(other.code(), "forbidden");
+}
+
+#[tokio::test]
+async fn ice_servers_are_told_with_the_answer_and_to_who_asks_with_a_token() {
+    let mut config = config();
+    config.ice = Ice {
+        servers: vec!["stun:s.example".into(), "turn:t.example:3478?transport=udp".into()],
+        access: IceAccess::Shared {
+            secret: Secret::new("north-north-north-north-north-north"),
+            ttl: Duration::from_secs(3600),
+        },
+    };
+    let app = app_with(config).await;
+    let ann = token(&app, "ann", true, false).await;
+    let links = |answer: &Answer| -> Vec<String> {
+        let all = answer.headers.get_all("link").iter();
+        all.map(|link| link.to_str().unwrap().to_owned()).collect()
+    };
+    let check = |links: &[String]| {
+        assert_eq!(links.len(), 2, "{links:?}");
+        assert_eq!(links[0], "<stun:s.example>; rel=\"ice-server\"");
+        let turn = "<turn:t.example:3478?transport=udp>; rel=\"ice-server\"; username=\"";
+        assert!(links[1].starts_with(turn), "{}", links[1]);
+        assert!(links[1].contains(":ann\"; credential=\""), "{}", links[1]);
+        assert!(links[1].ends_with("\"; credential-type=\"password\""), "{}", links[1]);
+    };
+    check(&links(&post(&app, "/whip/r", &ann, CHROMIUM).await));
+    let bearer = format!("Bearer {ann}");
+    let options = async |path: &str, headers: &[(&str, &str)]| {
+        links(&ask(&app, "OPTIONS", path, headers, "").await)
+    };
+    check(&options("/whip/r", &[("authorization", &bearer)]).await);
+    assert_eq!(options("/whip/r", &[]).await, [""; 0]);
+    assert_eq!(options("/whip/other", &[("authorization", &bearer)]).await, [""; 0]);
+    assert_eq!(options("/v1/rooms", &[("authorization", &bearer)]).await, [""; 0]);
 }
 
 #[tokio::test]
@@ -146,6 +251,23 @@ async fn pages_of_listed_origins_may_ask_and_everybody_is_told_what_to_post() {
     assert_eq!(answer.headers["accept-post"], SDP);
     let other = ask(&app, "OPTIONS", "/v1/rooms", &headers, "").await;
     assert!(!other.headers.contains_key("accept-post"));
+}
+
+#[tokio::test]
+async fn a_page_that_was_sent_on_has_no_origin_and_shows_a_token_in_its_url() {
+    let app = app().await;
+    let headers = [("origin", "null"), ("access-control-request-method", "POST")];
+    for (path, allowed) in [
+        ("/whip/r?token=x", true),
+        ("/whep/r?name=A&token=x", true),
+        ("/whip/r", false),
+        ("/whip/r?name=token=x", false),
+        ("/v1/rooms?token=x", false),
+    ] {
+        let answer = ask(&app, "OPTIONS", path, &headers, "").await;
+        let header = answer.headers.get("access-control-allow-origin");
+        assert_eq!(header.is_some_and(|origin| origin == "null"), allowed, "{path}");
+    }
 }
 
 #[tokio::test]
