@@ -93,7 +93,8 @@ e2e: browsers
 e2e-short: browsers
 	$(CARGO) build --locked -p starling-node
 	cd tests/e2e && CODECS=vp8 LOSS=0 E2E_SECONDS=10 MESSAGES=1000 CASES=h265,vp8 SWITCHES=6 COLD=1 \
-	  STARLING=$(abspath $(TARGET))/debug/starling node run.mjs dev clients data codecs
+	  WHIP=simulcast,redirect,relay \
+	  STARLING=$(abspath $(TARGET))/debug/starling node run.mjs dev clients whip data codecs
 
 codecs: browsers
 	$(CARGO) build --release --locked -p starling-node

@@ -5,7 +5,7 @@
 #
 #   tests/setup.sh build      compilers' companions: protoc and its standard types (for etcd's client)
 #   tests/setup.sh web        Node.js is only looked for: it comes from where its user likes
-#   tests/setup.sh e2e        Chromium, ffmpeg, nftables, iproute2
+#   tests/setup.sh e2e        Chromium, ffmpeg, nftables, iproute2, coturn
 #   tests/setup.sh clients    GStreamer with webrtcbin, aiortc and an ffmpeg with the whip muxer
 #   tests/setup.sh k8s        Python with venv
 #   tests/setup.sh plots      the same
@@ -41,6 +41,7 @@ for part in "$@"; do
       need ffmpeg ffmpeg
       need /usr/sbin/nft nftables
       need ip iproute2
+      need turnserver coturn
       ;;
     clients)
       need cc gcc

@@ -2,13 +2,14 @@
 //
 //   dev      the page itself, and four people on `starling dev --nodes 3`
 //   cluster  the same on three `starling node` processes with etcd
-//   ffmpeg   a file in and a recording out, through three nodes
+//   ffmpeg   a file in and a recording out, through three nodes; mediasoup-demo's broadcaster
 //   clients  aiortc, GStreamer, ffmpeg and werift publish and receive (CLIENTS=all: each from each)
+//   whip     WHIP and WHEP in Chromium: layers, PATCH, redirects, coturn, deaths (WHIP=relay: one part)
 //   data     MESSAGES (100000) over data channels, from Chromium and from werift, with losses
 //   demo     mediasoup-demo's own web app, built in MEDIASOUP_DEMO: two people, chat, statistics
 //   tcp      two people whose network lets no UDP through
 //   codecs   each codec and each kind of layers, H.265 as captured (CASES, SWITCHES=100, COLD=6)
-//   all      dev, cluster, ffmpeg, clients, data and tcp
+//   all      dev, cluster, ffmpeg, clients, whip, data and tcp
 //   wire       the wire of the next two itself: delay, loss, rate, cost
 //   bandwidth  a link that becomes narrow and wide again, and one that ten streams share
 //   loss       losses each way at 50 ms: what repair leaves, and what it costs
@@ -27,11 +28,11 @@ import { bounded } from './lib/wait.mjs';
 import { call } from './suites/call.mjs';
 import { page } from './suites/page.mjs';
 
-const SUITES = ['dev', 'cluster', 'ffmpeg', 'clients', 'data', 'tcp', 'codecs', 'chaos', 'wire',
+const SUITES = ['dev', 'cluster', 'ffmpeg', 'clients', 'whip', 'data', 'tcp', 'codecs', 'chaos', 'wire',
   'bandwidth', 'loss', 'demo'];
 /** These write a report of their own. */
 const OWN_REPORT = ['codecs', 'chaos', 'wire', 'bandwidth', 'loss'];
-const EVERYDAY = ['dev', 'cluster', 'ffmpeg', 'clients', 'data', 'tcp'];
+const EVERYDAY = ['dev', 'cluster', 'ffmpeg', 'clients', 'whip', 'data', 'tcp'];
 const MINUTE = 60_000;
 
 const asked = process.argv.slice(2);
@@ -102,13 +103,21 @@ async function suite(name, report) {
     // The app wants signalling with TLS at 4443.
     return on(DevCluster, name, 4 * MINUTE, () => demo({ cluster, report }), [undefined, 5443]);
   }
+  if (name === 'whip') {
+    const { settings, whip } = await import('./suites/whip.mjs');
+    return on(ProcessCluster, name, 6 * MINUTE, () => whip({ cluster, report }), [settings]);
+  }
   if (name === 'data') {
     const { data } = await import('./suites/data.mjs');
     return on(ProcessCluster, name, 8 * MINUTE, () => data({ cluster, report, losses }));
   }
   if (name === 'ffmpeg') {
     const { ffmpeg } = await import('./suites/ffmpeg.mjs');
-    return on(ProcessCluster, name, 6 * MINUTE, () => ffmpeg({ cluster, codecs, report }));
+    const { broadcaster } = await import('./suites/broadcaster.mjs');
+    return on(ProcessCluster, name, 6 * MINUTE, async () => {
+      await broadcaster({ cluster, report });
+      await ffmpeg({ cluster, codecs, report });
+    });
   }
   if (name === 'tcp') {
     const { tcp } = await import('./suites/tcp.mjs');

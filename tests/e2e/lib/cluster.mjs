@@ -93,8 +93,13 @@ export class DevCluster extends Cluster {
   }
 }
 
-/** One process per node, and etcd. */
+/** One process per node, and etcd. `settings` go to every node. */
 export class ProcessCluster extends Cluster {
+  constructor(nodes, logs, settings = {}) {
+    super(nodes, logs);
+    this.settings = settings;
+  }
+
   async start() {
     this.folder = mkdtempSync(join(tmpdir(), 'starling-e2e-'));
     const certs = join(this.folder, 'link');
@@ -140,6 +145,7 @@ export class ProcessCluster extends Cluster {
       SESSIONS_PER_SECOND: '0',
       DRAIN_DEADLINE: '5s',
       LOG,
+      ...this.settings,
     };
     const named = Object.entries(settings).map(([key, value]) => [`STARLING_${key}`, value]);
     const env = { ...Object.fromEntries(named), ...SECRETS };
