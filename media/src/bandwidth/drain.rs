@@ -71,7 +71,10 @@ impl Drain {
     /// Feedback came.
     pub fn on_feedback(&mut self, now: i64, signs: Signs) -> Turn {
         if let Some((since, rate)) = &mut self.running {
-            *rate = signs.rate.unwrap_or(*rate);
+            // A queue that is all but empty is not left one packet right behind the other.
+            if signs.wait >= EMPTY {
+                *rate = signs.rate.unwrap_or(*rate);
+            }
             let (since, rate) = (*since, *rate);
             let empty = signs.wait < EMPTY && signs.backlog(rate) < EMPTY;
             if empty || now - since > PATIENCE {
@@ -138,7 +141,7 @@ mod tests {
         assert_eq!(drain.on_feedback(100 * MS, later), Turn::Same);
         assert_eq!(drain.limit(), Some(290_000));
         // The newest one told of did not wait, but many are behind it.
-        let signs = Signs { rate: None, wait: 10 * MS, in_flight: 6_000, ..SIGNS };
+        let signs = Signs { rate: Some(450_000), wait: 10 * MS, in_flight: 6_000, ..SIGNS };
         assert_eq!(drain.on_feedback(300 * MS, signs), Turn::Same);
         let signs = Signs { in_flight: 3_000, ..signs };
         assert_eq!(drain.on_feedback(400 * MS, signs), Turn::Ends(580_000));

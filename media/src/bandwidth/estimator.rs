@@ -262,7 +262,7 @@ impl Estimator {
                 self.loss.forget();
                 self.queue.forget_rate();
                 self.narrow_at = Some(now);
-                self.probes.on_drop(now, true);
+                self.probes.on_narrow(now);
             }
             Turn::Ends(rate) => self.aimd.set(now, (EMPTIED * rate as f64) as u64),
         }
@@ -301,18 +301,21 @@ impl Estimator {
         }
     }
 
-    /// What a probe showed is the estimate, be it more or less.
+    /// What a probe showed is the estimate, be it more or less; less than what arrives anyway, or
+    /// than what leaves a queue, it was by chance.
     fn learn(&mut self, now: i64, outcome: Option<Outcome>) {
         let Some(Outcome { shown: Some(shown), .. }) = outcome else { return };
-        let arrives = self.throughput.bitrate().unwrap_or(0) as f64;
-        let credible = self.aimd.bitrate().min((CREDIBLE * arrives) as u64);
+        let arrives = CREDIBLE * self.throughput.bitrate().unwrap_or(0) as f64;
+        let carries = EMPTIED * self.queue.rate().unwrap_or(0) as f64;
+        let credible = self.aimd.bitrate().min(arrives.max(carries) as u64);
         self.aimd.set(now, shown.max(credible));
         self.loss.raise(shown);
     }
 
     /// Time went by, about a tenth of a second. `desired`: what there would be to send, in bits per
-    /// second. True if padding is due from now on.
-    pub fn on_time(&mut self, now: Instant, desired: u64) -> bool {
+    /// second; nothing is tried with a burst of media on its way (`busy`). True if padding is due
+    /// from now on.
+    pub fn on_time(&mut self, now: Instant, desired: u64, busy: bool) -> bool {
         let now = self.micros(now);
         if self.feedback_at.is_none_or(|at| now - at > FRESH) {
             return false;
@@ -325,7 +328,7 @@ impl Estimator {
             estimate: self.bitrate(),
             desired,
             most: self.bounds.max,
-            calm: self.trendline.usage() == Usage::Normal,
+            calm: self.trendline.usage() == Usage::Normal && !busy && !self.drains(),
         };
         self.probes.begin(now, outlook)
     }

@@ -47,6 +47,11 @@ impl Path {
         }
     }
 
+    /// Nothing leaves the shaper for so long.
+    pub(crate) fn stall(&mut self, now: i64, micros: i64) {
+        self.free_at = self.free_at.max(now) + micros;
+    }
+
     /// A packet of `bytes` goes in; with a number it is told about. When it arrives.
     pub(crate) fn send(&mut self, now: i64, bytes: usize, sequence: Option<u16>) -> Option<i64> {
         // What the shaper counts: Ethernet, IPv4 and UDP headers too.

@@ -17,6 +17,9 @@ const INTERVAL: i64 = 5_000_000;
 /// After the estimate fell: the queue has emptied by then, and what the path carries can be told
 /// better than from a full queue.
 const AFTER_DROP: i64 = 1_000_000;
+/// After the path became narrow: its queue has emptied, a lower layer's key frame came through,
+/// and what it carries is known by the queue.
+const AFTER_NARROW: i64 = 1_500_000;
 /// How long a probe lasts. Shorter ones pass the burst allowance of a shaper unhindered, longer
 /// ones fill a queue.
 const DURATION: i64 = 100_000;
@@ -133,6 +136,13 @@ impl Probes {
         self.cut(now);
         let soon = now + AFTER_DROP;
         self.next_at = Some(self.next_at.filter(|_| !deep).map_or(soon, |at| at.max(soon)));
+        (self.probed, self.failed) = (true, true);
+    }
+
+    /// The path became narrow: nothing is tried for a while.
+    pub fn on_narrow(&mut self, now: i64) {
+        self.cut(now);
+        self.next_at = Some(now + AFTER_NARROW);
         (self.probed, self.failed) = (true, true);
     }
 
@@ -267,6 +277,18 @@ mod tests {
         assert!(!probes.begin(500 * MS, outlook(300_000, 5_000_000)));
         assert_eq!(probes.outcome(1_009 * MS + 1_000).unwrap().shown, None);
         assert!(probes.begin(1_010 * MS, outlook(300_000, 5_000_000)));
+    }
+
+    #[test]
+    fn a_path_that_became_narrow_is_left_alone_for_a_second_and_a_half() {
+        let mut probes = Probes::default();
+        probes.begin(0, outlook(600_000, 5_000_000));
+        probes.on_sent(0, 1_000);
+        probes.on_narrow(10 * MS);
+        assert!(!probes.is_sending());
+        assert!(probes.outcome(1_100 * MS).is_some());
+        assert!(!probes.begin(1_509 * MS, outlook(300_000, 5_000_000)));
+        assert!(probes.begin(1_510 * MS, outlook(300_000, 5_000_000)));
     }
 
     #[test]

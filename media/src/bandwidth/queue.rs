@@ -11,8 +11,8 @@ use std::collections::VecDeque;
 /// Each half of the time over which the least delay counts, in microseconds: a route that became
 /// longer is known after twenty seconds at most.
 const BASE_HALF: i64 = 10_000_000;
-/// Shorter waits are no queue: one packet that is sent, or the tokens of a shaper that passes a few
-/// at once.
+/// A shorter queue before a packet is none: one other that is sent, the tokens of a shaper that
+/// passes a few at once, or a receiver that was late to look.
 const QUEUED: i64 = 5_000;
 /// Time between packets that is looked back at for a rate, in microseconds.
 const LOOK_BACK: i64 = 250_000;
@@ -48,11 +48,11 @@ impl PathQueue {
     pub fn on_arrival(&mut self, sent: i64, arrival: i64, bytes: u64) {
         let base = self.base(sent, arrival);
         let wait = arrival - sent - base;
-        if let Some((last, waited)) = self.newest {
+        if let Some((last, _)) = self.newest {
             if arrival < last {
                 return;
             }
-            if waited >= QUEUED && sent + base < last {
+            if last - (sent + base) >= QUEUED {
                 if self.gaps.len() == GAPS {
                     self.gaps.pop_front();
                 }

@@ -29,6 +29,9 @@ const UNLIMITED: u8 = 4;
 /// Between two estimates told, as long as they are alike (BW4).
 const TELL_INTERVAL: Duration = Duration::from_secs(1);
 
+/// What it takes to ask for a key frame and to receive it.
+const CLIMB: Duration = Duration::from_millis(500);
+
 /// Whether an estimate is to be told: at once below three quarters or above half more of the last
 /// one told (mediasoup `TransportCongestionControlClient.cpp`), else once a second if it moved by a
 /// twentieth.
@@ -50,6 +53,8 @@ pub(super) struct Bandwidth {
     pub probator: Probator,
     /// What there would be to send, as of the last sharing.
     pub desired: u64,
+    /// When a video last climbed to another encoding, which begins with a key frame.
+    climbed_at: Option<Instant>,
     /// The estimate its owner was told last, and when.
     told: Option<(Instant, u64)>,
     /// Which of the last packets is repeated next.
@@ -64,9 +69,25 @@ impl Bandwidth {
             probation: Traffic::new(),
             probator: Probator::new(sequence),
             desired: 0,
+            climbed_at: None,
             told: None,
             back: 0,
         }
+    }
+}
+
+impl Bandwidth {
+    /// A video climbs. What comes on top of another climb's key frame may be tried nonetheless: ten
+    /// videos climb for seconds.
+    pub(super) fn on_climb(&mut self, now: Instant) {
+        if self.climbed_at.is_none_or(|at| now.saturating_duration_since(at) >= 2 * CLIMB) {
+            self.climbed_at = Some(now);
+        }
+    }
+
+    /// Whether a key frame is awaited or on its way: with a probe beside it, it would come late.
+    fn is_busy(&self, now: Instant) -> bool {
+        self.climbed_at.is_some_and(|at| now.saturating_duration_since(at) < CLIMB)
     }
 }
 
@@ -167,8 +188,8 @@ impl Plane {
         self.share(now, place);
         self.tell_bandwidth(now, place);
         let Some(bandwidth) = &mut self.transports[place].bandwidth else { return };
-        let desired = bandwidth.desired;
-        if bandwidth.estimator.on_time(now, desired) {
+        let (desired, busy) = (bandwidth.desired, bandwidth.is_busy(now));
+        if bandwidth.estimator.on_time(now, desired, busy) {
             self.start_pacing(now, place);
         }
     }

@@ -167,6 +167,12 @@ impl Plane {
             consumer.memory.on_grant(micros, estimate, before, after);
         }
         consumer.granted = grant;
+        // A lowest layer's own key frame is small.
+        let climbs = before.is_some() && after > before;
+        let transport = consumer.transport;
+        if let Some(bandwidth) = self.transports[transport].bandwidth.as_mut().filter(|_| climbs) {
+            bandwidth.on_climb(now);
+        }
         self.aim(now, place);
     }
 

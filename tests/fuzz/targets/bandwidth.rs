@@ -74,7 +74,7 @@ impl Target for Bandwidth {
                 SEND => estimator.on_sent(estimator.micros(now), 5 * amount),
                 WAIT => {
                     now += Duration::from_millis(amount as u64 * amount as u64 / 8);
-                    estimator.on_time(now, 10_000 * amount as u64);
+                    estimator.on_time(now, 10_000 * amount as u64, amount % 2 == 0);
                     let due = estimator.padding_due(now);
                     assert!(due < 10_000_000, "{due} bytes at once");
                 }

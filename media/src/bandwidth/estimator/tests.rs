@@ -63,7 +63,7 @@ impl World {
                 self.estimator.on_feedback(self.now(), &feedback);
             }
             if self.at % 100_000 == 0 {
-                self.estimator.on_time(self.now(), self.desired);
+                self.estimator.on_time(self.now(), self.desired, false);
             }
             self.at += 5_000;
         }
@@ -116,6 +116,39 @@ fn a_drop_is_acted_on_within_two_feedbacks_of_being_seen() {
     world.run(1, |estimate| estimate.min(2_000_000));
     let estimate = world.estimator.bitrate();
     assert!((300_000..800_000).contains(&estimate), "{estimate}");
+}
+
+#[test]
+fn a_path_that_carries_a_quarter_is_told_by_the_first_feedback_with_a_frame_of_it() {
+    let mut world = World::new(3_000_000);
+    world.desired = 2_400_000;
+    world.run(5, |_| 2_000_000);
+    assert!(!world.estimator.drains() && world.estimator.narrow_at.is_none());
+    let at = world.at;
+    (world.path.rate, world.path.queue) = (600_000, 22_500);
+    world.run(1, |estimate| estimate.min(2_000_000));
+    let told = world.estimator.narrow_at.unwrap() - at;
+    assert!(told <= 210_000, "{told} µs");
+    // And it is known what it carries, once its queue has emptied.
+    world.run(1, |estimate| estimate);
+    let estimate = world.estimator.bitrate();
+    assert!(!world.estimator.drains() && (480_000..620_000).contains(&estimate), "{estimate}");
+}
+
+#[test]
+fn a_path_that_stalls_for_a_moment_is_not_taken_for_a_narrow_one() {
+    for stall in [30_000, 60_000, 90_000, 120_000] {
+        let mut world = World::new(5_000_000);
+        world.desired = 2_400_000;
+        for _ in 0..10 {
+            world.run(1, |_| 2_000_000);
+            let now = world.at;
+            world.path.stall(now, stall);
+        }
+        assert_eq!(world.estimator.narrow_at, None, "{stall}");
+        let estimate = world.estimator.bitrate();
+        assert!(estimate >= 1_700_000, "{stall}: {estimate}");
+    }
 }
 
 #[test]

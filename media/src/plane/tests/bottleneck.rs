@@ -105,8 +105,5 @@ fn ten_videos_are_shared_by_priority_and_no_word_is_lost() {
     assert!(mean(0..1) >= mean(1..5) && mean(1..5) >= mean(5..10), "{rates:?}");
     assert!(rates.iter().all(|rate| *rate >= 60), "{rates:?}");
     assert!(p95 < 150, "{p95} ms");
-    assert!(
-        audio >= 40_000 && world.path.drops.is_empty(),
-        "{audio}: a hundred bytes, fifty a second"
-    );
+    assert!(world.unheard.is_empty() && world.path.drops.is_empty(), "{audio}");
 }
