@@ -4,9 +4,10 @@
 //!
 //! Every video climbs a ladder of its layers. First all get their lowest step, in order of
 //! priority; then, in rounds, each climbs as many steps as its priority is times the lowest one,
-//! while there is room.
-//! A step that is held already needs less room than a new one, so that what is near the limit
-//! stays what it is.
+//! while there is room. mediasoup's rounds have as many steps as the priority is, so that of
+//! several with 100 the first takes its highest layer before the next takes its second step; here
+//! equals take turns, and twice the priority climbs twice as fast. A step that is held already
+//! needs less room than a new one, so that what is near the limit stays what it is.
 
 use starling_proto::rtp::ConsumerLayers;
 

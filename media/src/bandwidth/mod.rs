@@ -1,5 +1,5 @@
 //! How much one transport may send, and who gets it: the estimate from transport-wide feedback
-//! (or a receiver's own, by REMB), probes that raise it, and its allocation to consumers.
+//! (or a receiver's own, by REMB: [`told`]), probes that raise it, and its allocation to consumers.
 //!
 //! Small machines, each alone: [`history`] joins feedback with what was sent, [`arrival`] groups
 //! it, [`trendline`] tells queues that fill, [`queue`] how long they are and what they let through,
@@ -28,6 +28,7 @@ pub mod probe;
 pub mod probe_result;
 pub mod queue;
 pub mod throughput;
+pub mod told;
 pub mod trendline;
 
 pub use allocate::{Demand, Granted, Ladder, allocate};

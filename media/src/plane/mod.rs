@@ -11,6 +11,7 @@ mod fanout;
 mod flush;
 mod hash;
 mod ingress;
+mod ladder;
 mod layers;
 mod outbox;
 mod probation;

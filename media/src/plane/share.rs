@@ -9,18 +9,12 @@ use starling_proto::{
 };
 
 use crate::{
-    bandwidth::{Demand, Granted, Ladder, allocate, estimator::MAX_BITRATE},
-    consumer::{Consumer, Grant, choose},
-    producer::{Producer, RecvStream},
+    bandwidth::{Demand, Granted, allocate, estimator::MAX_BITRATE, told},
+    consumer::Grant,
 };
 
-use super::{Plane, layers::candidates};
+use super::{Plane, ladder::ladder};
 
-/// Assumed of a lowest layer that is not measured yet: libwebrtc's for 180 lines is 150 kb/s.
-const FIRST_LAYER: u64 = 150_000;
-/// Assumed of the next one up, as a multiple of the one below (libwebrtc
-/// `video/config/simulcast.cc`: 150, 500, 2,500 kb/s).
-const NEXT_LAYER: u64 = 3;
 /// Retransmissions count up to this part of the estimate: they come in heaps after a drop, and are
 /// over when what is granted for it begins to flow.
 const MOST_REPAIR: u64 = 8;
@@ -76,15 +70,18 @@ impl Plane {
     /// The estimate, and what of it is not for videos: audio, which always flows, and
     /// retransmissions.
     fn budget(&mut self, now: Instant, place: usize) -> Option<(u64, u64)> {
-        let transport = &mut self.transports[place];
+        let transport = &self.transports[place];
         let estimate = match (&transport.bandwidth, transport.remb) {
             (Some(bandwidth), None) if bandwidth.estimator.is_deaf(now) => MAX_BITRATE,
             (Some(bandwidth), _) => bandwidth.estimator.bitrate(),
-            (None, Some(told)) if !transport.is_pipe() => {
-                told.clamp(transport.bounds.min, transport.bounds.max)
+            (None, Some(bitrate)) if !transport.is_pipe() => {
+                let bounds = transport.bounds;
+                let lost = self.losses(place).1.unwrap_or(0.0);
+                told::heeding(bitrate, lost).clamp(bounds.min, bounds.max)
             }
             (None, _) => return None,
         };
+        let transport = &mut self.transports[place];
         let repair = transport.sent.rtx.rate.bits_per_second(now);
         let mut other = repair.min(estimate / MOST_REPAIR);
         for consumer in &transport.consumers {
@@ -187,73 +184,5 @@ fn held(grant: Grant) -> Option<(u8, u8)> {
     match grant {
         Grant::UpTo(layers) => Some((layers.spatial_layer, layers.temporal_layer.unwrap_or(0))),
         Grant::Everything | Grant::Nothing => None,
-    }
-}
-
-/// What a video could be forwarded at, up to its wish.
-fn ladder(now: Instant, consumer: &Consumer, producer: &Producer) -> Ladder {
-    let mut ladder = Ladder::default();
-    let wish = Grant::Everything.cap(consumer.wish());
-    let (mut all, count) = candidates(now, consumer, producer);
-    if producer.piped {
-        // What nobody here wants yet does not come, and comes once it is wanted.
-        for candidate in &mut all[..count] {
-            (candidate.active, candidate.alignable) = (true, true);
-        }
-    }
-    let Some(top) = choose::choose(wish, &all[..count]) else { return ladder };
-    if !producer.is_simulcast() {
-        if let Some(stream) = producer.streams[0].as_deref() {
-            climb_inside(producer, stream, wish, &mut ladder);
-        }
-        return ladder;
-    }
-    // What is not measured yet is climbed to once it is, which takes half a second; but something
-    // has to be begun with, and what does not come cannot be measured.
-    let mut guess = FIRST_LAYER;
-    for (spatial, candidate) in all[..=top].iter().enumerate() {
-        let stream = producer.streams[spatial].as_deref();
-        let known = |temporal| {
-            let known = stream.and_then(|stream| stream.layers.bitrate(0, temporal));
-            known.filter(|known| *known > 0)
-        };
-        let guessed = producer.piped || ladder.steps().is_empty();
-        if candidate.active && candidate.alignable {
-            let temporal = stream.map_or(1, |stream| stream.layers.temporal_layers());
-            for temporal in 0..=(temporal - 1).min(wish.temporal()) {
-                let Some(bitrate) = known(temporal).or(guessed.then_some(guess)) else { break };
-                ladder.push(spatial as u8, temporal, bitrate);
-            }
-        }
-        if !ladder.steps().is_empty() {
-            guess = NEXT_LAYER * known(u8::MAX).unwrap_or(guess);
-        }
-    }
-    ladder
-}
-
-/// Layers inside one stream (SVC, or temporal ones alone).
-fn climb_inside(producer: &Producer, stream: &RecvStream, wish: Grant, ladder: &mut Ladder) {
-    let layers = &stream.layers;
-    let top = match wish {
-        Grant::UpTo(wish) => wish.spatial_layer,
-        Grant::Everything | Grant::Nothing => u8::MAX,
-    };
-    let seen = layers.spatial_layers().max(1);
-    // What nobody here wants yet does not come over a pipe.
-    let there = if producer.piped { producer.spatial_layers() as u8 } else { 0 };
-    let mut guess = FIRST_LAYER;
-    for spatial in 0..seen.max(there).min(top.saturating_add(1)) {
-        let below = |temporal| {
-            let known = |spatial| {
-                let known = layers.bitrate(spatial, temporal);
-                known.filter(|known| *known > 0 || !producer.piped)
-            };
-            (0..=spatial).map(known).sum::<Option<u64>>()
-        };
-        for temporal in 0..=(layers.temporal_layers() - 1).min(wish.temporal()) {
-            ladder.push(spatial, temporal, below(temporal).unwrap_or(guess));
-        }
-        guess = NEXT_LAYER * below(u8::MAX).unwrap_or(guess);
     }
 }

@@ -203,7 +203,7 @@ impl Plane {
 impl Plane {
     /// Mean share of packets lost on the way here and from here, as last reported; none before a
     /// report.
-    fn losses(&self, place: usize) -> (Option<f64>, Option<f64>) {
+    pub(super) fn losses(&self, place: usize) -> (Option<f64>, Option<f64>) {
         let transport = &self.transports[place];
         let producers = transport.producers.iter().map(|index| &self.producers[*index as usize]);
         let received = producers.flat_map(|producer| producer.streams.iter().flatten());

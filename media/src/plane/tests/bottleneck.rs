@@ -102,7 +102,8 @@ fn ten_videos_are_shared_by_priority_and_no_word_is_lost() {
         let count = range.len() as u64;
         rates[range].iter().sum::<u64>() / count
     };
-    assert!(mean(0..1) >= mean(1..5) && mean(1..5) >= mean(5..10), "{rates:?}");
+    let [high, middle, low] = [mean(0..1), mean(1..5), mean(5..10)];
+    assert!(high * 10 >= middle * 12 && middle * 10 >= low * 12, "{rates:?}");
     assert!(rates.iter().all(|rate| *rate >= 60), "{rates:?}");
     assert!(p95 < 150, "{p95} ms");
     assert!(world.unheard.is_empty() && world.path.drops.is_empty(), "{audio}");

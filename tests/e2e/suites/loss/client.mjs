@@ -22,11 +22,13 @@ export async function clientLoss(report) {
       const streams = series.rows.received.at(-1)?.streams ?? [];
       return streams.filter(({ frames }) => frames > 5).length === PEOPLE;
     });
+    await lab.estimates(series, 'loss', 'watcher');
     const newest = () => series.rows.received.at(-1);
     for (const percent of SHARES) {
       const rows = await lossy([lab.wire], percent, newest);
       judge(report, percent, rows);
     }
+    await series.end();
     series.write('loss-client', {});
   } finally {
     await series.end();
