@@ -47,7 +47,16 @@ pub struct ProducerEntry {
     pub app_data: Json<Value>,
 }
 
+/// `appData.source` of a shared screen, in mediasoup-demo's client and ours: whoever shares one
+/// wants it to be seen.
+const SCREEN: &str = "screensharing";
+
 impl ProducerEntry {
+    /// Pictures of its peer, not of a screen: what last-N limits.
+    pub fn is_camera(&self) -> bool {
+        self.kind == MediaKind::Video && self.source != SCREEN
+    }
+
     /// Whether its sender encrypts it for its receivers (`appData.encrypted`): no node reads or
     /// changes a byte of its payloads. mediasoup-client hands `appData` on as it is.
     pub fn is_encrypted(&self) -> bool {

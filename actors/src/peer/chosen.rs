@@ -69,6 +69,7 @@ impl PeerState {
         let start = Start { paused: wish.paused, ignore_dtx: wish.ignore_dtx };
         self.start_consumer(&consumer, &transport, &entry, rtp.clone(), start);
         self.add_consumer(consumer.clone(), transport.clone(), entry.id.clone(), wish.paused);
+        self.suspend_others();
         Ok(json!(NewConsumer {
             app_data: app_data(&entry, &peer),
             peer_id: peer,

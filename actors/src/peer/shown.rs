@@ -1,14 +1,10 @@
 //! Last-N: consumers of video that this peer is not to get now are paused by the node, and told so.
 //! Sound and screens always come.
 
-use starling_proto::{MediaKind, signal::ServerNotification};
+use starling_proto::signal::ServerNotification;
 
 use super::{PeerState, consumers::Available};
 use crate::{room::Shown, router::RouterMsg};
-
-/// `appData.source` of a shared screen, in mediasoup-demo's client and ours: whoever shares one
-/// wants it to be seen.
-const SCREEN: &str = "screensharing";
 
 impl PeerState {
     pub(super) fn show(&mut self, shown: Shown) {
@@ -35,6 +31,5 @@ impl PeerState {
 }
 
 fn is_left_out(shown: &Shown, of: &Available) -> bool {
-    let camera = of.entry.kind == MediaKind::Video && of.entry.source != SCREEN;
-    camera && shown.as_ref().is_some_and(|shown| !shown.contains(&of.peer))
+    of.entry.is_camera() && shown.as_ref().is_some_and(|shown| !shown.contains(&of.peer))
 }

@@ -12,11 +12,25 @@ use crate::{peer::PeerMsg, router::RouterMsg};
 
 impl RoomState {
     pub(super) fn apply(&mut self, facts: Vec<Fact>) {
-        let came_or_went = facts
-            .iter()
-            .any(|fact| matches!(fact, Fact::PeerJoined { .. } | Fact::PeerLeft { .. }));
+        let comes =
+            |fact: &Fact| matches!(fact, Fact::PeerJoined { .. } | Fact::ProducerAdded { .. });
+        let changes = |fact: &Fact| {
+            matches!(
+                fact,
+                Fact::PeerJoined { .. }
+                    | Fact::PeerLeft { .. }
+                    | Fact::ProducerReplaced { .. }
+                    | Fact::ProducerClosed { .. }
+                    | Fact::ProducerPaused { .. }
+            )
+        };
+        // A camera that gets a place has it before it is offered, and is not left out for a moment.
+        if facts.iter().any(comes) {
+            self.show_all();
+        }
+        let changed = facts.iter().any(changes);
         facts.into_iter().for_each(|fact| self.apply_one(fact));
-        if came_or_went {
+        if changed {
             self.show_all();
         }
     }

@@ -4,7 +4,7 @@
 use std::{collections::BTreeSet, sync::Arc};
 
 use starling_cluster::decide::last_n::{LastN, shown};
-use starling_proto::PeerId;
+use starling_proto::{PeerId, roster::PeerEntry};
 
 use super::RoomState;
 use crate::peer::PeerMsg;
@@ -41,7 +41,12 @@ impl RoomState {
                 recent.push(owner.entry.id.clone());
             }
         }
-        let room: Vec<_> = self.replica.peers().map(|view| &view.entry.id).collect();
+        // Whoever has no camera, or has it off, takes no place of those who could be seen.
+        let films = |peer: &&PeerEntry| {
+            peer.producers.iter().any(|producer| producer.is_camera() && !producer.paused)
+        };
+        let peers = self.replica.peers().map(|view| view.entry);
+        let room: Vec<_> = peers.filter(films).map(|peer| &peer.id).collect();
         for (peer, here) in self.here.iter_mut().filter(|(_, here)| here.joined) {
             let count = here.wish.count.unwrap_or(of_room);
             let wish = LastN { count, pins: here.wish.pins.clone() };

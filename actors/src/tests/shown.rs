@@ -63,10 +63,24 @@ async fn a_peer_gets_the_video_of_the_last_speakers_and_of_whom_it_pins() {
     })
     .await;
     eye.until("dora is left out", |eye| seen(eye) == of(&[&ben_video, &cleo_video])).await;
+    // Whoever has no camera takes no place, however much they speak.
+    ben.speaks(false);
+    let emil = Microphone::start(&two, "emil", 5).await;
+    emil.speaks(true);
+    eye.until("emil has the floor", |eye| {
+        let floor = eye.notifications.iter().rev().find_map(|told| match told {
+            ServerNotification::ActiveSpeaker { peer_id } => Some(peer_id.clone()),
+            _ => None,
+        });
+        floor == Some(Some(peer("emil")))
+    })
+    .await;
+    eye.notify(wish(1, &[])).await;
+    eye.until("it still gets ben", |eye| seen(eye) == of(&[&ben_video])).await;
     eye.notify(wish(0, &[])).await;
     let all: BTreeSet<_> = of(&[&ada_video, &ben_video, &cleo_video, &dora_video]);
     eye.until("it gets everybody again", |eye| seen(eye) == all).await;
-    for microphone in [ada, ben, cleo, dora] {
+    for microphone in [ada, ben, cleo, dora, emil] {
         microphone.stop().await;
     }
 }
@@ -90,4 +104,21 @@ async fn sound_and_screens_always_come() {
     let suspended =
         |told: &ServerNotification| matches!(told, ServerNotification::ConsumerSuspended { .. });
     assert!(!eye.notifications.iter().any(suspended));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_camera_that_is_off_leaves_its_place_to_another() {
+    let [one, two] = World::new().nodes(["n1", "n2"]).await;
+    let mut ada = Client::join(&one, "ada", None).await;
+    let mut ben = Client::join(&one, "ben", None).await;
+    let mut eye = Client::join(&two, "eye", None).await;
+    eye.notify(ClientNotification::SetLastN { last_n: Some(1), pins: vec![] }).await;
+    let first: ProducerId = ada.produce("video", "video").await.parse().unwrap();
+    let second: ProducerId = ben.produce("video", "video").await.parse().unwrap();
+    eye.until("two consumers", |eye| eye.consumers.len() == 2).await;
+    eye.until("it gets ada", |eye| seen(eye) == [first.clone()].into()).await;
+    ada.notify(ClientNotification::PauseProducer(first.clone())).await;
+    eye.until("it gets ben", |eye| seen(eye) == [second.clone()].into()).await;
+    ada.notify(ClientNotification::ResumeProducer(first.clone())).await;
+    eye.until("it gets ada again", |eye| seen(eye) == [first.clone()].into()).await;
 }

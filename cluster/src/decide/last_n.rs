@@ -15,7 +15,7 @@ pub struct LastN {
 }
 
 /// The peers whose video `me` gets; `None`: everybody's. `recent`: who spoke, newest first;
-/// `room`: everybody in it, in ascending order.
+/// `room`: everybody in it whose camera is on, in ascending order.
 pub fn shown(
     wish: &LastN,
     me: &PeerId,
@@ -70,7 +70,7 @@ mod tests {
     }
 
     #[test]
-    fn pins_come_on_top_and_oneself_and_the_absent_take_no_place() {
+    fn pins_come_on_top_and_oneself_and_who_is_not_to_be_seen_take_no_place() {
         assert_eq!(who(1, &["a", "gone"], &["me", "gone", "d"]).unwrap(), ["a", "d"]);
         assert_eq!(who(1, &["d"], &["d"]).unwrap(), ["a", "d"]);
     }
