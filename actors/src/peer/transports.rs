@@ -7,7 +7,7 @@ use starling_media::{
     event::IceState,
     ice::candidates::credentials,
     negotiation::{
-        consumable_parameters, normalize_rtp_parameters, producer_mapping, producer_type,
+        consumable_parameters, is_red, normalize_rtp_parameters, producer_mapping, producer_type,
         validate_rtp_parameters,
     },
 };
@@ -143,6 +143,10 @@ impl PeerState {
             consumable: Json(consumable),
             app_data: Json(app_data),
         };
+        if entry.is_encrypted() && rtp.codecs.iter().any(|codec| is_red(&codec.mime_type)) {
+            let message = "audio/red that is encrypted cannot be taken apart for other receivers";
+            return Err(Refusal::new(Code::UnsupportedMedia, message).hint("leave audio/red out"));
+        }
         let id = entry.id.clone();
         let (mid, ssrcs) = (rtp.mid.clone(), ssrcs(&rtp).collect());
         let encrypted = entry.is_encrypted();

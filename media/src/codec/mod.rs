@@ -7,6 +7,7 @@ pub mod dependency;
 pub mod h264;
 pub mod h265;
 pub mod opus;
+pub mod red;
 pub mod rewriter;
 pub mod temporal;
 pub mod vp8;
@@ -124,6 +125,15 @@ pub enum Descriptor {
     Vp9(Vp9Descriptor),
     /// In a header extension.
     Frame(FrameFacts),
+    /// Redundant audio, whose primary block begins here.
+    Red(u16),
+}
+
+/// As [`describe`], of redundant audio: its primary block says what it is. `None` if it is broken.
+pub fn describe_redundant(codec: Codec, payload: &[u8]) -> Option<PacketFacts> {
+    let primary = red::primary(payload)?;
+    let facts = describe(codec, &payload[primary..], None);
+    Some(PacketFacts { descriptor: Descriptor::Red(primary as u16), ..facts })
 }
 
 /// Looks at a payload without RTP padding, and at what its dependency descriptor said if it has

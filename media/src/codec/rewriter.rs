@@ -109,6 +109,6 @@ pub fn rewrite(payload: &mut [u8], facts: &PacketFacts, edit: Edit) {
     match &facts.descriptor {
         Descriptor::Vp8(descriptor) => Vp8Rewriter::rewrite_at(payload, descriptor, edit),
         Descriptor::Vp9(descriptor) => vp9::rewrite_at(payload, descriptor, edit),
-        Descriptor::None | Descriptor::Frame(_) => {}
+        Descriptor::None | Descriptor::Frame(_) | Descriptor::Red(_) => {}
     }
 }

@@ -147,6 +147,16 @@ fn of_what_its_sender_encrypts_no_byte_is_read() {
 }
 
 #[test]
+fn redundant_audio_is_what_its_primary_block_is() {
+    let silence = [0xef, 0, 0, 2, 0x6f, 0x78, 1, 0x78];
+    let facts = describe_redundant(Codec::Opus, &silence).unwrap();
+    assert_eq!((facts.dtx, facts.descriptor), (true, Descriptor::Red(7)));
+    let voice = [0xef, 0, 0, 1, 0x6f, 0x78, 0x78, 1, 2];
+    assert!(!describe_redundant(Codec::Opus, &voice).unwrap().dtx);
+    assert_eq!(describe_redundant(Codec::Opus, &voice[..4]), None);
+}
+
+#[test]
 fn unreadable_payloads_have_no_facts() {
     for codec in [Codec::Opus, Codec::Vp8, Codec::H264, Codec::OtherAudio, Codec::OtherVideo] {
         assert_eq!(describe(codec, &[], None), PacketFacts::default());

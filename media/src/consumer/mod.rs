@@ -15,7 +15,7 @@ use std::cmp::Ordering;
 use starling_proto::rtp::{ConsumerLayers, RtpType};
 
 pub use choose::{Candidate, Grant};
-pub use latency::{Latency, LatencyTotals};
+pub use latency::{Latency, LatencyTotals, Span};
 pub use output::{FirstNumbers, Offer, Output, Place, Replayed, Source};
 pub use setup::{ConsumerSetup, OutputSetup};
 pub use switch::Switch;

@@ -6,7 +6,7 @@ use std::time::Instant;
 use starling_proto::MediaKind;
 
 use crate::{
-    codec::{Edit, Layers, Rewriter},
+    codec::{Descriptor, Edit, Layers, Rewriter},
     ingress::{PacketRing, SlotRef, StoredPacket},
     producer::{RecvStream, StreamUid, key_frame::Stretch},
     rtp::{NtpTime, SeqManager},
@@ -101,6 +101,8 @@ pub struct Output {
     gated: bool,
     video: bool,
     ignores_dtx: bool,
+    /// Gets the primary block of redundant audio alone.
+    unwraps: bool,
     last_marker: bool,
     replay: Option<Replay>,
 }
@@ -143,6 +145,7 @@ impl Output {
             gated: consumer.codec.can_be_key_frame(),
             video: consumer.codec.kind() == MediaKind::Video,
             ignores_dtx: consumer.ignore_dtx,
+            unwraps: consumer.red_payload_type.is_none(),
             last_marker: true,
             replay: None,
         }
@@ -329,7 +332,7 @@ impl Output {
         timestamp: u32,
     ) -> Option<Place> {
         let input = packet.header.sequence;
-        let payload_len = packet.payload().len();
+        let payload_len = self.payload_len(packet);
         let sequence = self.sequence.as_mut()?;
         if payload_len == 0 || (self.ignores_dtx && packet.facts.dtx) {
             sequence.drop(input);
@@ -389,7 +392,7 @@ impl Output {
     ) -> Option<(Source, Place)> {
         let rtt = self.stats.rtt();
         let sent = self.sent.resend(output, now_ms, rtt)?;
-        Self::place_of(sent, streams)
+        self.place_of(sent, streams)
     }
 
     /// How to send the packet that is `back` before the newest one again, for nothing but its
@@ -400,10 +403,20 @@ impl Output {
         streams: &[Option<Box<RecvStream>>],
     ) -> Option<(Source, Place)> {
         let newest = self.sequence.as_ref()?.max_output();
-        Self::place_of(self.sent.find(newest.wrapping_sub(back))?, streams)
+        self.place_of(self.sent.find(newest.wrapping_sub(back))?, streams)
     }
 
-    fn place_of(sent: Sent, streams: &[Option<Box<RecvStream>>]) -> Option<(Source, Place)> {
+    /// Bytes of the payload as the receiver gets it.
+    fn payload_len(&self, packet: &StoredPacket) -> usize {
+        match packet.facts.descriptor {
+            Descriptor::Red(primary) if self.unwraps => {
+                packet.payload().len() - usize::from(primary)
+            }
+            _ => packet.payload().len(),
+        }
+    }
+
+    fn place_of(&self, sent: Sent, streams: &[Option<Box<RecvStream>>]) -> Option<(Source, Place)> {
         let (encoding, stream) = streams.iter().enumerate().find_map(|(index, stream)| {
             let stream = stream.as_deref()?;
             let source = Source { encoding: index as u8, uid: stream.uid };
@@ -416,7 +429,7 @@ impl Output {
             sequence: sent.output,
             timestamp: packet.header.timestamp.wrapping_sub(sent.ts_offset),
             edit: sent.edit,
-            payload_len: packet.payload().len() as u16,
+            payload_len: self.payload_len(packet) as u16,
         };
         Some((Source { encoding: encoding as u8, uid: stream.uid }, place))
     }

@@ -37,6 +37,8 @@ pub struct ConsumerSetup {
     pub payload_type: u8,
     /// Of retransmissions.
     pub rtx_payload_type: Option<u8>,
+    /// Of media packets with redundancy; others get what is without.
+    pub red_payload_type: Option<u8>,
     /// Of its media codec.
     pub feedback: Feedback,
     /// One, or one per encoding for a pipe.
@@ -79,6 +81,7 @@ impl ConsumerSetup {
             clock_rate: codec.media.clock_rate,
             payload_type: codec.media.payload_type,
             rtx_payload_type: codec.rtx_payload_type,
+            red_payload_type: codec.red_payload_type,
             feedback: Feedback::new(codec.media),
             outputs,
             ignore_dtx: params.ignore_dtx,

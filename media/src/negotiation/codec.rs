@@ -3,7 +3,7 @@
 
 use serde_json::Value;
 use starling_proto::{
-    MediaKind,
+    MediaKind, RtpCapabilities,
     rtp::{Parameters, RtpCodecCapability, RtpCodecParameters},
 };
 
@@ -109,6 +109,25 @@ pub(super) fn kind_of(mime_type: &str) -> Option<MediaKind> {
 /// Retransmission (RFC 4588), not media.
 pub fn is_rtx(mime_type: &str) -> bool {
     mime_type.split_once('/').is_some_and(|(_, subtype)| subtype.eq_ignore_ascii_case("rtx"))
+}
+
+/// Copies of what was sent before beside what is sent now (RFC 2198), of another codec.
+pub fn is_red(mime_type: &str) -> bool {
+    mime_type.eq_ignore_ascii_case("audio/red")
+}
+
+/// Which codec RED repeats: RFC 2198 §5 names a payload type for each block, and browsers send two.
+pub(super) fn red_of(payload_type: u8) -> Parameters {
+    Parameters::from_iter([(format!("{payload_type}/{payload_type}"), Value::from(""))])
+}
+
+/// A receiver wants redundancy if it names RED before the codec that is repeated. Those of browsers
+/// know it and list it last: to them it would be bytes for nothing.
+pub(super) fn prefers_red(device: &RtpCapabilities) -> bool {
+    let place =
+        |is: &dyn Fn(&str) -> bool| device.codecs.iter().position(|codec| is(&codec.mime_type));
+    let opus = place(&|mime_type| mime_type.eq_ignore_ascii_case("audio/opus"));
+    place(&is_red).zip(opus).is_some_and(|(red, opus)| red < opus)
 }
 
 /// The payload type that an RTX codec retransmits.

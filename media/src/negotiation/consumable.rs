@@ -10,7 +10,7 @@ use starling_proto::{
 };
 
 use super::{
-    codec::{is_rtx, kind_of},
+    codec::{is_red, is_rtx, kind_of},
     extension::{ABS_CAPTURE_TIME, DEPENDENCY_DESCRIPTOR},
     h264,
     producer::rtx_of,
@@ -31,7 +31,10 @@ pub fn consumable_parameters(
     mapping: &RtpMapping,
 ) -> Result<RtpParameters, Refusal> {
     let mut codecs = Vec::with_capacity(2 * parameters.codecs.len());
-    for codec in parameters.codecs.iter().filter(|codec| !is_rtx(&codec.mime_type)) {
+    // RED behind what it repeats, which is the codec as far as most are concerned.
+    let media = parameters.codecs.iter().filter(|codec| !is_rtx(&codec.mime_type));
+    let (red, media): (Vec<_>, Vec<_>) = media.partition(|codec| is_red(&codec.mime_type));
+    for codec in media.into_iter().chain(red) {
         if kind_of(&codec.mime_type) != Some(kind) {
             return Err(bad(
                 format!("{} is not of the producer's kind", codec.mime_type),
@@ -68,7 +71,10 @@ fn consumable_codec(
     let (Some(payload_type), Some(ours)) = (payload_type, ours) else {
         return Err(foreign());
     };
-    let mut parameters = codec.parameters.clone();
+    let mut parameters = match is_red(&ours.mime_type) {
+        true => ours.parameters.clone(),
+        false => codec.parameters.clone(),
+    };
     if ours.mime_type.eq_ignore_ascii_case("video/H264") {
         match h264::answer(&codec.parameters, &ours.parameters) {
             Some(level) => parameters.insert("profile-level-id".to_owned(), level.into()),

@@ -11,7 +11,7 @@ use starling_proto::{
 };
 
 use super::{
-    codec::{Fit, apt, is_rtx, kind_of, same},
+    codec::{Fit, apt, is_red, is_rtx, kind_of, prefers_red, same},
     extension::{ABS_SEND_TIME, DEPENDENCY_DESCRIPTOR, TRANSPORT_WIDE_CC, extension_id},
     refuse::unsupported,
     scalability::ScalabilityMode,
@@ -43,10 +43,12 @@ pub(super) fn random_ssrc(rng: &mut impl Rng) -> u32 {
 
 /// The device can receive a media codec of the producer.
 pub fn can_consume(consumable: &RtpParameters, device: &RtpCapabilities) -> bool {
-    consumable
-        .codecs
-        .iter()
-        .any(|codec| !is_rtx(&codec.mime_type) && received(codec, device).is_some())
+    consumable.codecs.iter().any(|codec| is_media(codec) && received(codec, device).is_some())
+}
+
+/// Neither retransmission nor redundancy of another codec.
+fn is_media(codec: &RtpCodecParameters) -> bool {
+    !is_rtx(&codec.mime_type) && !is_red(&codec.mime_type)
 }
 
 /// What is sent to a client: one encoding, and of codecs, feedback and extensions what the producer
@@ -63,11 +65,11 @@ pub fn consumer_parameters(
 ) -> Result<RtpParameters, Refusal> {
     let header_extensions = header_extensions(consumable, device, options.encrypted);
     let codecs = codecs(consumable, device, options.enable_rtx, &header_extensions);
-    if codecs.is_empty() {
+    if !codecs.iter().any(is_media) {
         let names: Vec<&str> = consumable
             .codecs
             .iter()
-            .filter(|codec| !is_rtx(&codec.mime_type))
+            .filter(|codec| is_media(codec))
             .map(|codec| codec.mime_type.as_str())
             .collect();
         return Err(unsupported(
@@ -135,6 +137,9 @@ fn codecs(
     let mut codecs: Vec<RtpCodecParameters> = Vec::with_capacity(consumable.codecs.len());
     for codec in &consumable.codecs {
         let Some(theirs) = received(codec, device) else { continue };
+        if is_red(&codec.mime_type) && !prefers_red(device) {
+            continue;
+        }
         if is_rtx(&codec.mime_type) {
             let apt = apt(&codec.parameters);
             let useful = codecs.iter().any(|media| Some(media.payload_type) == apt);

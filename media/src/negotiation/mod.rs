@@ -28,7 +28,7 @@ mod sdp;
 mod supported;
 mod validate;
 
-pub use codec::is_rtx;
+pub use codec::{is_red, is_rtx};
 pub use consumable::consumable_parameters;
 pub use consumer::{ConsumerOptions, can_consume, consumer_parameters};
 pub use extension::{EXTENSIONS, Extension, extension_id};

@@ -11,18 +11,22 @@ use starling_proto::{
 };
 
 use super::{
-    codec::{Fit, apt, is_rtx, same},
+    codec::{Fit, apt, is_red, is_rtx, prefers_red, red_of, same},
     producer::rtx_of,
 };
 
-/// What the router takes of an offered stream: the first media codec that both have, its RTX, and
+/// What the router takes of an offered stream: the first media codec that both have, its RTX, its
+/// redundant form if that is offered before it, and
 /// of feedback and header extensions what both know. `None` if there is no such codec.
 pub fn accepted_parameters(
     kind: MediaKind,
     offered: &RtpParameters,
     router: &RtpCapabilities,
 ) -> Option<RtpParameters> {
-    let media = offered.codecs.iter().filter(|codec| !is_rtx(&codec.mime_type));
+    let media = offered
+        .codecs
+        .iter()
+        .filter(|codec| !is_rtx(&codec.mime_type) && !is_red(&codec.mime_type));
     let (theirs, ours) = media
         .map(constrained)
         .filter_map(|theirs| {
@@ -42,6 +46,17 @@ pub fn accepted_parameters(
     });
     codecs.extend(rtx);
     let has_rtx = codecs.len() > 1;
+    // Its sender repeats itself if the answer has RED first, as the offer had (libwebrtc
+    // `webrtc_voice_engine.cc`, `SetSendCodecs`).
+    let before =
+        offered.codecs.iter().take_while(|codec| codec.payload_type != theirs.payload_type);
+    let of_theirs = red_of(theirs.payload_type);
+    let mut red = before.filter(|codec| is_red(&codec.mime_type) && codec.parameters == of_theirs);
+    if let Some(red) = red.next()
+        && let Some(ours) = router.codecs.iter().find(|ours| same(red, *ours, Fit::Strict))
+    {
+        codecs.insert(0, answered(red, ours));
+    }
     let mut encodings = offered.encodings.clone();
     for encoding in &mut encodings {
         encoding.rtx = encoding.rtx.filter(|_| has_rtx);
@@ -110,12 +125,18 @@ impl Numbers {
     pub fn of(device: &RtpCapabilities, router: &RtpCapabilities) -> (RtpCapabilities, Self) {
         let mut named = RtpCapabilities::default();
         let mut numbers = Self::default();
-        for ours in router.codecs.iter().filter(|codec| !is_rtx(&codec.mime_type)) {
+        let red = prefers_red(device);
+        let wanted = |codec: &&RtpCodecCapability| {
+            !is_rtx(&codec.mime_type) && (red || !is_red(&codec.mime_type))
+        };
+        for ours in router.codecs.iter().filter(wanted) {
             let theirs = device.codecs.iter().find(|theirs| same(*theirs, ours, Fit::Strict));
             if let Some(theirs) = theirs {
                 numbers.take(&mut named, theirs, ours);
             }
         }
+        // The order says whether they want it.
+        named.codecs.sort_by_key(|codec| !is_red(&codec.mime_type));
         for ours in router.codecs.iter().filter(|codec| is_rtx(&codec.mime_type)) {
             let media = apt(&ours.parameters).and_then(|apt| numbers.payload_type(apt));
             let theirs = device.codecs.iter().find(|theirs| {
@@ -169,6 +190,13 @@ impl Numbers {
                 && let Some(to) = apt(&codec.parameters).and_then(|apt| self.payload_type(apt))
             {
                 codec.parameters.insert("apt".into(), json!(to));
+            }
+        }
+        let media =
+            rtp.codecs.iter().find(|codec| !is_rtx(&codec.mime_type) && !is_red(&codec.mime_type));
+        if let Some(repeated) = media.map(|codec| codec.payload_type) {
+            for red in rtp.codecs.iter_mut().filter(|codec| is_red(&codec.mime_type)) {
+                red.parameters = red_of(repeated);
             }
         }
         for extension in &mut rtp.header_extensions {

@@ -10,7 +10,7 @@ use starling_proto::{
 };
 
 use super::{
-    codec::{Fit, apt, is_rtx, same},
+    codec::{Fit, apt, is_red, is_rtx, same},
     consumer::random_ssrc,
     refuse::{bad, unsupported},
     scalability::ScalabilityMode,
@@ -80,16 +80,21 @@ const LAYERED: [&str; 5] = ["video/VP8", "video/VP9", "video/H264", "video/H265"
 /// video codecs whose key frames we know (mediasoup has simulcast for VP8 and H264 only).
 pub fn producer_type(parameters: &RtpParameters) -> Result<RtpType, Refusal> {
     let rtp_type = match parameters.encodings.as_slice() {
-        [] => return Ok(RtpType::Simple),
-        [only] => {
-            if !ScalabilityMode::parse(only.scalability_mode.as_deref()).is_layered() {
-                return Ok(RtpType::Simple);
-            }
+        [] => RtpType::Simple,
+        [only] if ScalabilityMode::parse(only.scalability_mode.as_deref()).is_layered() => {
             RtpType::Svc
         }
+        [_] => RtpType::Simple,
         _ => RtpType::Simulcast,
     };
     let media = || parameters.codecs.iter().filter(|codec| !is_rtx(&codec.mime_type));
+    let is_red = |codec: &RtpCodecParameters| is_red(&codec.mime_type);
+    if media().next().is_some() && media().all(is_red) {
+        return Err(bad("audio/red is alone", "name the codec that it repeats in codecs, too"));
+    }
+    if rtp_type == RtpType::Simple {
+        return Ok(rtp_type);
+    }
     for encoding in &parameters.encodings {
         let codec = match encoding.codec_payload_type {
             Some(payload_type) => media().find(|codec| codec.payload_type == payload_type),

@@ -8,6 +8,7 @@ use starling_proto::{
 };
 
 use super::{
+    codec::{is_red, red_of},
     extension,
     refuse::{bad, unsupported},
     supported::supported,
@@ -46,12 +47,24 @@ pub fn router_capabilities(
             codec.preferred_payload_type = Some(next(&mut dynamic)?);
         }
         codec.parameters.extend(wanted.parameters.clone());
+        if is_red(&codec.mime_type) {
+            codec.parameters = repeats_opus(&codecs)?;
+        }
         let rtx = (codec.kind == MediaKind::Video).then(|| rtx_of(&codec, &mut dynamic));
         codecs.push(codec);
         codecs.extend(rtx.transpose()?);
     }
     check_payload_types(&codecs)?;
     Ok(RtpCapabilities { codecs, header_extensions: extension::capabilities() })
+}
+
+/// What RED of these codecs repeats.
+fn repeats_opus(codecs: &[RtpCodecCapability]) -> Result<Parameters, Refusal> {
+    let opus = codecs.iter().find(|codec| codec.mime_type.eq_ignore_ascii_case("audio/opus"));
+    let payload_type = opus.and_then(|codec| codec.preferred_payload_type);
+    payload_type.map(red_of).ok_or_else(|| {
+        bad("audio/red has no Opus to repeat", "put audio/opus before it among the media codecs")
+    })
 }
 
 fn rtx_of(
@@ -134,6 +147,7 @@ mod tests {
             ("audio/G722", 9),
             ("audio/telephone-event", 115),
             ("audio/telephone-event", 116),
+            ("audio/red", 117),
         ];
         assert_eq!(payload_types(&caps), expected.map(|(mime, pt)| (mime.to_owned(), pt)));
     }

@@ -47,7 +47,7 @@ const fn video(mime_type: &'static str) -> Row {
     }
 }
 
-const CODECS: [Row; 26] = [
+const CODECS: [Row; 27] = [
     audio("audio/opus", 48_000, 2, None, Feedback::NackTransportCc),
     audio("audio/multiopus", 48_000, 4, None, Feedback::NackTransportCc),
     audio("audio/multiopus", 48_000, 6, None, Feedback::NackTransportCc),
@@ -75,6 +75,7 @@ const CODECS: [Row; 26] = [
     video("video/AV1"),
     // Beyond mediasoup.
     video("video/H265"),
+    audio("audio/red", 48_000, 2, None, Feedback::NackTransportCc),
 ];
 
 /// The supported codec that `wanted` names, with its feedback and mandatory parameters, without the
@@ -84,7 +85,7 @@ pub(super) fn supported(wanted: &RtpCodecCapability) -> Option<RtpCodecCapabilit
 }
 
 /// What a router offers unless told otherwise: Opus, VP8, H.264 Main and Constrained Baseline, VP9,
-/// AV1, H.265, and what telephones speak.
+/// AV1, H.265, what telephones speak, and Opus with redundancy.
 ///
 /// VP8 comes first because every browser encodes it in simulcast. Payload types follow the order,
 /// and nodes of two releases share rooms: a codec to come goes to the end.
@@ -122,6 +123,7 @@ pub fn default_media_codecs() -> Vec<RtpCodecCapability> {
         telephone("audio/G722", 8_000),
         telephone("audio/telephone-event", 48_000),
         telephone("audio/telephone-event", 8_000),
+        media_codec("audio/red", 48_000, Some(2), json!({})),
     ]
 }
 

@@ -4,8 +4,8 @@
 use std::time::Instant;
 
 use crate::{
-    codec::{self, Descriptor, dependency},
-    consumer::Consumer,
+    codec::{self, Descriptor, dependency, red},
+    consumer::{Consumer, Span},
     ingress::StoredPacket,
     producer::{Producer, RecvStream},
     rtp::{Outgoing, pad, write_packet},
@@ -33,13 +33,17 @@ pub(super) struct Departure {
 impl Plane {
     /// What was written since the last flight left `at` this time.
     pub(super) fn note_departures(&mut self, at: Instant) {
+        // What is fanned out to many came at one time.
+        let mut last = (at, Span::between(at, at));
         for departure in self.scratch.departures.drain(..) {
             let Departure { consumer, output, packets, received } = departure;
-            let micros = at.saturating_duration_since(received).as_micros() as u64;
-            self.counters.latency.add(micros, packets);
+            if last.0 != received {
+                last = (received, Span::between(received, at));
+            }
+            self.counters.latency.add(last.1, packets);
             let consumer = self.consumers.get_mut(consumer as usize);
             if let Some(output) = consumer.and_then(|it| it.outputs.get_mut(usize::from(output))) {
-                output.stats.latency.add(micros, packets);
+                output.stats.latency.add(last.1, packets);
             }
         }
     }
@@ -167,6 +171,11 @@ impl Writer<'_> {
             ssrc: output.setup.ssrc,
             osn: None,
         };
+        if let (Descriptor::Red(_), Some(red)) =
+            (packet.facts.descriptor, consumer.setup.red_payload_type)
+        {
+            fields.payload_type = red;
+        }
         if let (true, Some(ssrc), Some(payload_type)) =
             (item.rtx, output.setup.rtx_ssrc, consumer.setup.rtx_payload_type)
         {
@@ -237,6 +246,16 @@ impl Writer<'_> {
         let written = write_packet(out, header, bytes, fields, plan, descriptor);
         if !consumer.is_pipe() {
             codec::rewrite(&mut out[written.payload..], &packet.facts, item.place.edit);
+        }
+        if let Descriptor::Red(primary) = packet.facts.descriptor {
+            match consumer.setup.red_payload_type {
+                Some(_) => {
+                    red::renumber(&mut out[written.payload..], consumer.setup.payload_type);
+                }
+                None => {
+                    out.drain(written.payload..written.payload + usize::from(primary));
+                }
+            }
         }
         if let Some(at) = written.abs_send_time {
             out[at..at + 3].copy_from_slice(&self.abs_send_time);

@@ -140,6 +140,7 @@ impl Producer {
             nack: setup.feedback.nack,
             dtx: setup.encodings[encoding].dtx,
             dependency_id: setup.extension(DEPENDENCY_DESCRIPTOR),
+            red: setup.red_payload_type,
         }
     }
 

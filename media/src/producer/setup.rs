@@ -6,7 +6,7 @@ use starling_proto::{MediaKind, RtpParameters, rtp::RtpCodecParameters};
 use crate::{
     codec::Codec,
     command::ProducerParams,
-    negotiation::{ScalabilityMode, extension as uri},
+    negotiation::{ScalabilityMode, extension as uri, is_red, is_rtx},
 };
 
 /// Most encodings of a producer: libwebrtc sends at most 3 simulcast layers; masks have 32 bits.
@@ -114,12 +114,16 @@ pub struct MediaCodec<'a> {
     pub media: &'a RtpCodecParameters,
     /// Of its RTX.
     pub rtx_payload_type: Option<u8>,
+    /// Of its redundant form (RFC 2198).
+    pub red_payload_type: Option<u8>,
 }
 
-/// The codec the encodings use: the one the first of them names, else the first that is not RTX.
+/// The codec the encodings use: the one the first of them names, else the first that is neither RTX
+/// nor RED.
 pub fn media_codec(rtp: &RtpParameters) -> Option<MediaCodec<'_>> {
     let named = rtp.encodings.first().and_then(|encoding| encoding.codec_payload_type);
-    let is_media = |codec: &&RtpCodecParameters| !is_rtx(codec);
+    let is_media =
+        |codec: &&RtpCodecParameters| !is_rtx(&codec.mime_type) && !is_red(&codec.mime_type);
     let media = rtp
         .codecs
         .iter()
@@ -128,13 +132,14 @@ pub fn media_codec(rtp: &RtpParameters) -> Option<MediaCodec<'_>> {
         .or_else(|| rtp.codecs.iter().find(is_media))?;
     let rtx = rtp.codecs.iter().find(|codec| {
         let apt = codec.parameters.get("apt").and_then(serde_json::Value::as_u64);
-        is_rtx(codec) && apt == Some(u64::from(media.payload_type))
+        is_rtx(&codec.mime_type) && apt == Some(u64::from(media.payload_type))
     });
-    Some(MediaCodec { media, rtx_payload_type: rtx.map(|codec| codec.payload_type) })
-}
-
-fn is_rtx(codec: &RtpCodecParameters) -> bool {
-    codec.mime_type.to_ascii_lowercase().ends_with("/rtx")
+    let red = rtp.codecs.iter().find(|codec| is_red(&codec.mime_type));
+    Some(MediaCodec {
+        media,
+        rtx_payload_type: rtx.map(|codec| codec.payload_type),
+        red_payload_type: red.map(|codec| codec.payload_type),
+    })
 }
 
 fn has_in_band_fec(codec: &RtpCodecParameters) -> bool {
@@ -157,6 +162,8 @@ pub struct ProducerSetup {
     pub payload_type: u8,
     /// Of retransmissions.
     pub rtx_payload_type: Option<u8>,
+    /// Of media packets with redundancy.
+    pub red_payload_type: Option<u8>,
     /// Of its media codec.
     pub feedback: Feedback,
     /// Its sender adds redundancy by the loss it is told of (`useinbandfec` of Opus, RFC 7587).
@@ -205,6 +212,7 @@ impl ProducerSetup {
             clock_rate: codec.media.clock_rate,
             payload_type: codec.media.payload_type,
             rtx_payload_type: codec.rtx_payload_type,
+            red_payload_type: codec.red_payload_type,
             feedback: Feedback::new(codec.media),
             in_band_fec: has_in_band_fec(codec.media),
             mid: rtp.mid.clone(),
@@ -230,7 +238,7 @@ impl ProducerSetup {
 
     /// Whether packets with this payload type belong to this producer; RTX or media.
     pub fn takes(&self, payload_type: u8) -> Option<Part> {
-        if payload_type == self.payload_type {
+        if payload_type == self.payload_type || self.red_payload_type == Some(payload_type) {
             Some(Part::Media)
         } else if self.rtx_payload_type == Some(payload_type) {
             Some(Part::Rtx)

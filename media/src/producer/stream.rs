@@ -104,6 +104,7 @@ pub struct RecvStream {
     dtx: bool,
     wide: Vec<u8>,
     dependency_id: u8,
+    red: Option<u8>,
     dependencies: Dependencies,
     /// When each spatial layer of an SVC stream last sent; at first, when the stream began.
     spatial: [Instant; MAX_SPATIAL],
@@ -130,6 +131,8 @@ pub struct StreamSetup {
     pub dtx: bool,
     /// Its id of the dependency descriptor; 0 if it has none.
     pub dependency_id: u8,
+    /// Payload type of packets with redundancy, if there are such.
+    pub red: Option<u8>,
 }
 
 /// What became of a packet.
@@ -176,6 +179,7 @@ impl RecvStream {
             dtx: setup.dtx,
             wide: Vec::new(),
             dependency_id: setup.dependency_id,
+            red: setup.red,
             dependencies: Dependencies::default(),
             spatial: [now; MAX_SPATIAL],
         }
@@ -196,7 +200,7 @@ impl RecvStream {
             Verdict::Restarted { .. } => self.restart(),
             Verdict::Accepted { .. } => {}
         }
-        let facts = self.describe(now, header, packet);
+        let Some(facts) = self.describe(now, header, packet) else { return self.discard(rtx) };
         if let Some(nack) = &mut self.nack {
             let outcome = nack.on_packet(now, header.sequence, facts.key_frame);
             match outcome {
@@ -225,7 +229,11 @@ impl RecvStream {
         self.key_frame = None;
     }
 
-    fn describe(&mut self, now: Instant, header: &RtpHeader, packet: &[u8]) -> PacketFacts {
+    /// `None` if nobody could make anything of it.
+    fn describe(&mut self, now: Instant, header: &RtpHeader, packet: &[u8]) -> Option<PacketFacts> {
+        if self.red == Some(header.payload_type) {
+            return codec::describe_redundant(self.codec, header.payload(packet));
+        }
         let descriptor = match self.dependency_id {
             0 => None,
             id => header.extension(packet, id),
@@ -235,7 +243,7 @@ impl RecvStream {
         if let Some(last) = self.spatial.get_mut(usize::from(facts.spatial_layer)) {
             *last = now;
         }
-        facts
+        Some(facts)
     }
 
     /// The spatial layers of an SVC stream that are sent, as a mask: `silence` ends one while

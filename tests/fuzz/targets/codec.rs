@@ -3,7 +3,7 @@
 use starling_media::codec::{
     Codec, Edit, Layers, Vp8Descriptor, Vp8Rewriter, Vp9Descriptor, Vp9Rewriter,
     dependency::{self, Dependencies, DependencyRewriter},
-    describe, vp8, vp9,
+    describe, red, vp8, vp9,
 };
 
 use super::{DATAGRAM, Kind, Target, behaviour};
@@ -211,7 +211,17 @@ impl Target for Others {
         let opus = describe(Codec::Opus, input, None);
         let other = describe(Codec::OtherVideo, input, None);
         assert!(!other.key_frame, "nothing is known of other codecs");
+        let encrypted = describe(Codec::Encrypted, input, None);
+        assert!(encrypted.unknown && !encrypted.key_frame, "what is encrypted was read");
+        let red = red::primary(input);
+        if let Some(primary) = red {
+            assert!((1..=input.len()).contains(&primary), "a block outside its packet");
+            let mut renumbered = input.to_vec();
+            red::renumber(&mut renumbered, 100);
+            assert_eq!(red::primary(&renumbered), red, "renumbering moved the block");
+            assert_eq!(renumbered[primary..], input[primary..], "the block was changed");
+        }
         let kind = input.first().map(|byte| byte & 0x1f);
-        behaviour((h264.key_frame, h265.key_frame, av1.key_frame, opus.dtx, kind))
+        behaviour((h264.key_frame, h265.key_frame, av1.key_frame, opus.dtx, kind, red))
     }
 }

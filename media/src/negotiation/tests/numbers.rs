@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use super::*;
 use crate::negotiation::{
     ConsumerOptions, can_consume, consumable_parameters, consumer_parameters, default_media_codecs,
-    producer_mapping, router_capabilities,
+    producer_mapping, producer_type, router_capabilities,
 };
 
 fn router() -> RtpCapabilities {
@@ -127,4 +127,89 @@ fn a_receiver_of_other_profiles_takes_nothing() {
     other.codecs.retain(|codec| codec.preferred_payload_type != Some(108));
     let (named, _) = Numbers::of(&other, &router());
     assert!(named.codecs.is_empty());
+}
+
+fn rng() -> StdRng {
+    StdRng::seed_from_u64(1)
+}
+
+/// A browser's microphone, with the order of its codecs as wanted.
+fn microphone(first: &str) -> RtpParameters {
+    let mut offer = parameters(json!({
+        "mid": "0",
+        "codecs": [
+            {"mimeType": "audio/opus", "payloadType": 111, "clockRate": 48000, "channels": 2,
+             "parameters": {"minptime": 10, "useinbandfec": 1}},
+            {"mimeType": "audio/red", "payloadType": 63, "clockRate": 48000, "channels": 2,
+             "parameters": {"111/111": ""}},
+            {"mimeType": "audio/PCMU", "payloadType": 0, "clockRate": 8000},
+        ],
+        "encodings": [{"ssrc": 7}],
+    }));
+    offer.codecs.sort_by_key(|codec| codec.mime_type != first);
+    offer
+}
+
+fn names(codecs: &[RtpCodecParameters]) -> Vec<(&str, u8)> {
+    codecs.iter().map(|codec| (codec.mime_type.as_str(), codec.payload_type)).collect()
+}
+
+fn red_parameters(codecs: &[RtpCodecParameters]) -> String {
+    let red = codecs.iter().find(|codec| is_red(&codec.mime_type)).unwrap();
+    red.parameters.keys().cloned().collect()
+}
+
+#[test]
+fn redundancy_is_taken_of_who_offers_it_first_and_given_to_who_wants_it_first() {
+    let router = router();
+    let take =
+        |first| accepted_parameters(MediaKind::Audio, &microphone(first), &router).unwrap().codecs;
+    assert_eq!(names(&take("audio/opus")), [("audio/opus", 111)]);
+    assert_eq!(names(&take("audio/red")), [("audio/red", 63), ("audio/opus", 111)]);
+
+    let mut sent = microphone("audio/red");
+    sent.codecs.truncate(2);
+    let mapping = producer_mapping(&sent, &router, &mut rng()).unwrap();
+    let consumable = consumable_parameters(MediaKind::Audio, &sent, &router, &mapping).unwrap();
+    assert_eq!(names(&consumable.codecs), [("audio/opus", 100), ("audio/red", 117)]);
+    assert_eq!(red_parameters(&consumable.codecs), "100/100");
+
+    let receive = |first: &str| {
+        let of = |codec: &RtpCodecParameters| {
+            serde_json::from_value::<RtpCodecCapability>(json!({
+                "kind": "audio", "mimeType": codec.mime_type, "clockRate": codec.clock_rate,
+                "channels": codec.channels, "preferredPayloadType": codec.payload_type,
+                "parameters": codec.parameters,
+            }))
+            .unwrap()
+        };
+        let codecs = microphone(first).codecs.iter().map(of).collect();
+        let device = RtpCapabilities { codecs, header_extensions: Vec::new() };
+        let (named, numbers) = Numbers::of(&device, &router);
+        let options = ConsumerOptions::default();
+        let mut made = consumer_parameters(&consumable, &named, options, &mut rng()).unwrap();
+        numbers.apply(&mut made);
+        made.codecs
+    };
+    assert_eq!(names(&receive("audio/opus")), [("audio/opus", 111)]);
+    let wants = receive("audio/red");
+    assert_eq!(names(&wants), [("audio/opus", 111), ("audio/red", 63)]);
+    assert_eq!(red_parameters(&wants), "111/111");
+    // mediasoup-client lists what the router has in the router's order.
+    let made = consumer_parameters(&consumable, &router, ConsumerOptions::default(), &mut rng());
+    assert_eq!(names(&made.unwrap().codecs), [("audio/opus", 100)]);
+}
+
+#[test]
+fn redundancy_without_its_codec_is_refused() {
+    let router = router();
+    let mut sent = microphone("audio/red");
+    sent.codecs.truncate(1);
+    assert!(accepted_parameters(MediaKind::Audio, &sent, &router).is_none());
+    assert!(producer_type(&sent).is_err());
+    assert!(producer_type(&microphone("audio/red")).is_ok());
+    let opus = default_media_codecs().swap_remove(0);
+    let red = default_media_codecs().pop().unwrap();
+    assert!(router_capabilities(&[red.clone(), opus.clone()]).is_err());
+    assert!(router_capabilities(&[opus, red]).is_ok());
 }

@@ -186,7 +186,8 @@ fn codec_the_router_does_not_have_is_unsupported_media() {
     let refusal = producer_mapping(&theora, &router(), &mut rng()).unwrap_err();
     assert_eq!(refusal.code, Code::UnsupportedMedia);
     let offered = "the router takes audio/opus, video/VP8, video/H264, video/VP9, video/AV1, \
-                   video/H265, audio/PCMU, audio/PCMA, audio/G722, audio/telephone-event";
+                   video/H265, audio/PCMU, audio/PCMA, audio/G722, audio/telephone-event, \
+                   audio/red";
     assert_eq!(refusal.hint, offered);
     for (profile, mode) in [("64001f", 1), ("42e01f", 0), ("xyz", 1)] {
         let refused = producer_mapping(&h264(profile, mode), &router(), &mut rng());

@@ -8,7 +8,10 @@ use starling_proto::rtp::RtpType;
 
 use super::bench::*;
 use crate::{
-    Command, ConsumerKey, Event, SocketId, command::StatsOf, consumer::LatencyTotals, rtcp::build,
+    Command, ConsumerKey, Event, SocketId,
+    command::StatsOf,
+    consumer::{LatencyTotals, Span},
+    rtcp::build,
 };
 
 fn packet(n: u16) -> Vec<u8> {
@@ -48,8 +51,9 @@ fn added_latency_counts_from_receiving_a_packet_until_it_was_sent() {
     assert_eq!(told(&mut bench, 2), expected);
     let totals = bench.plane.counters().latency;
     let mut all = LatencyTotals::default();
-    all.add(5_000, 4);
-    all.add(3_000, 2);
+    let span = |ms| Span::between(bench.now, bench.now + Duration::from_millis(ms));
+    all.add(span(5), 4);
+    all.add(span(3), 2);
     assert_eq!(totals, all);
 }
 

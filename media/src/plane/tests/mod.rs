@@ -13,6 +13,7 @@ mod latency;
 mod narrowing;
 mod pipes;
 mod plain;
+mod redundancy;
 mod repair;
 mod replace;
 mod replay;
