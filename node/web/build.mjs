@@ -6,7 +6,7 @@ import { copyFile, mkdir, readdir, rm, stat } from 'node:fs/promises';
 await mkdir('dist', { recursive: true });
 for (const old of await readdir('dist')) await rm(`dist/${old}`, { recursive: true });
 await build({
-  entryPoints: { app: 'src/main.ts' },
+  entryPoints: { app: 'src/main.ts', 'secret.worker': 'src/secret.worker.ts' },
   outdir: 'dist',
   bundle: true,
   minify: true,

@@ -9,7 +9,8 @@
 //   demo     mediasoup-demo's own web app, built in MEDIASOUP_DEMO: two people, chat, statistics
 //   tcp      two people whose network lets no UDP through
 //   codecs   each codec and each kind of layers, H.265 as captured (CASES, SWITCHES=100, COLD=6)
-//   all      dev, cluster, ffmpeg, clients, whip, data and tcp
+//   e2ee     a call that is encrypted end to end: layers, and what others see of it (CASES, SWITCHES=10)
+//   all      dev, cluster, ffmpeg, clients, whip, data, tcp and e2ee
 //   wire       the wire of the next two itself: delay, loss, rate, cost
 //   bandwidth  a link that becomes narrow and wide again, and one that ten streams share
 //   loss       losses each way at 50 ms: what repair leaves, and what it costs
@@ -28,11 +29,11 @@ import { bounded } from './lib/wait.mjs';
 import { call } from './suites/call.mjs';
 import { page } from './suites/page.mjs';
 
-const SUITES = ['dev', 'cluster', 'ffmpeg', 'clients', 'whip', 'data', 'tcp', 'codecs', 'chaos', 'wire',
-  'bandwidth', 'loss', 'demo'];
+const SUITES = ['dev', 'cluster', 'ffmpeg', 'clients', 'whip', 'data', 'tcp', 'codecs', 'e2ee', 'chaos',
+  'wire', 'bandwidth', 'loss', 'demo'];
 /** These write a report of their own. */
 const OWN_REPORT = ['codecs', 'chaos', 'wire', 'bandwidth', 'loss'];
-const EVERYDAY = ['dev', 'cluster', 'ffmpeg', 'clients', 'whip', 'data', 'tcp'];
+const EVERYDAY = ['dev', 'cluster', 'ffmpeg', 'clients', 'whip', 'data', 'tcp', 'e2ee'];
 const MINUTE = 60_000;
 
 const asked = process.argv.slice(2);
@@ -81,6 +82,10 @@ async function suite(name, report) {
   if (name === 'codecs') {
     const { MINUTES, everyCodec } = await import('./suites/codecs/index.mjs');
     return on(DevCluster, name, MINUTES * MINUTE, () => everyCodec({ cluster, report }));
+  }
+  if (name === 'e2ee') {
+    const { MINUTES, encrypted } = await import('./suites/e2ee.mjs');
+    return on(DevCluster, name, MINUTES * MINUTE, () => encrypted({ cluster, report }));
   }
   if (name === 'wire') {
     const { wireItself } = await import('./suites/wire.mjs');

@@ -10,10 +10,11 @@ import { colour, type NodeHint } from './nodes';
 import { Panel } from './panel';
 import { Probe } from './probe';
 import { options, randomId } from './query';
+import { Secret } from './secret';
 import { Stage } from './stage';
 import * as tracks from './tracks';
 
-const wish = options(location.search);
+const wish = options(location.search, location.hash);
 const host = document.getElementById('app')!;
 const stage = new Stage({ prefer: (incoming, layers) => call?.prefer(incoming, layers) });
 const probe = new Probe(() => call, stage);
@@ -60,7 +61,13 @@ async function start(): Promise<void> {
   show(isDev);
   const devices = open(opened);
   const { token, codec, layers, temporal, mode } = wish;
-  const who = { room, peer: id, name, token, codec, layers, temporal, mode };
+  let secret: Secret | null = null;
+  try {
+    if (wish.passphrase !== null) secret = await Secret.of(wish.passphrase, room);
+  } catch (error) {
+    return over(`This call is encrypted end to end: ${String(error)}.`);
+  }
+  const who = { room, peer: id, name, token, codec, layers, temporal, mode, secret };
   call = new Call(who, location.origin, wish.here ?? isDev, {
     peer: (peer) => { stage.peer(peer); people(); },
     peerGone: (peerId) => { stage.peerGone(peerId); people(); },

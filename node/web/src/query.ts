@@ -25,6 +25,8 @@ export interface Options {
   temporal: number;
   /** Layers inside one stream instead: a scalability mode. */
   mode: string | null;
+  /** What the call is encrypted with end to end; null: not. */
+  passphrase: string | null;
 }
 
 function number(params: URLSearchParams, key: string, fallback: number, most: number): number {
@@ -37,8 +39,8 @@ function flag(params: URLSearchParams, key: string): boolean | null {
   return value === null ? null : value !== '0' && value !== 'false';
 }
 
-/** Reads the options out of a URL's query. */
-export function options(search: string): Options {
+/** Reads the options out of a URL's query, and what no node may see out of its fragment. */
+export function options(search: string, fragment = ''): Options {
   const params = new URLSearchParams(search);
   return {
     room: params.get('room') ?? params.get('roomId') ?? '',
@@ -55,6 +57,7 @@ export function options(search: string): Options {
     layers: Math.round(number(params, 'layers', 0, 3)) || null,
     temporal: Math.round(number(params, 'temporal', 1, 3)),
     mode: params.get('mode'),
+    passphrase: new URLSearchParams(fragment.replace(/^#/, '')).get('key') || null,
   };
 }
 

@@ -5,9 +5,11 @@
 import { Device } from 'mediasoup-client';
 import type { types } from 'mediasoup-client';
 import { Channels, type How, type Said } from './channels';
+import * as descriptor from './descriptor';
 import type { NodeHint } from './nodes';
 import { CLOSE_FOR_GOOD, type Data, Protoo } from './protoo';
 import type { VideoCodec } from './query';
+import type { Secret } from './secret';
 import { ladder, type Source } from './tracks';
 
 /** Somebody else in the room. */
@@ -74,6 +76,8 @@ export interface Who {
   temporal: number;
   /** Layers inside one stream instead: a scalability mode. */
   mode: string | null;
+  /** What is sent is encrypted with it for the others; null: not. */
+  secret: Secret | null;
 }
 
 /** The node says: not here. */
@@ -151,6 +155,11 @@ export class Seat {
       zeroRtpOnPause: true,
       appData: { source },
     };
+    const { secret } = this.who;
+    if (secret) {
+      options.appData = { source, encrypted: true };
+      options.onRtpSender = (sender) => secret.seal(sender);
+    }
     if (source === 'audio') {
       options.codecOptions = { opusDtx: true, opusFec: true, opusNack: true };
     } else {
@@ -281,7 +290,9 @@ export class Seat {
   private async capable(): Promise<Device> {
     if (device) return device;
     const { routerRtpCapabilities } = await this.protoo.request('getRouterRtpCapabilities');
-    const made = new Device();
+    const { secret } = this.who;
+    if (secret) descriptor.answerAlways();
+    const made = new Device(secret ? { forcedRtpExtensions: descriptor.offered } : {});
     await made.load({ routerRtpCapabilities });
     device ??= made;
     return device;
@@ -327,6 +338,9 @@ export class Seat {
       return {};
     }
     if (method !== 'newConsumer') throw new Error(`no such method '${method}'`);
+    const { secret } = this.who;
+    // Without the key there is nothing to see; with it, what was not encrypted is not theirs.
+    if (Boolean(data.appData?.encrypted) !== Boolean(secret)) throw new Error('another key');
     const recv = await this.recvReady;
     const consumer = await recv.consume({
       id: data.consumerId,
@@ -336,6 +350,7 @@ export class Seat {
       // Camera and microphone of a peer are one stream, which browsers keep in lip sync.
       streamId: lipSynced(data) ? data.peerId : `${data.peerId}:${data.producerId}`,
       appData: data.appData,
+      onRtpReceiver: (receiver) => secret?.open(receiver),
     });
     const incoming: Incoming = {
       peerId: data.peerId,

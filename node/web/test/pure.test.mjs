@@ -19,6 +19,7 @@ const { attempt, destinations } = await load('resume.ts');
 const { FrameLog } = await load('frames.ts');
 const { options } = await load('query.ts');
 const { colour, wsUrl } = await load('nodes.ts');
+const { answered } = await load('descriptor.ts');
 
 test('every standby node is tried at once, and then all of them again after a pause', () => {
   const tries = [0, 1, 2, 3, 4, 5, 6, 7, 8].map((n) => attempt(n, ['a', 'b']));
@@ -70,4 +71,21 @@ test('nodes that are numbered in a row have different colours', () => {
 test('the signalling URL is the page’s own', () => {
   assert.equal(wsUrl('https://a.example:1'), 'wss://a.example:1/');
   assert.equal(wsUrl('http://localhost:4443/'), 'ws://localhost:4443/');
+});
+
+test('the key of a call stands behind the hash, where no node sees it', () => {
+  assert.equal(options('?room=a&key=no').passphrase, null);
+  assert.equal(options('?room=a', '#key=a%20b').passphrase, 'a b');
+  assert.equal(options('?room=a', '#key=').passphrase, null);
+});
+
+test('an answer gets the dependency descriptor where the offer has it, and nowhere else', () => {
+  const extension =
+    'a=extmap:13 https://aomediacodec.github.io/av1-rtp-spec/#dependency-descriptor-rtp-header-extension';
+  const sdp = (...lines) => `${lines.join('\r\n')}\r\n`;
+  const offer = sdp('v=0', 'm=audio 9', 'a=mid:0', 'm=video 9', extension, 'm=video 9', extension);
+  const answer = sdp('v=0', 'm=audio 7', 'm=video 7', 'a=mid:1', 'm=video 0 UDP');
+  const with1 = sdp('v=0', 'm=audio 7', 'm=video 7', 'a=mid:1', extension, 'm=video 0 UDP');
+  assert.equal(answered(offer, answer), with1);
+  assert.equal(answered(offer, with1), with1);
 });
