@@ -152,6 +152,49 @@ mod tests {
         assert_eq!(payload_types(&caps), expected.map(|(mime, pt)| (mime.to_owned(), pt)));
     }
 
+    /// CD1.
+    #[test]
+    fn every_sound_that_mediasoup_routes_is_routed_under_its_numbers() {
+        let rows = [
+            ("audio/opus", 48_000, 2, 100),
+            ("audio/multiopus", 48_000, 4, 100),
+            ("audio/multiopus", 48_000, 6, 100),
+            ("audio/multiopus", 48_000, 8, 100),
+            ("audio/PCMU", 8_000, 1, 0),
+            ("audio/PCMA", 8_000, 1, 8),
+            ("audio/ISAC", 32_000, 1, 100),
+            ("audio/ISAC", 16_000, 1, 100),
+            ("audio/G722", 8_000, 1, 9),
+            ("audio/iLBC", 8_000, 1, 100),
+            ("audio/SILK", 24_000, 1, 100),
+            ("audio/SILK", 16_000, 1, 100),
+            ("audio/SILK", 12_000, 1, 100),
+            ("audio/SILK", 8_000, 1, 100),
+            ("audio/CN", 32_000, 1, 13),
+            ("audio/CN", 16_000, 1, 13),
+            ("audio/CN", 8_000, 1, 13),
+            ("audio/telephone-event", 48_000, 1, 100),
+            ("audio/telephone-event", 32_000, 1, 100),
+            ("audio/telephone-event", 16_000, 1, 100),
+            ("audio/telephone-event", 8_000, 1, 100),
+        ];
+        let surround =
+            [(4, "0,1,2,3", 2, 2), (6, "0,4,1,2,3,5", 4, 2), (8, "0,6,1,2,3,4,5,7", 5, 3)];
+        for (mime_type, clock_rate, channels, payload_type) in rows {
+            let of =
+                surround.iter().find(|row| row.0 == channels && mime_type.ends_with("multiopus"));
+            let parameters = of.map_or(json!({}), |(_, mapping, streams, coupled)| {
+                json!({"channel_mapping": mapping, "num_streams": streams,
+                    "coupled_streams": coupled})
+            });
+            let wanted = codecs(json!([{"kind": "audio", "mimeType": mime_type,
+                "clockRate": clock_rate, "channels": channels, "parameters": parameters}]));
+            let made = router_capabilities(&wanted).unwrap();
+            assert_eq!(payload_types(&made), [(mime_type.to_owned(), payload_type)]);
+            assert_eq!(serde_json::to_value(&made.codecs[0].parameters).unwrap(), parameters);
+        }
+    }
+
     #[test]
     fn static_and_stated_payload_types_are_kept_and_not_given_out_again() {
         let caps = router_capabilities(&codecs(json!([

@@ -1,6 +1,7 @@
 use proptest::prelude::*;
 
 use super::*;
+use crate::codec::model::{Encoder, Mode};
 
 /// A packet of picture `id` in temporal layer `layer`: 15-bit id, TL0PICIDX, TID, KEYIDX, data.
 fn payload(id: u16, tl0: u8, layer: u8, sync: bool, key_frame: bool) -> Vec<u8> {
@@ -225,6 +226,39 @@ proptest! {
             }
             id = (id + 1) & 0x7fff;
             key_frame = false;
+        }
+    }
+
+    /// Pictures that overtake each other, through wraps of both numbers: each keeps its place among
+    /// those that are forwarded, and TL0PICIDX moves with the source's.
+    #[test]
+    fn pictures_out_of_order_keep_their_places(
+        first in 0u16..0x8000,
+        wish in 0u8..3,
+        late in prop::collection::vec(0usize..4, 8..160),
+    ) {
+        let mode = Mode { spatial: 1, temporal: 3, ksvc: false };
+        let mut encoder = Encoder::new(mode, first, 0);
+        let frames: Vec<_> = late.iter().map(|_| encoder.picture(false).remove(0)).collect();
+        // When each comes, counted in pictures; the key frame is first.
+        let mut order: Vec<usize> = (0..frames.len()).collect();
+        order.sort_by_key(|at| if *at == 0 { 0 } else { 1 + at + late[*at] });
+        let mut rewriter = Vp8Rewriter::new(0x7ff0, 250);
+        let mut given = Vec::new();
+        for at in order {
+            let frame = &frames[at];
+            let layer = frame.layers.temporal;
+            let packet = payload(frame.picture, frame.tl0, layer, frame.sync, frame.key);
+            if let Some((id, tl0)) = numbers(&mut rewriter, &packet, wish) {
+                given.push((at, id, tl0.wrapping_sub(frame.tl0)));
+            }
+        }
+        given.sort_unstable();
+        for pair in given.windows(2) {
+            let ((a, id_a, tl0_a), (b, id_b, tl0_b)) = (pair[0], pair[1]);
+            let step = usize::from(id_b.wrapping_sub(id_a) & 0x7fff);
+            prop_assert!((1..=b - a).contains(&step), "{a} is {id_a}, {b} is {id_b}");
+            prop_assert_eq!(tl0_a, tl0_b);
         }
     }
 }
