@@ -27,4 +27,4 @@ mod worker_metrics;
 
 pub use data::DataEvent;
 pub use metric::{Metric, MetricKind};
-pub use node::{Inspected, Node, NodeConfig, RESUME_WITHIN, Readiness, StartError};
+pub use node::{Inspected, Node, NodeConfig, RESUME_WITHIN, Readiness, StartError, Steered};

@@ -14,6 +14,10 @@ pub(crate) const TRANSPORTS_PER_PEER: usize = 8;
 /// studios.
 pub(crate) const PRODUCERS_PER_PEER: usize = 16;
 
+/// Longest that a producer's sender is left alone between two key-frame requests, in milliseconds:
+/// who joins meanwhile sees nothing, and nobody looks at nothing for a minute.
+pub(crate) const KEY_FRAME_DELAY_MS: u32 = 60_000;
+
 /// Consumers of a peer: 300 others with two producers each, above what mediasoup advises per core.
 pub(crate) const CONSUMERS_PER_PEER: usize = 600;
 

@@ -11,22 +11,25 @@ mod inspect;
 mod plain;
 mod program;
 mod shown;
+mod steer;
 mod transports;
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{collections::BTreeMap, net::SocketAddr, sync::Arc};
 
 use ractor::{Actor, ActorProcessingErr, ActorRef};
 use serde_json::{Value, json};
-use starling_media::event::IceState;
+use starling_media::event::{IceState, StreamScore};
 use starling_proto::{
-    Code, ConsumerId, PeerId, ProducerId, Refusal, RtpCapabilities, TransportId,
+    Code, ConsumerId, PeerId, ProducerId, Refusal, RoomId, RtpCapabilities, RtpParameters,
+    TransportId,
+    observer::Happened,
     rest::{
         ConnectPlainTransport, ConsumerCreated, CreateConsumer, CreatePlainTransport,
         CreateProducer, PeerObjects, PlainTransportInfo, ProducerCreated, TransportBitrates,
     },
     roster::ProducerEntry,
-    rtp::ConsumerLayers,
-    signal::ServerNotification,
+    rtp::{ConsumerLayers, RtpMapping},
+    signal::{ServerNotification, VideoOrientation},
     trace::{TraceType, Traced},
 };
 use tokio::sync::{OwnedSemaphorePermit, mpsc};
@@ -35,7 +38,7 @@ use crate::{
     data::DataEvent,
     direct::Direct,
     limits::JOIN_WITHIN,
-    node::{Reply, Shared},
+    node::{Of, Reply, Shared, Steered},
     room::{Consume, RoomMsg, Shown},
     router::{Look, RouterMsg, StatsWish},
     session::{FromClient, Grants, ToClient},
@@ -77,10 +80,16 @@ pub(crate) enum PeerMsg {
     Show(Shown),
     /// A transport ended by itself.
     TransportFailed { id: TransportId, reason: String },
+    /// A plain transport has learnt where its other side is.
+    Tuple { id: TransportId, rtp: Option<SocketAddr>, rtcp: Option<SocketAddr> },
+    /// DTLS has its keys.
+    Secured(TransportId),
     /// A transport's client was found, or lost.
     Ice { id: TransportId, state: IceState },
     /// Scores of its producer.
-    ProducerScore { id: ProducerId, scores: Vec<u8> },
+    ProducerScore { id: ProducerId, scores: Vec<StreamScore> },
+    /// A camera of its is held otherwise.
+    Orientation { id: ProducerId, video_orientation: VideoOrientation },
     /// Score of its consumer.
     ConsumerScore { id: ConsumerId, score: Value },
     /// Layers of its consumer.
@@ -101,6 +110,8 @@ pub(crate) enum PeerMsg {
     },
     /// REST: limits of a transport.
     SetBitrates { transport: TransportId, limits: TransportBitrates, reply: Reply<()> },
+    /// REST: change or end a producer or consumer.
+    Steer { what: Steered, reply: Reply<()> },
     /// REST: end a transport.
     RemoveTransport { transport: TransportId, reply: Reply<()> },
     /// REST: produce on a plain transport.
@@ -138,6 +149,7 @@ pub(crate) struct PeerArgs {
     pub(crate) incarnation: u64,
     pub(crate) display_name: String,
     pub(crate) room: ActorRef<RoomMsg>,
+    pub(crate) room_id: RoomId,
     /// Which core its transports are on: that of `router` and `worker`.
     pub(crate) core: usize,
     pub(crate) router: ActorRef<RouterMsg>,
@@ -152,8 +164,9 @@ pub(crate) struct PeerArgs {
 struct Own {
     transport: TransportId,
     entry: ProducerEntry,
-    mid: Option<String>,
-    ssrcs: Vec<u32>,
+    /// As its client sends.
+    rtp: RtpParameters,
+    mapping: RtpMapping,
 }
 
 pub(crate) struct PeerState {
@@ -167,6 +180,8 @@ pub(crate) struct PeerState {
     /// What is consumed unasked is so without packets of silence.
     ignore_dtx: bool,
     transports: BTreeMap<TransportId, Transport>,
+    /// Limits that operators have set: least and most of what is sent, 0 for none.
+    bounds: BTreeMap<TransportId, (u64, u64)>,
     producers: BTreeMap<ProducerId, Own>,
     consumers: BTreeMap<ConsumerId, Consumer>,
     /// Producers of others, consumed or not yet.
@@ -203,6 +218,7 @@ impl Actor for PeerActor {
             chooses: false,
             ignore_dtx: false,
             transports: BTreeMap::new(),
+            bounds: BTreeMap::new(),
             producers: BTreeMap::new(),
             consumers: BTreeMap::new(),
             available: BTreeMap::new(),
@@ -261,14 +277,13 @@ impl PeerState {
             PeerMsg::Tell(notification) => self.notify(notification),
             PeerMsg::Show(shown) => self.show(shown),
             PeerMsg::TransportFailed { id, reason } => self.on_transport_failed(&id, &reason),
-            PeerMsg::Ice { id, state } => self.on_ice(id, state),
-            PeerMsg::ProducerScore { id, scores } => self.on_producer_score(id, &scores),
-            PeerMsg::ConsumerScore { id, score } => {
-                self.notify(ServerNotification::ConsumerScore { consumer_id: id, score });
-            }
-            PeerMsg::ConsumerLayers { id, layers } => {
-                self.notify(ServerNotification::ConsumerLayersChanged { consumer_id: id, layers });
-            }
+            message @ (PeerMsg::Tuple { .. }
+            | PeerMsg::Secured(_)
+            | PeerMsg::Ice { .. }
+            | PeerMsg::ProducerScore { .. }
+            | PeerMsg::Orientation { .. }
+            | PeerMsg::ConsumerScore { .. }
+            | PeerMsg::ConsumerLayers { .. }) => self.on_fact(message),
             PeerMsg::CreatePlain { options, reply } => {
                 let _ = reply.send(self.create_plain(&options));
             }
@@ -280,6 +295,7 @@ impl PeerState {
             PeerMsg::SetBitrates { transport, limits, reply } => {
                 let _ = reply.send(self.set_bitrates(transport, &limits));
             }
+            PeerMsg::Steer { what, reply } => drop(reply.send(self.steer(what))),
             PeerMsg::RemoveTransport { transport, reply } => {
                 let _ = reply.send(self.remove_transport(&transport));
             }
@@ -340,22 +356,84 @@ impl PeerState {
         self.myself.stop(None);
     }
 
-    fn on_producer_score(&self, id: ProducerId, scores: &[u8]) {
+    fn on_producer_score(&self, id: ProducerId, scores: &[StreamScore]) {
         let Some(own) = self.producers.get(&id) else { return };
-        let encodings = &own.entry.consumable.0.encodings;
-        let score = scores.iter().zip(encodings).enumerate().map(|(index, (score, encoding))| {
-            json!({"encodingIdx": index, "ssrc": encoding.ssrc, "rid": encoding.rid, "score": score})
+        let score = scores.iter().map(|of| {
+            let mut told =
+                json!({ "encodingIdx": of.encoding, "ssrc": of.ssrc, "score": of.score });
+            if let Some(rid) = own.rtp.encodings.get(of.encoding).and_then(|it| it.rid.as_ref()) {
+                told["rid"] = json!(rid);
+            }
+            told
         });
-        self.notify(ServerNotification::ProducerScore { producer_id: id, score: score.collect() });
+        let score: Value = score.collect();
+        self.observed(Happened::Score, Of::Producer(&id), || json!({ "score": score }));
+        self.notify(ServerNotification::ProducerScore { producer_id: id, score });
+    }
+
+    /// What the plane has found.
+    fn on_fact(&self, fact: PeerMsg) {
+        match fact {
+            PeerMsg::Tuple { id, rtp, rtcp } => self.on_tuple(&id, rtp, rtcp),
+            PeerMsg::Secured(id) => self.observed_dtls(&id, "connected"),
+            PeerMsg::Ice { id, state } => self.on_ice(id, state),
+            PeerMsg::ProducerScore { id, scores } => self.on_producer_score(id, &scores),
+            PeerMsg::Orientation { id: producer_id, video_orientation } => {
+                let (event, of) = (Happened::VideoOrientationChange, Of::Producer(&producer_id));
+                self.observed(event, of, || json!({ "videoOrientation": video_orientation }));
+                self.notify(ServerNotification::ProducerVideoOrientationChanged {
+                    producer_id,
+                    video_orientation,
+                });
+            }
+            PeerMsg::ConsumerScore { id, score } => {
+                let of = Of::Consumer(&id);
+                self.observed(Happened::Score, of, || json!({ "score": score }));
+                self.notify(ServerNotification::ConsumerScore { consumer_id: id, score });
+            }
+            PeerMsg::ConsumerLayers { id, layers } => {
+                let of = Of::Consumer(&id);
+                self.observed(Happened::LayersChange, of, || json!({ "layers": layers }));
+                self.notify(ServerNotification::ConsumerLayersChanged { consumer_id: id, layers });
+            }
+            _ => {}
+        }
+    }
+
+    /// Tells those who observe the node.
+    fn observed(&self, event: Happened, of: Of<'_>, info: impl FnOnce() -> Value) {
+        let PeerArgs { room_id, id, shared, .. } = &self.args;
+        shared.feed.tell_of(event, (room_id, id), of, info);
+    }
+
+    fn observed_dtls(&self, id: &TransportId, state: &str) {
+        let info = || json!({ "dtlsState": state });
+        self.observed(Happened::DtlsStateChange, Of::Transport(id), info);
+    }
+
+    fn on_tuple(&self, id: &TransportId, rtp: Option<SocketAddr>, rtcp: Option<SocketAddr>) {
+        // RTCP's is learnt after RTP's, or with it.
+        let (event, learnt) = match rtcp {
+            Some(rtcp) => (Happened::RtcpTuple, Some(rtcp)),
+            None => (Happened::Tuple, rtp),
+        };
+        let Some(at) = learnt else { return };
+        let info = || json!({ "remoteIp": at.ip(), "remotePort": at.port() });
+        self.observed(event, Of::Transport(id), info);
     }
 
     /// Its transports end in the router, and the room forgets it.
     fn leave(&mut self) {
         for id in std::mem::take(&mut self.consumers).into_keys() {
+            self.observed(Happened::Close, Of::Consumer(&id), || Value::Null);
             self.to_room(RoomMsg::Unconsume(id));
         }
         self.leave_channels();
+        for id in std::mem::take(&mut self.producers).into_keys() {
+            self.observed(Happened::Close, Of::Producer(&id), || Value::Null);
+        }
         for id in std::mem::take(&mut self.transports).into_keys() {
+            self.observed(Happened::Close, Of::Transport(&id), || Value::Null);
             self.to_router(RouterMsg::RemoveTransport(id));
         }
         let (peer, incarnation) = (self.args.id.clone(), self.args.incarnation);

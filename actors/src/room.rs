@@ -33,6 +33,7 @@ use starling_proto::{
     ConsumerId, NodeId, PeerId, ProducerId, RoomId, TransportId,
     flow::FlowId,
     link::LinkMessage,
+    observer::Happened,
     registry::RoomRecord,
     rest::{ConsumerCreated, CreateConsumer, CreateDataConsumer, DataConsumerCreated, PeerInfo},
     roster::{Change, ProducerEntry, Snapshot},
@@ -217,7 +218,8 @@ pub(crate) struct RoomState {
     floor: Floor,
     /// Peers here were told of voices, and not yet of silence.
     voices_told: bool,
-    ticks: u64,
+    /// When peers here were last told of voices.
+    volumes_told: Option<Instant>,
     data: RoomData,
     /// The version of the nodes that peers' standby lists were made from.
     nodes_version: u64,
@@ -226,6 +228,14 @@ pub(crate) struct RoomState {
     opened: u64,
     /// Who joins is told where to go.
     draining: bool,
+}
+
+/// Also after a panic and a kill, where an actor's `post_stop` is not called.
+impl Drop for RoomState {
+    fn drop(&mut self) {
+        let RoomArgs { shared, id, .. } = &self.args;
+        shared.feed.tell_of_room(Happened::Close, Some(id), || Value::Null);
+    }
 }
 
 /// The actor; see [`RoomMsg`].
@@ -244,6 +254,8 @@ impl Actor for RoomActor {
         let config = &args.shared.config;
         let replica = RoomReplica::new(config.id.clone(), fresh::wall_us(), config.resume_within);
         myself.send_interval(TICK, || RoomMsg::Tick);
+        let Shared { feed, .. } = &*args.shared;
+        feed.tell_of_room(Happened::NewRouter, Some(&args.id), || Value::Null);
         Ok(RoomState {
             myself,
             routers: Routers::default(),
@@ -258,7 +270,7 @@ impl Actor for RoomActor {
             entries: Entries::default(),
             floor: Floor::default(),
             voices_told: false,
-            ticks: 0,
+            volumes_told: None,
             data: RoomData::default(),
             nodes_version: args.shared.nodes_version(),
             opened: 0,
@@ -323,8 +335,6 @@ impl Actor for RoomActor {
 /// How often a room looks for deadlines: they are seconds, and a tick of an idle room costs
 /// microseconds.
 const TICK: std::time::Duration = std::time::Duration::from_millis(500);
-/// Ticks between two `speakingPeers`: a second, mediasoup's interval of an AudioLevelObserver.
-const VOLUME_TICKS: u64 = 2;
 
 impl RoomState {
     fn handle(&mut self, message: RoomMsg) {
@@ -397,10 +407,7 @@ impl RoomState {
         self.ask_about_dry(now);
         self.renew_standby();
         self.tick_data(now);
-        self.ticks += 1;
-        if self.ticks.is_multiple_of(VOLUME_TICKS) {
-            self.tell_volumes(now);
-        }
+        self.tell_volumes(now);
     }
 
     /// Tells the room's other nodes, then acts on the facts here.

@@ -145,6 +145,7 @@ impl TransportState {
             DtlsEvent::Connected(keys) => {
                 let transport = self.args.key;
                 self.args.worker.command(Command::SetSrtp { transport, keys: Box::new(keys) });
+                let _ = self.args.peer.cast(PeerMsg::Secured(self.args.id.clone()));
                 return;
             }
             DtlsEvent::Failed(reason) => format!("DTLS failed: {reason}"),

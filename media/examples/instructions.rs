@@ -132,6 +132,7 @@ fn set_up(plane: &mut Plane, now: Instant, shape: Shape, receivers: u64) {
         mapping: RtpMapping { codecs: Vec::new(), encodings: Vec::new() },
         paused: false,
         encrypted: false,
+        key_frame_delay: Duration::ZERO,
     });
     tell(Command::Produce { transport: TransportKey(1), producer, params });
     for n in 0..receivers {

@@ -101,6 +101,8 @@ pub struct ProducerParams {
     pub paused: bool,
     /// End to end, by its sender: no byte of a payload is read, and none is changed.
     pub encrypted: bool,
+    /// Its sender is asked for a key frame once in so long (KF2); zero for as often as KF1 has it.
+    pub key_frame_delay: Duration,
 }
 
 /// A new consumer.

@@ -46,12 +46,12 @@ pub enum Event {
         /// RTCP.
         rtcp: Option<SocketAddr>,
     },
-    /// Scores of a producer's streams changed; one per encoding, 0 to 10.
+    /// Scores of a producer's streams changed.
     ProducerScore {
         /// Whose.
         producer: ProducerKey,
-        /// In order of encoding.
-        scores: Vec<u8>,
+        /// In order of encoding; those that have not come yet are not there.
+        scores: Vec<StreamScore>,
     },
     /// Score of a consumer changed.
     ConsumerScore {
@@ -117,6 +117,17 @@ pub enum Event {
     },
 }
 
+/// How good a stream of a producer is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct StreamScore {
+    /// Which encoding.
+    pub encoding: usize,
+    /// As its sender numbers it.
+    pub ssrc: u32,
+    /// 0 to 10.
+    pub score: u8,
+}
+
 /// mediasoup's `bwe` trace, in bits per second.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct BandwidthOutlook {
@@ -145,6 +156,18 @@ pub enum IceState {
     Completed,
     /// Consent ended.
     Disconnected,
+}
+
+impl IceState {
+    /// mediasoup's name.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::New => "new",
+            Self::Connected => "connected",
+            Self::Completed => "completed",
+            Self::Disconnected => "disconnected",
+        }
+    }
 }
 
 /// Datagrams for one receiver that the kernel may take in one call: all are `segment` long, but the

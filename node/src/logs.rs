@@ -1,7 +1,11 @@
 //! Logs go to stderr, as text or as one JSON object per line. Never does: choose what is logged.
 
-use std::io::{self, IsTerminal};
+use std::{
+    io::{self, IsTerminal},
+    sync::OnceLock,
+};
 
+use starling_proto::{Code, Refusal};
 use tracing_subscriber::EnvFilter;
 
 use crate::config::Log;
@@ -9,15 +13,76 @@ use crate::config::Log;
 /// The `dtls` crate warns of every extension that it does not know, and each browser sends three;
 /// `sctp-proto` of every packet that is not one.
 const QUIET: &str = "dtls=error,sctp_proto=off";
+/// Longest filter, in bytes: a level for every module there is.
+const MAX_FILTER: usize = 4_096;
+
+/// Puts another filter in the place of the one that logging started with.
+type Change = Box<dyn Fn(EnvFilter) -> bool + Send + Sync>;
+
+/// Logging is the process's, however many nodes are in it.
+static CHANGE: OnceLock<Change> = OnceLock::new();
 
 /// Starts logging. A second call does nothing.
 pub fn init(log: &Log) {
-    let named = log.filter.contains("dtls");
-    let filter = if named { log.filter.clone() } else { format!("{},{QUIET}", log.filter) };
-    let filter = EnvFilter::try_new(filter).unwrap_or_else(|_| EnvFilter::new("info"));
+    let filter = read(&log.filter).unwrap_or_else(|_| EnvFilter::new("info"));
     let builder = tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_ansi(io::stderr().is_terminal())
         .with_writer(io::stderr);
-    let _ = if log.json { builder.json().try_init() } else { builder.try_init() };
+    // Two types of handle, for the format is part of them.
+    let (started, change): (_, Change) = if log.json {
+        let builder = builder.json().with_filter_reloading();
+        let handle = builder.reload_handle();
+        (builder.try_init(), Box::new(move |filter| handle.reload(filter).is_ok()))
+    } else {
+        let builder = builder.with_filter_reloading();
+        let handle = builder.reload_handle();
+        (builder.try_init(), Box::new(move |filter| handle.reload(filter).is_ok()))
+    };
+    if started.is_ok() {
+        let _ = CHANGE.set(change);
+    }
+}
+
+/// Logs by another filter from now on (mediasoup's `worker.updateSettings`).
+///
+/// # Errors
+/// `bad_request` for a filter that cannot be read, `wrong_state` if this process does not log.
+pub fn set(filter: &str) -> Result<(), Refusal> {
+    if filter.len() > MAX_FILTER {
+        let message = format!("a filter has at most {MAX_FILTER} bytes");
+        return Err(Refusal::new(Code::TooLarge, message));
+    }
+    let filter = read(filter).map_err(|error| {
+        Refusal::new(Code::BadRequest, format!("the filter cannot be read: {error}"))
+            .hint("as RUST_LOG: a level, or module=level separated by commas")
+    })?;
+    let changed = CHANGE.get().is_some_and(|change| change(filter));
+    let silent = || Refusal::new(Code::WrongState, "this process does not log");
+    if changed { Ok(()) } else { Err(silent()) }
+}
+
+fn read(filter: &str) -> Result<EnvFilter, tracing_subscriber::filter::ParseError> {
+    let named = filter.contains("dtls");
+    EnvFilter::try_new(if named { filter.to_owned() } else { format!("{filter},{QUIET}") })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_logged_changes_while_the_process_lives() {
+        let code = |filter: &str| set(filter).map_err(|refusal| refusal.code);
+        assert_eq!(code("debug"), Err(Code::WrongState), "nothing is logged yet");
+        init(&Log { filter: "warn".into(), json: true });
+        assert!(!tracing::enabled!(tracing::Level::INFO));
+        assert_eq!(code("info"), Ok(()));
+        assert!(tracing::enabled!(tracing::Level::INFO));
+        assert_eq!(code("starling_node=loud"), Err(Code::BadRequest));
+        assert_eq!(code(&"x".repeat(5_000)), Err(Code::TooLarge));
+        assert!(tracing::enabled!(tracing::Level::INFO), "it stays as it was");
+        assert_eq!(code("error"), Ok(()));
+        assert!(!tracing::enabled!(tracing::Level::INFO));
+    }
 }

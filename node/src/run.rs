@@ -143,6 +143,7 @@ pub(crate) fn node_config(
         rtc_port: config.rtc.port,
         announced: config.rtc.announced.clone(),
         internal: config.rtc.internal.clone(),
+        rtc_plain_ports: config.rtc.plain_ports.clone(),
         rtc_tcp: config.rtc.tcp,
         rtc_prefer: config.rtc.prefer,
         workers: config.rtc.workers,

@@ -46,6 +46,7 @@ pub(crate) fn config() -> Config {
             port: 0,
             announced: vec!["127.0.0.1".into()],
             internal: Vec::new(),
+            plain_ports: None,
             tcp: true,
             prefer: None,
             workers: 1,

@@ -13,6 +13,7 @@ pub mod id;
 pub mod json;
 pub mod link;
 pub mod message;
+pub mod observer;
 pub mod registry;
 pub mod rest;
 pub mod roster;

@@ -81,7 +81,32 @@ pub struct RoomRecord {
     pub persistent: bool,
 }
 
-/// Where a room's peers may be placed.
+/// Whom a room's `speakingPeers` names, and how often: the options of mediasoup's
+/// AudioLevelObserver.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
+#[serde(rename_all = "camelCase", default)]
+pub struct AudioLevels {
+    /// At most so many, loudest first.
+    pub max_entries: u16,
+    /// Nobody quieter, in dBov: -127 to 0.
+    pub threshold: i8,
+    /// Milliseconds, in steps of 500 from 500 to 5,000.
+    pub interval: u16,
+}
+
+impl AudioLevels {
+    /// mediasoup's threshold and interval; as many as a person could tell apart, twice over.
+    pub const DEFAULT: Self = Self { max_entries: 16, threshold: -80, interval: 1_000 };
+}
+
+impl Default for AudioLevels {
+    fn default() -> Self {
+        Self::DEFAULT
+    }
+}
+
+/// Where a room's peers may be placed, and what they are told of.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 #[serde(rename_all = "camelCase", default)]
@@ -95,6 +120,8 @@ pub struct RoomPolicy {
     /// Last-N: a peer gets the video of so many last speakers and of those it pins; 0 means
     /// everybody's.
     pub last_n: u32,
+    /// Who is told to be heard.
+    pub audio_levels: AudioLevels,
 }
 
 /// `rooms/<name>/on/<node>`, under the node's lease: the node has peers of the room.

@@ -2,6 +2,8 @@
 
 mod data;
 
+use std::net::SocketAddr;
+
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -11,7 +13,7 @@ use crate::{
     ConsumerId, MediaKind, NodeId, PeerId, ProducerId, RoomId, RtpCapabilities, RtpParameters,
     TransportId,
     registry::{NodeLoad, NodeState, RoomPolicy},
-    rtp::RtpType,
+    rtp::{ConsumerLayers, RtpCodecParameters, RtpType},
     transport::{PlainAddress, SrtpParameters},
 };
 
@@ -136,6 +138,9 @@ pub struct ProducerInfo {
     pub paused: bool,
     /// Codec of its first encoding.
     pub mime_type: String,
+    /// All that its consumers may get, for whoever asks in this process.
+    #[serde(skip)]
+    pub codecs: Vec<RtpCodecParameters>,
 }
 
 /// Ids of what a peer has.
@@ -240,6 +245,12 @@ pub struct WorkerInfo {
     pub busy: f32,
     /// Longest turn of the last second.
     pub longest_turn_ms: f64,
+    /// Where it takes datagrams of WebRTC transports: one socket per address.
+    #[cfg_attr(feature = "schema", schema(value_type = Vec<String>))]
+    pub udp_sockets: Vec<SocketAddr>,
+    /// Where it takes TCP connections of such; those go to the worker whose transport they name.
+    #[cfg_attr(feature = "schema", schema(value_type = Vec<String>))]
+    pub tcp_servers: Vec<SocketAddr>,
     /// Sessions whose transports are on it.
     pub peers: u32,
     /// Transports, pipes too.
@@ -292,6 +303,12 @@ pub struct CreatePeer {
 pub struct CreatePlainTransport {
     /// RTP and RTCP share a port.
     pub rtcp_mux: bool,
+    /// Where to listen; chosen by the node if absent.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub port: Option<u16>,
+    /// Where to listen for RTCP, without `rtcpMux` and with `port`; if absent the port behind it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub rtcp_port: Option<u16>,
     /// Learn the other side's address from its first packet.
     pub comedia: bool,
     /// Encrypt; the key comes with `connect` and ours with the answer.
@@ -307,6 +324,8 @@ impl Default for CreatePlainTransport {
     fn default() -> Self {
         Self {
             rtcp_mux: true,
+            port: None,
+            rtcp_port: None,
             comedia: false,
             enable_srtp: false,
             srtp_crypto_suite: None,
@@ -374,6 +393,13 @@ pub struct CreateProducer {
     pub kind: MediaKind,
     /// What will be sent.
     pub rtp_parameters: RtpParameters,
+    /// Starts paused, until `resume`.
+    #[serde(default)]
+    pub paused: bool,
+    /// Its sender is asked for a key frame once in so many milliseconds, at most 60,000; 0 for as
+    /// often as it has answered the last time, once a second at least.
+    #[serde(default)]
+    pub key_frame_request_delay: u32,
     /// `source` in it names the source.
     #[serde(default)]
     pub app_data: Value,
@@ -386,6 +412,32 @@ pub struct CreateProducer {
 pub struct ProducerCreated {
     /// Its id.
     pub producer_id: ProducerId,
+}
+
+/// Body of `PATCH …/producers/{producer}`; what is absent stays.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
+#[serde(rename_all = "camelCase", default, deny_unknown_fields)]
+pub struct ChangeProducer {
+    /// Nothing of it is forwarded.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub paused: Option<bool>,
+}
+
+/// Body of `PATCH …/consumers/{consumer}`; what is absent stays.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
+#[serde(rename_all = "camelCase", default, deny_unknown_fields)]
+pub struct ChangeConsumer {
+    /// Nothing is sent on it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub paused: Option<bool>,
+    /// Highest layers wanted.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub preferred_layers: Option<ConsumerLayers>,
+    /// Weight among the videos of its transport, 1 to 255.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub priority: Option<u8>,
 }
 
 /// Body of `POST …/transports/{transport}/consumers`.
@@ -404,6 +456,12 @@ pub struct CreateConsumer {
     /// Without the packets in which Opus says that nobody speaks.
     #[serde(default)]
     pub ignore_dtx: bool,
+    /// Highest layers wanted; all if absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub preferred_layers: Option<ConsumerLayers>,
+    /// Lost packets are sent again, and as RTX where the receiver takes it; not, if absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub enable_rtx: Option<bool>,
 }
 
 /// Answer to it.
@@ -419,6 +477,14 @@ pub struct ConsumerCreated {
     pub rtp_parameters: RtpParameters,
     /// The same as an SDP file for `ffmpeg -i`.
     pub sdp: String,
+}
+
+/// Body of `PUT /v1/nodes/{id}/log`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
+pub struct SetLog {
+    /// As `RUST_LOG`: a level, or `module=level` separated by commas.
+    pub filter: String,
 }
 
 /// Body of `POST /v1/nodes/{id}/drain`.

@@ -135,6 +135,7 @@ impl Shape {
             mapping: serde_json::from_value::<RtpMapping>(mapping).expect("a mapping by hand"),
             paused: false,
             encrypted: false,
+            key_frame_delay: Duration::ZERO,
         }
     }
 

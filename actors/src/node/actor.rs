@@ -16,6 +16,7 @@ use starling_cluster::{
 use starling_proto::{
     NodeId, Refusal, RoomId,
     link::LinkMessage,
+    observer::Happened,
     registry::{NodeLoad, NodeState, RoomPolicy, RoomRecord},
     rest::{CreatePeer, CreateRoom, NodeInfo, PeerInfo, Placement, RoomInfo, WorkersInfo},
 };
@@ -207,6 +208,11 @@ impl NodeTree {
     fn handle(&mut self, message: NodeMsg) {
         match message {
             NodeMsg::WorkerUp { index, handle, actor } => {
+                let before = self.shared.cores().into_iter().find(|(of, _)| *of == index);
+                if before.is_some_and(|(_, core)| core.handle.is_dead()) {
+                    let info = || serde_json::json!({ "workerIndex": index });
+                    self.shared.feed.tell_of_room(Happened::Died, None, info);
+                }
                 self.shared.set_worker(index, handle, actor);
             }
             NodeMsg::Registry(event) => self.on_registry(event),

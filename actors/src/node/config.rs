@@ -2,6 +2,7 @@
 
 use std::{
     net::{IpAddr, SocketAddr},
+    ops::RangeInclusive,
     sync::Arc,
     time::Duration,
 };
@@ -24,6 +25,8 @@ pub struct NodeConfig {
     pub announced: Vec<String>,
     /// Internal addresses that clients are told, too (mediasoup's `exposeInternalIp`).
     pub internal: Vec<IpAddr>,
+    /// Ports of plain transports; absent: ephemeral ones.
+    pub rtc_plain_ports: Option<RangeInclusive<u16>>,
     /// Listen for ICE over TCP at the media ports.
     pub rtc_tcp: bool,
     /// Which protocol clients are to try first; none: UDP, for it is told first.

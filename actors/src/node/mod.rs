@@ -4,6 +4,7 @@
 mod actor;
 mod admin;
 mod config;
+mod feed;
 mod joins;
 mod load;
 mod peers;
@@ -24,7 +25,8 @@ use starling_proto::{
 use tokio::sync::oneshot;
 
 pub use config::{NodeConfig, RESUME_WITHIN, StartError};
-pub use peers::Inspected;
+pub(crate) use feed::Of;
+pub use peers::{Inspected, Steered};
 
 pub(crate) use actor::NodeMsg;
 pub(crate) use shared::{Core, Shared};

@@ -2,19 +2,22 @@
 //! and what operators look at. Never decides; every method is a question to the actor that owns the
 //! answer.
 
+use std::sync::Arc;
+
 use serde_json::Value;
 use starling_proto::{
     ConsumerId, DataConsumerId, DataProducerId, PeerId, ProducerId, Refusal, RoomId, TransportId,
+    observer::Observed,
     rest::{
-        ConnectPlainTransport, ConsumerCreated, CreateConsumer, CreateDataConsumer,
-        CreateDataProducer, CreatePeer, CreatePlainTransport, CreateProducer, DataConsumerCreated,
-        DataProducerCreated, PeerInfo, PeerObjects, PlainTransportInfo, ProducerCreated,
-        TransportBitrates,
+        ChangeConsumer, ChangeProducer, ConnectPlainTransport, ConsumerCreated, CreateConsumer,
+        CreateDataConsumer, CreateDataProducer, CreatePeer, CreatePlainTransport, CreateProducer,
+        DataConsumerCreated, DataProducerCreated, PeerInfo, PeerObjects, PlainTransportInfo,
+        ProducerCreated, TransportBitrates,
     },
     rtp::ConsumerLayers,
     trace::{TraceType, Traced},
 };
-use tokio::sync::mpsc;
+use tokio::sync::{broadcast, mpsc};
 
 use super::{Node, NodeMsg, Reply, ask};
 use crate::{
@@ -33,6 +36,21 @@ pub enum Inspected {
     Producer(ProducerId),
     /// A consumer.
     Consumer(ConsumerId),
+}
+
+/// What an operator does to a producer or consumer of a peer.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Steered {
+    /// Changes a producer.
+    Producer(ProducerId, ChangeProducer),
+    /// Ends it.
+    CloseProducer(ProducerId),
+    /// Changes a consumer.
+    Consumer(ConsumerId, ChangeConsumer),
+    /// Asks for a key frame of what it gets.
+    KeyFrame(ConsumerId),
+    /// Ends it.
+    CloseConsumer(ConsumerId),
 }
 
 impl From<Inspected> for StatsWish {
@@ -309,6 +327,23 @@ impl Node {
         message: impl FnOnce(Reply<T>) -> ProgramMsg,
     ) -> Result<T, Refusal> {
         self.ask_peer(room, peer, |reply| PeerMsg::Program(message(reply))).await
+    }
+
+    /// Changes or ends a producer or consumer of a peer, its client's too.
+    ///
+    /// # Errors
+    /// `room_not_found`, `peer_not_found`, the object's own `…_not_found`, `bad_request`.
+    pub async fn steer(&self, room: &RoomId, peer: &PeerId, what: Steered) -> Result<(), Refusal> {
+        self.ask_peer(room, peer, |reply| PeerMsg::Steer { what, reply }).await
+    }
+
+    /// What happens on this node from now on, until the receiver is dropped: mediasoup's observer
+    /// events.
+    ///
+    /// # Errors
+    /// `limit_reached`.
+    pub fn observe(&self) -> Result<broadcast::Receiver<Arc<Observed>>, Refusal> {
+        self.shared.feed.observe()
     }
 
     /// Resumes a consumer that was made paused.

@@ -22,7 +22,7 @@ use starling_proto::{
 
 use ractor::ActorRef;
 
-use super::NodeConfig;
+use super::{NodeConfig, feed::Feed};
 use crate::{
     dtls::Certificate, limits::WORKER_SILENCE, router::RouterSeq, ticket::Ticket,
     worker::WorkerHandle, worker_actor::WorkerMsg,
@@ -69,6 +69,8 @@ pub(crate) struct Shared {
     next_router: AtomicU32,
     /// Of all rooms.
     pub(crate) speakers: SpeakerCounters,
+    /// What observers are told.
+    pub(crate) feed: Feed,
 }
 
 /// What rooms count of who speaks.
@@ -114,6 +116,7 @@ impl Shared {
             cores: RwLock::default(),
             next_router: AtomicU32::new(1),
             speakers: SpeakerCounters::default(),
+            feed: Feed::default(),
         }
     }
 

@@ -95,6 +95,7 @@ pub(super) async fn assemble(
     for index in 0..shared.config.workers.max(1) {
         let listen: Vec<IpAddr> = shared.config.rtc_listen.clone();
         let config = WorkerConfig {
+            plain_ports: shared.config.rtc_plain_ports.clone(),
             tcp: shared.config.rtc_tcp,
             ..WorkerConfig::new(index, listen, port_of(shared.config.rtc_port, index))
         };

@@ -10,12 +10,16 @@ impl NodeTree {
     pub(super) fn workers_info(&self) -> WorkersInfo {
         let workers = self.shared.cores().into_iter().map(|(index, core)| {
             let counters = core.handle.counters();
+            let sockets: Vec<_> = core.handle.local_addrs().iter().map(|(_, at)| *at).collect();
+            let tcp_servers = if core.handle.listens_tcp() { sockets.clone() } else { Vec::new() };
             WorkerInfo {
                 index: u32::try_from(index).unwrap_or(u32::MAX),
                 dead: core.handle.is_dead(),
                 cpu_seconds: counters.cpu.as_secs_f64(),
                 busy: counters.busy,
                 longest_turn_ms: counters.longest_turn.as_secs_f64() * 1e3,
+                udp_sockets: sockets,
+                tcp_servers,
                 peers: u32::try_from(core.peers()).unwrap_or(u32::MAX),
                 transports: counters.plane.transports,
                 producers: counters.plane.producers,

@@ -44,7 +44,7 @@ impl PeerState {
         let (peer, entry, paused) =
             (available.peer.clone(), available.entry.clone(), available.paused);
         let options = ConsumerOptions {
-            enable_rtx: entry.kind == MediaKind::Video,
+            enable_rtx: wish.enable_rtx.unwrap_or(entry.kind == MediaKind::Video),
             mid: Some(self.mid(wish.mid)?),
             cname: peer.to_string(),
             encrypted: entry.is_encrypted(),
@@ -66,7 +66,11 @@ impl PeerState {
             }
         };
         let consumer: ConsumerId = fresh::id();
-        let start = Start { paused: wish.paused, ignore_dtx: wish.ignore_dtx };
+        let start = Start {
+            paused: wish.paused,
+            ignore_dtx: wish.ignore_dtx,
+            preferred: wish.preferred_layers,
+        };
         self.start_consumer(&consumer, &transport, &entry, rtp.clone(), start);
         self.add_consumer(consumer.clone(), transport.clone(), entry.id.clone(), wish.paused);
         self.suspend_others();

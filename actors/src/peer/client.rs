@@ -12,7 +12,7 @@ use starling_proto::{
 use super::{
     PeerState,
     chosen::summary,
-    transports::{Transport, check_free_json, no_transport},
+    transports::{NewProducer, Transport, check_free_json, no_transport},
 };
 use crate::{
     limits::{DISPLAY_NAME, PINS},
@@ -130,8 +130,16 @@ impl PeerState {
                 .hint("produce on the transport created with direction 'producer'"));
         };
         let source = produce.source();
-        let Produce { kind, rtp_parameters, paused, app_data, .. } = produce;
-        let id = self.start_producer(transport, kind, rtp_parameters, source, paused, app_data)?;
+        let Produce {
+            kind,
+            rtp_parameters: rtp,
+            paused,
+            key_frame_request_delay: key_frame_delay_ms,
+            app_data,
+            ..
+        } = produce;
+        let new = NewProducer { kind, rtp, source, paused, key_frame_delay_ms, app_data };
+        let id = self.start_producer(transport, new)?;
         Ok(json!({ "producerId": id }))
     }
 

@@ -11,6 +11,7 @@ use starling_media::{
 };
 use starling_proto::{
     Code, ConsumerId, MediaKind, PeerId, ProducerId, Refusal, RtpParameters, TransportId,
+    observer::Happened,
     roster::ProducerEntry,
     rtp::ConsumerLayers,
     signal::{NewConsumer, ServerNotification, ServerRequest},
@@ -20,6 +21,7 @@ use super::{PeerState, chosen::summary};
 use crate::{
     fresh,
     limits::CONSUMERS_PER_PEER,
+    node::Of,
     room::{Consume, RoomMsg},
     router::RouterMsg,
     session::ToClient,
@@ -44,6 +46,8 @@ pub(super) struct Start {
     pub(super) paused: bool,
     /// Without packets of silence.
     pub(super) ignore_dtx: bool,
+    /// Highest layers wanted.
+    pub(super) preferred: Option<ConsumerLayers>,
 }
 
 /// A producer of another peer. The room's peers share what it says.
@@ -117,7 +121,7 @@ impl PeerState {
         self.next_mid += 1;
         let (peer, entry, producer_paused) = (peer.clone(), entry.clone(), *paused);
         let consumer: ConsumerId = fresh::id();
-        let start = Start { paused: true, ignore_dtx: self.ignore_dtx };
+        let start = Start { paused: true, ignore_dtx: self.ignore_dtx, preferred: None };
         self.start_consumer(&consumer, &transport, &entry, rtp.clone(), start);
         self.consumers.insert(
             consumer.clone(),
@@ -153,7 +157,12 @@ impl PeerState {
         rtp: RtpParameters,
         start: Start,
     ) {
-        let Start { paused, ignore_dtx } = start;
+        let Start { paused, ignore_dtx, preferred } = start;
+        self.observed(
+            Happened::NewConsumer,
+            Of::Consumer(consumer),
+            || json!({ "transportId": transport, "producerId": entry.id, "kind": entry.kind }),
+        );
         self.to_room(RoomMsg::Consume(Box::new(Consume {
             peer: self.myself.clone(),
             core: self.args.core,
@@ -165,7 +174,7 @@ impl PeerState {
                 rtp,
                 rtp_type: entry.rtp_type,
                 paused,
-                preferred: None,
+                preferred,
                 pipe_layers: 0,
                 encrypted: entry.is_encrypted(),
                 ignore_dtx,
@@ -199,8 +208,10 @@ impl PeerState {
     pub(super) fn pause_consumer(&mut self, id: &ConsumerId, paused: bool) {
         let Some(consumer) = self.consumers.get_mut(id) else { return };
         consumer.paused = paused;
-        let paused = consumer.is_stopped();
-        if consumer.accepted {
+        let event = if paused { Happened::Pause } else { Happened::Resume };
+        let (paused, accepted) = (consumer.is_stopped(), consumer.accepted);
+        self.observed(event, Of::Consumer(id), || Value::Null);
+        if accepted {
             self.for_router(RouterMsg::PauseConsumer { consumer: id.clone(), paused });
         }
     }
@@ -253,6 +264,7 @@ impl PeerState {
 
     pub(super) fn end_consumer(&mut self, id: &ConsumerId) {
         if self.consumers.remove(id).is_some() {
+            self.observed(Happened::Close, Of::Consumer(id), || Value::Null);
             self.to_room(RoomMsg::Unconsume(id.clone()));
         }
     }

@@ -1,6 +1,6 @@
 //! What operators see of a peer: its objects by id, and of each what the plane counts and holds.
 
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 use starling_proto::{
     Code, Refusal,
     rest::{ConsumerObject, PeerObjects, ProducerObject, TransportKind, TransportObject},
@@ -12,6 +12,24 @@ use crate::{
     node::Reply,
     router::{Look, RouterMsg, StatsWish},
 };
+
+/// What the plane does not know of a WebRTC transport: it sees keys, and no handshake.
+struct Progress {
+    connected: bool,
+}
+
+impl Progress {
+    /// mediasoup's states: DTLS begins when both sides are known and a check has come.
+    fn onto(&self, fields: &mut Map<String, Value>) {
+        let is = |name: &str, states: &[&str]| {
+            fields.get(name).and_then(Value::as_str).is_some_and(|state| states.contains(&state))
+        };
+        let reachable = is("iceState", &["connected", "completed"]);
+        if self.connected && reachable && is("dtlsState", &["new"]) {
+            fields.insert("dtlsState".into(), "connecting".into());
+        }
+    }
+}
 
 impl PeerState {
     pub(super) fn objects(&self) -> PeerObjects {
@@ -50,6 +68,7 @@ impl PeerState {
             return;
         }
         let known = if dump { self.known_of(&of) } else { self.counted_of(&of) };
+        let progress = self.progress_of(&of);
         let (inner, answer): (Reply<Value>, _) = tokio::sync::oneshot::channel();
         self.for_router(RouterMsg::Look(match dump {
             true => Look::Dump { of, reply: inner },
@@ -62,11 +81,25 @@ impl PeerState {
                 Ok(dump) => Some(dump),
                 Err(_) => None,
             };
-            if let (Some(Value::Object(fields)), Value::Object(known)) = (fields, known) {
-                fields.extend(known);
+            if let Some(Value::Object(fields)) = fields {
+                if let Value::Object(known) = known {
+                    fields.extend(known);
+                }
+                if let Some(progress) = progress {
+                    progress.onto(fields);
+                }
             }
             let _ = reply.send(answer);
         });
+    }
+
+    /// Of a WebRTC transport.
+    fn progress_of(&self, of: &StatsWish) -> Option<Progress> {
+        let StatsWish::Transport(id) = of else { return None };
+        match self.transports.get(id)? {
+            Transport::WebRtc { connected, .. } => Some(Progress { connected: *connected }),
+            Transport::Plain(_) | Transport::Direct(_) => None,
+        }
     }
 
     /// Refuses what is not this peer's.
@@ -122,6 +155,8 @@ impl PeerState {
                     "type": own.entry.rtp_type,
                     "transportId": own.transport,
                     "appData": own.entry.app_data.0,
+                    "rtpParameters": own.rtp,
+                    "rtpMapping": own.mapping,
                     "consumableRtpParameters": own.entry.consumable.0,
                 })
             }),

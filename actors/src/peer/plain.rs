@@ -1,10 +1,14 @@
 //! Plain RTP transports of a program's peer, steered over REST: for ffmpeg, GStreamer and
 //! recorders.
 
-use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::{
+    io::ErrorKind,
+    net::{IpAddr, Ipv4Addr, SocketAddr},
+};
 
 use base64::{Engine, engine::general_purpose::STANDARD};
 use rand::RngCore;
+use serde_json::json;
 use starling_media::{
     SocketId,
     command::{SrtpKey, SrtpKeys},
@@ -12,6 +16,7 @@ use starling_media::{
 };
 use starling_proto::{
     Code, ConsumerId, PeerId, Refusal, TransportId,
+    observer::Happened,
     rest::{
         ConnectPlainTransport, ConsumerCreated, CreateConsumer, CreatePlainTransport,
         CreateProducer, PlainTransportInfo, ProducerCreated,
@@ -25,15 +30,16 @@ use super::{
     PeerState,
     consumers::Start,
     too_many,
-    transports::{Transport, no_transport},
+    transports::{NewProducer, Transport, no_transport},
 };
 use crate::{
     data::{self, DataInbox, DataPort},
     direct::{DIRECT_QUEUE, Direct},
     fresh,
     limits::TRANSPORTS_PER_PEER,
-    node::Reply,
+    node::{Of, Reply},
     router::{PlainSockets, RouterMsg, Tap},
+    worker::PlainSockets as Bound,
 };
 
 /// In the SDP of a consumer that no network carries (RFC 4566 has no word for it): the discard
@@ -61,10 +67,7 @@ impl PeerState {
         if self.transports.len() >= TRANSPORTS_PER_PEER {
             return Err(too_many("transports", TRANSPORTS_PER_PEER));
         }
-        let bound = self.args.worker.bind_plain(!options.rtcp_mux).map_err(|error| {
-            Refusal::new(Code::NoCapacity, format!("no port for a plain transport: {error}"))
-                .hint("widen the range of plain ports, or end unused transports")
-        })?;
+        let bound = self.bind(options)?;
         let ip = self.args.shared.plain_ip(bound.rtp.1.ip());
         let announced =
             |(socket, local): (SocketId, SocketAddr)| (socket, SocketAddr::new(ip, local.port()));
@@ -82,10 +85,37 @@ impl PeerState {
         let (data, inbox) = options.enable_sctp.then(data::port).unzip();
         let comedia = options.comedia;
         let plain = Plain { address, comedia, srtp, remote: None, connected: false, data };
+        self.observed(Happened::NewTransport, Of::Transport(&id), || json!({ "type": "plain" }));
         self.add_plain(&id, rtp, rtcp, &plain, inbox);
         let info = plain.info(id.clone());
         self.transports.insert(id, Transport::Plain(plain));
         Ok(info)
+    }
+
+    fn bind(&self, options: &CreatePlainTransport) -> Result<Bound, Refusal> {
+        let worker = &self.args.worker;
+        let bound = match (options.port, options.rtcp_port) {
+            (None, None) => worker.bind_plain(!options.rtcp_mux),
+            (Some(_), Some(_)) if options.rtcp_mux => {
+                let message = "'rtcpPort' is of transports without 'rtcpMux'";
+                return Err(Refusal::new(Code::BadRequest, message));
+            }
+            (Some(port), None) if options.rtcp_mux => worker.bind_plain_on(port, None),
+            (Some(port), rtcp) => {
+                worker.bind_plain_on(port, rtcp.or_else(|| port.checked_add(1)).or(Some(0)))
+            }
+            (None, Some(_)) => {
+                return Err(Refusal::new(Code::BadRequest, "'rtcpPort' needs 'port'"));
+            }
+        };
+        bound.map_err(|error| match error.kind() {
+            ErrorKind::InvalidInput => {
+                Refusal::new(Code::BadRequest, "this port is none that plain transports may use")
+                    .hint("ask for one inside the node's range, or for none")
+            }
+            _ => Refusal::new(Code::NoCapacity, format!("no port for a plain transport: {error}"))
+                .hint("ask for no port, widen the range, or end unused transports"),
+        })
     }
 
     /// The router answers, for it knows the way into the worker.
@@ -95,6 +125,7 @@ impl PeerState {
             return;
         }
         let id: TransportId = fresh::id();
+        self.observed(Happened::NewTransport, Of::Transport(&id), || json!({ "type": "direct" }));
         let (out, packets) = tokio::sync::mpsc::channel(DIRECT_QUEUE);
         let (port, data) = data::port();
         let (peer, tap) = (self.myself.clone(), Tap { out, packets, data, reply });
@@ -167,15 +198,21 @@ impl PeerState {
         else {
             return Err(no_transport(&transport));
         };
-        let CreateProducer { kind, rtp_parameters, app_data } = producer;
+        let CreateProducer {
+            kind,
+            rtp_parameters: rtp,
+            paused,
+            key_frame_request_delay: key_frame_delay_ms,
+            app_data,
+        } = producer;
         let named = app_data.get("source").and_then(serde_json::Value::as_str);
         let source = named.unwrap_or(match kind {
             starling_proto::MediaKind::Audio => "audio",
             starling_proto::MediaKind::Video => "video",
         });
         let source = source.to_owned();
-        let producer_id =
-            self.start_producer(transport, kind, rtp_parameters, source, false, app_data)?;
+        let new = NewProducer { kind, rtp, source, paused, key_frame_delay_ms, app_data };
+        let producer_id = self.start_producer(transport, new)?;
         Ok(ProducerCreated { producer_id })
     }
 
@@ -195,7 +232,7 @@ impl PeerState {
             .rtp_capabilities
             .unwrap_or_else(|| plain_capabilities(&self.args.shared.capabilities));
         let negotiate = ConsumerOptions {
-            enable_rtx: false,
+            enable_rtx: options.enable_rtx.unwrap_or_default(),
             mid: None,
             cname: peer.to_string(),
             encrypted: entry.is_encrypted(),
@@ -204,7 +241,11 @@ impl PeerState {
         let rtp = consumer_parameters(&entry.consumable.0, &capabilities, negotiate, &mut rng)?;
         let sdp = sdp_of(&rtp, remote.ip, remote.port, remote.rtcp_port);
         let consumer_id: ConsumerId = fresh::id();
-        let start = Start { paused: options.paused, ignore_dtx: options.ignore_dtx };
+        let start = Start {
+            paused: options.paused,
+            ignore_dtx: options.ignore_dtx,
+            preferred: options.preferred_layers,
+        };
         self.start_consumer(&consumer_id, transport, entry, rtp.clone(), start);
         self.add_consumer(consumer_id.clone(), transport.clone(), entry.id.clone(), options.paused);
         Ok(ConsumerCreated { consumer_id, kind: entry.kind, rtp_parameters: rtp, sdp })

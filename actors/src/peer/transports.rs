@@ -1,5 +1,7 @@
 //! The peer's transports and producers: made, connected, ended.
 
+use std::time::Duration;
+
 use rand::SeedableRng;
 use serde_json::{Value, json};
 use starling_media::{
@@ -14,6 +16,7 @@ use starling_media::{
 use starling_proto::{
     Code, MediaKind, ProducerId, Refusal, RtpParameters, TransportId,
     json::Json,
+    observer::Happened,
     rest::TransportBitrates,
     roster::ProducerEntry,
     sctp::SctpParameters,
@@ -24,7 +27,8 @@ use super::{Own, PeerState, plain::Plain, too_many};
 use crate::{
     data::{self, DataPort},
     fresh,
-    limits::{FREE_JSON, PRODUCERS_PER_PEER, TRANSPORTS_PER_PEER},
+    limits::{FREE_JSON, KEY_FRAME_DELAY_MS, PRODUCERS_PER_PEER, TRANSPORTS_PER_PEER},
+    node::Of,
     room::RoomMsg,
     router::RouterMsg,
     session::{ToClient, TransportState},
@@ -45,6 +49,17 @@ pub(super) enum Transport {
     Plain(Plain),
     /// A program's tap, and the way to its data channels.
     Direct(DataPort),
+}
+
+/// A producer to be.
+pub(super) struct NewProducer {
+    pub(super) kind: MediaKind,
+    /// As it will be sent.
+    pub(super) rtp: RtpParameters,
+    pub(super) source: String,
+    pub(super) paused: bool,
+    pub(super) key_frame_delay_ms: u32,
+    pub(super) app_data: Value,
 }
 
 impl PeerState {
@@ -74,6 +89,7 @@ impl PeerState {
         let peer = self.myself.clone();
         let (port, data) = data::port();
         self.to_router(RouterMsg::AddWebRtc { id: id.clone(), peer, ice, data });
+        self.observed(Happened::NewTransport, Of::Transport(&id), || json!({ "type": "webrtc" }));
         self.transports.insert(id, Transport::WebRtc { producing, connected: false, data: port });
         self.consume_all();
         self.consume_all_data();
@@ -116,16 +132,17 @@ impl PeerState {
     pub(super) fn start_producer(
         &mut self,
         transport: TransportId,
-        kind: MediaKind,
-        mut rtp: RtpParameters,
-        source: String,
-        paused: bool,
-        app_data: Value,
+        new: NewProducer,
     ) -> Result<ProducerId, Refusal> {
+        let NewProducer { kind, mut rtp, source, paused, key_frame_delay_ms, app_data } = new;
         if self.producers.len() >= PRODUCERS_PER_PEER {
             return Err(too_many("producers", PRODUCERS_PER_PEER));
         }
         check_free_json("appData", &app_data)?;
+        if key_frame_delay_ms > KEY_FRAME_DELAY_MS {
+            let message = format!("'keyFrameRequestDelay' is at most {KEY_FRAME_DELAY_MS} ms");
+            return Err(Refusal::new(Code::BadRequest, message));
+        }
         normalize_rtp_parameters(&mut rtp);
         validate_rtp_parameters(&rtp)?;
         self.check_new(&transport, &rtp)?;
@@ -148,9 +165,16 @@ impl PeerState {
             return Err(Refusal::new(Code::UnsupportedMedia, message).hint("leave audio/red out"));
         }
         let id = entry.id.clone();
-        let (mid, ssrcs) = (rtp.mid.clone(), ssrcs(&rtp).collect());
+        self.observed(
+            Happened::NewProducer,
+            Of::Producer(&id),
+            || json!({ "transportId": transport, "kind": kind, "type": entry.rtp_type }),
+        );
+        let (own_rtp, own_mapping) = (rtp.clone(), mapping.clone());
         let encrypted = entry.is_encrypted();
-        let params = Box::new(ProducerParams { kind, rtp, mapping, paused, encrypted });
+        let key_frame_delay = Duration::from_millis(key_frame_delay_ms.into());
+        let params = ProducerParams { kind, rtp, mapping, paused, encrypted, key_frame_delay };
+        let params = Box::new(params);
         self.to_room(RoomMsg::Produce {
             peer: self.args.id.clone(),
             incarnation: self.args.incarnation,
@@ -158,7 +182,8 @@ impl PeerState {
             entry: Box::new(entry.clone()),
             params,
         });
-        self.producers.insert(id.clone(), Own { transport, entry, mid, ssrcs });
+        self.producers
+            .insert(id.clone(), Own { transport, entry, rtp: own_rtp, mapping: own_mapping });
         Ok(id)
     }
 
@@ -167,8 +192,8 @@ impl PeerState {
     fn check_new(&self, transport: &TransportId, rtp: &RtpParameters) -> Result<(), Refusal> {
         let same = |own: &&Own| own.transport == *transport;
         for own in self.producers.values().filter(same) {
-            let mid = rtp.mid.is_some() && rtp.mid == own.mid;
-            let ssrc = ssrcs(rtp).any(|ssrc| own.ssrcs.contains(&ssrc));
+            let mid = rtp.mid.is_some() && rtp.mid == own.rtp.mid;
+            let ssrc = ssrcs(rtp).any(|ssrc| ssrcs(&own.rtp).any(|taken| taken == ssrc));
             if mid || ssrc {
                 let what = if mid { "MID" } else { "SSRC" };
                 let message = format!("another producer of this transport has the same {what}");
@@ -191,6 +216,7 @@ impl PeerState {
 
     pub(super) fn close_producer(&mut self, id: &ProducerId) {
         if self.producers.remove(id).is_some() {
+            self.observed(Happened::Close, Of::Producer(id), || Value::Null);
             let peer = self.args.id.clone();
             self.to_room(RoomMsg::CloseProducer { peer, producer: id.clone() });
         }
@@ -199,26 +225,31 @@ impl PeerState {
     pub(super) fn pause_producer(&mut self, id: &ProducerId, paused: bool) {
         let Some(own) = self.producers.get_mut(id) else { return };
         own.entry.paused = paused;
+        let event = if paused { Happened::Pause } else { Happened::Resume };
+        self.observed(event, Of::Producer(id), || Value::Null);
         let peer = self.args.id.clone();
         self.to_room(RoomMsg::PauseProducer { peer, producer: id.clone(), paused });
     }
 
     /// Limits of what is sent and received (WT10, WT11).
     pub(super) fn set_bitrates(
-        &self,
+        &mut self,
         id: TransportId,
         limits: &TransportBitrates,
     ) -> Result<(), Refusal> {
         if !self.transports.contains_key(&id) {
             return Err(no_transport(&id));
         }
-        let max = limits.max_outgoing_bitrate.filter(|max| *max > 0);
-        if let (Some(min), Some(max)) = (limits.min_outgoing_bitrate, max)
-            && min > max
-        {
-            let message = "minOutgoingBitrate is greater than maxOutgoingBitrate";
-            return Err(Refusal::new(Code::BadRequest, message));
+        let (min, max) = self.bounds.get(&id).copied().unwrap_or_default();
+        let min = limits.min_outgoing_bitrate.unwrap_or(min);
+        let max = limits.max_outgoing_bitrate.unwrap_or(max);
+        if max > 0 && min > max {
+            let message =
+                format!("minOutgoingBitrate {min} is greater than maxOutgoingBitrate {max}");
+            return Err(Refusal::new(Code::BadRequest, message)
+                .hint("what is not in the request stays as it was set: give both"));
         }
+        self.bounds.insert(id.clone(), (min, max));
         let bitrates = Bitrates {
             initial_outgoing: limits.initial_available_outgoing_bitrate,
             min_outgoing: limits.min_outgoing_bitrate,
@@ -235,6 +266,8 @@ impl PeerState {
         }
         self.end_channels(id);
         self.transports.remove(id);
+        self.observed(Happened::Close, Of::Transport(id), || Value::Null);
+        self.bounds.remove(id);
         let producers = self.producers.iter().filter(|(_, own)| own.transport == *id);
         let producers: Vec<_> = producers.map(|(id, _)| id.clone()).collect();
         producers.iter().for_each(|id| self.close_producer(id));
@@ -249,12 +282,15 @@ impl PeerState {
     /// the client may make another.
     pub(super) fn on_transport_failed(&mut self, id: &TransportId, reason: &str) {
         tracing::info!(peer = %self.args.id, transport = %id, reason, "a transport ended");
+        self.observed_dtls(id, "closed");
         let _ = self.remove_transport(id);
         self.tell(ToClient::Transport { id: id.clone(), state: TransportState::Closed });
     }
 
     /// The client's checks arrive, or do no longer.
     pub(super) fn on_ice(&self, id: TransportId, state: IceState) {
+        let info = || json!({ "iceState": state.name() });
+        self.observed(Happened::IceStateChange, Of::Transport(&id), info);
         let state = match state {
             IceState::New => return,
             IceState::Connected | IceState::Completed => TransportState::Connected,

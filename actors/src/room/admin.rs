@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 use starling_proto::{
-    Code, PeerId, Refusal, TransportId,
+    Code, MediaKind, PeerId, Refusal, TransportId,
     rest::{
         ConsumerCreated, CreateConsumer, CreateDataConsumer, DataConsumerCreated, DataProducerInfo,
         PeerInfo, ProducerInfo,
@@ -16,6 +16,10 @@ use crate::{
     peer::{PeerMsg, ProgramMsg},
     router::{Look, RouterMsg},
 };
+
+/// What observes a room's microphones: mediasoup's AudioLevelObserver and ActiveSpeakerObserver, of
+/// which every room has one each.
+const OBSERVERS: [&str; 2] = ["audioLevel", "activeSpeaker"];
 
 impl RoomState {
     pub(super) fn handle_admin(&mut self, message: RoomMsg) {
@@ -120,11 +124,14 @@ impl RoomState {
         let mut dump = self.forwarding();
         let routers = self.routers.actors();
         tokio::spawn(async move {
-            let mut cores = Vec::new();
+            let (mut cores, mut transports) = (Vec::new(), Vec::new());
             for router in routers {
                 let own = ask(&router, |reply| RouterMsg::Look(Look::DumpSelf(reply))).await;
-                cores.extend(own.ok());
+                let Ok(own) = own else { continue };
+                transports.extend(own["transportIds"].as_array().into_iter().flatten().cloned());
+                cores.push(own);
             }
+            dump["transportIds"] = transports.into();
             dump["routers"] = cores.into();
             let _ = reply.send(Ok(dump));
         });
@@ -136,6 +143,10 @@ impl RoomState {
             let values = self.uses.consumers(&producer.id);
             json!({ "key": producer.id, "values": values.collect::<Vec<_>>() })
         });
+        // Every microphone is observed, by both (OB3).
+        let heard = self.replica.peers().flat_map(|view| &view.entry.producers);
+        let heard = heard.filter(|producer| producer.kind == MediaKind::Audio);
+        let observed = heard.map(|producer| json!({ "key": producer.id, "values": OBSERVERS }));
         let consumed = self
             .uses
             .all()
@@ -147,6 +158,8 @@ impl RoomState {
             "peerIds": self.here.keys().collect::<Vec<_>>(),
             "mapProducerIdConsumerIds": forwarded.collect::<Vec<_>>(),
             "mapConsumerIdProducerId": consumed.collect::<Vec<_>>(),
+            "rtpObserverIds": OBSERVERS,
+            "mapProducerIdObserverIds": observed.collect::<Vec<_>>(),
             "mapDataProducerIdDataConsumerIds": data_forwarded,
             "mapDataConsumerIdDataProducerId": data_consumed,
             "activeSpeaker": self.active_speaker(),
@@ -183,6 +196,7 @@ fn producer_info(entry: &ProducerEntry) -> ProducerInfo {
         rtp_type: entry.rtp_type,
         source: entry.source.clone(),
         paused: entry.paused,
+        codecs: entry.consumable.0.codecs.clone(),
         mime_type: entry
             .consumable
             .0

@@ -1,21 +1,24 @@
 //! Who speaks in the room: `cluster::decide::floor` decides, here the nodes and peers are told.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
+use serde_json::json;
 use starling_cluster::decide::floor::Outcome;
 use starling_proto::{
     NodeId, PeerId, ProducerId,
     link::LinkMessage,
+    observer::Happened,
+    registry::AudioLevels,
     signal::{PeerVolume, ServerNotification},
     voice::Voices,
 };
 
-use super::{Heard, RoomState};
+use super::{Heard, RoomState, TICK};
 
-/// Peers named in one `speakingPeers`: those a person could tell apart, twice over.
-const MAX_VOLUMES: usize = 16;
-/// Quieter ones are not named, in dBov: mediasoup's threshold of an AudioLevelObserver.
-const THRESHOLD: i8 = -80;
+/// Least and most time between two `speakingPeers`: the room's tick, and mediasoup's limit.
+const INTERVALS: (u16, u16) = (500, 5_000);
+/// Peers named in one `speakingPeers`, whatever the room's policy says.
+const MAX_VOLUMES: u16 = 64;
 
 impl RoomState {
     pub(super) fn heard(&mut self, heard: Heard) {
@@ -57,9 +60,18 @@ impl RoomState {
         Some(ServerNotification::ActiveSpeaker { peer_id })
     }
 
-    /// Once a second while somebody is heard, and once when nobody is.
+    /// Each interval of the room's policy while somebody is heard, and once when nobody is.
     pub(super) fn tell_volumes(&mut self, now: Instant) {
-        let loud = self.floor.volumes(now, MAX_VOLUMES, THRESHOLD);
+        let AudioLevels { max_entries, threshold, interval } = self.args.record.policy.audio_levels;
+        let interval = Duration::from_millis(interval.clamp(INTERVALS.0, INTERVALS.1).into());
+        // A tick may be late, and the next one is then early.
+        let due = self.volumes_told.is_none_or(|at| now + TICK / 2 >= at + interval);
+        if !due {
+            return;
+        }
+        self.volumes_told = Some(now);
+        // Of a peer with several microphones one is named.
+        let loud = self.floor.volumes(now, usize::MAX, threshold);
         let mut peer_volumes: Vec<PeerVolume> = Vec::new();
         for (producer, volume) in loud {
             let Some(peer_id) = self.peer_of(&producer) else { continue };
@@ -68,6 +80,7 @@ impl RoomState {
                 peer_volumes.push(PeerVolume { peer_id, volume });
             }
         }
+        peer_volumes.truncate(max_entries.clamp(1, MAX_VOLUMES).into());
         let told = std::mem::replace(&mut self.voices_told, !peer_volumes.is_empty());
         if told || self.voices_told {
             self.tell_all(&ServerNotification::SpeakingPeers { peer_volumes });
@@ -85,6 +98,8 @@ impl RoomState {
         if outcome.changed {
             self.args.shared.speakers.count_change();
             let peer_id = self.active_speaker();
+            let (feed, room) = (&self.args.shared.feed, Some(&self.args.id));
+            feed.tell_of_room(Happened::DominantSpeaker, room, || json!({ "peerId": peer_id }));
             self.tell_all(&ServerNotification::ActiveSpeaker { peer_id });
             self.show_all();
         }

@@ -167,6 +167,7 @@ impl RoomState {
             incarnation,
             display_name: String::new(),
             room: self.myself.clone(),
+            room_id: self.args.id.clone(),
             core,
             router: router.actor.clone(),
             worker: router.worker.clone(),

@@ -54,7 +54,11 @@ impl RouterState {
                     let _ = sctp.try_send(datagram);
                 }
             }
-            Event::PlainTuple { .. } | Event::Voice { .. } => {}
+            Event::PlainTuple { transport, rtp, rtcp } => {
+                let Some((id, Some(peer))) = self.transport_ids.get(&transport) else { return };
+                let _ = peer.cast(PeerMsg::Tuple { id: id.clone(), rtp, rtcp });
+            }
+            Event::Voice { .. } => {}
             Event::ProducerScore { producer, scores } => {
                 let Some(id) = self.producer_ids.get(&producer) else { return };
                 if let Some(Producer { peer: Some(peer), .. }) = self.producers.get(id) {
@@ -64,13 +68,8 @@ impl RouterState {
             Event::VideoOrientation { producer, orientation: video_orientation } => {
                 let Some(id) = self.producer_ids.get(&producer) else { return };
                 if let Some(Producer { peer: Some(peer), .. }) = self.producers.get(id) {
-                    let producer_id = id.clone();
-                    let _ = peer.cast(PeerMsg::Tell(
-                        ServerNotification::ProducerVideoOrientationChanged {
-                            producer_id,
-                            video_orientation,
-                        },
-                    ));
+                    let id = id.clone();
+                    let _ = peer.cast(PeerMsg::Orientation { id, video_orientation });
                 }
             }
             Event::ConsumerScore { consumer, score, producer_score, producer_scores } => {

@@ -2,7 +2,7 @@
 //! pipe is a transport of the plane whose packets come from and go to a flow of a link, or the
 //! queue of another core.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use starling_cluster::link::{Link, PacketClass};
 use starling_media::{
@@ -57,7 +57,10 @@ impl RouterState {
         let rtp = pipe_parameters(&consumable.0);
         let mapping = pipe_mapping(&rtp);
         let key = self.keys.producer();
-        let params = Box::new(ProducerParams { kind, rtp, mapping, paused, encrypted });
+        // Its sender's own plane keeps the delay.
+        let key_frame_delay = Duration::ZERO;
+        let params = ProducerParams { kind, rtp, mapping, paused, encrypted, key_frame_delay };
+        let params = Box::new(params);
         self.command(Command::Produce { transport: pipe.transport, producer: key, params });
         self.install(id, Producer { key, peer: None, pipe: Some(pipe) }, None);
     }

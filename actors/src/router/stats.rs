@@ -4,7 +4,8 @@
 use std::net::SocketAddr;
 
 use serde_json::{Value, json};
-use starling_media::{Command, ConsumerKey, ProducerKey, SocketId, command::StatsOf};
+use starling_media::{Command, ConsumerKey, ProducerKey, SocketId, TransportKey, command::StatsOf};
+use tokio::sync::oneshot;
 
 use super::{Look, PipeEnd, RouterState, StatsWish, Taker};
 use crate::node::Reply;
@@ -12,9 +13,13 @@ use crate::node::Reply;
 /// Most questions without an answer; a plane answers in a turn, so more means it is stuck.
 const MAX_PENDING_STATS: usize = 256;
 
+/// Pipes of one core that a dump says everything of: two answers each, of those that may wait.
+const MAX_PIPES_TOLD: usize = MAX_PENDING_STATS / 4;
+
 /// Somebody waits for the worker's answer.
 pub(super) struct Question {
-    of: StatsWish,
+    /// Of a pipe's transport nobody has said an id.
+    of: Option<StatsWish>,
     dump: bool,
     reply: Reply<Value>,
 }
@@ -24,7 +29,7 @@ impl RouterState {
         match look {
             Look::Stats { of, reply } => self.ask_stats(of, false, reply),
             Look::Dump { of, reply } => self.ask_stats(of, true, reply),
-            Look::DumpSelf(reply) => drop(reply.send(Ok(self.dump_self()))),
+            Look::DumpSelf(reply) => self.dump_self(reply),
             Look::Trace { of, types, reply } => drop(reply.send(self.trace(&of, types))),
             Look::Untrace(of) => self.untrace(of),
         }
@@ -40,11 +45,16 @@ impl RouterState {
             let _ = reply.send(Ok(if dump { Value::Null } else { json!([]) }));
             return;
         };
+        self.ask_plane(of, Question { of: Some(wish), dump, reply });
+    }
+
+    fn ask_plane(&mut self, of: StatsOf, question: Question) {
         let token = self.keys.token();
         if self.stats.len() >= MAX_PENDING_STATS {
             self.stats.pop_first();
         }
-        self.stats.insert(token, Question { of: wish, dump, reply });
+        let dump = question.dump;
+        self.stats.insert(token, question);
         self.command(if dump {
             Command::Dump { token, of }
         } else {
@@ -57,12 +67,13 @@ impl RouterState {
         self.name(&mut stats);
         if let (true, Value::Object(fields)) = (dump, &mut stats) {
             let id = match &of {
-                StatsWish::Transport(id) => id.to_string(),
-                StatsWish::Producer(id) => id.to_string(),
-                StatsWish::Consumer(id) => id.to_string(),
+                Some(StatsWish::Transport(id)) => json!(id),
+                Some(StatsWish::Producer(id)) => json!(id),
+                Some(StatsWish::Consumer(id)) => json!(id),
+                None => Value::Null,
             };
-            fields.insert("id".into(), id.into());
-        } else if let StatsWish::Transport(id) = &of {
+            fields.insert("id".into(), id);
+        } else if let Some(StatsWish::Transport(id)) = &of {
             for entry in stats.as_array_mut().into_iter().flatten() {
                 entry["transportId"] = Value::String(id.to_string());
             }
@@ -70,26 +81,55 @@ impl RouterState {
         let _ = reply.send(Ok(stats));
     }
 
-    /// RT8: what is on this core.
-    fn dump_self(&self) -> Value {
+    /// RT8: what is on this core, and what its plane counts and holds of pipes.
+    fn dump_self(&mut self, reply: Reply<Value>) {
+        let mut dump = json!({
+            "workerIndex": self.args.worker.index(),
+            "transportIds": self.transports.keys().collect::<Vec<_>>(),
+        });
+        let mut pipes = Vec::new();
+        for (way, mut told, key) in self.pipes().into_iter().take(MAX_PIPES_TOLD) {
+            let [stats, held] = [false, true].map(|dump| {
+                let (reply, answer) = oneshot::channel();
+                self.ask_plane(StatsOf::Transport(key), Question { of: None, dump, reply });
+                answer
+            });
+            pipes.push(async move {
+                let stats = stats.await.ok().and_then(Result::ok).unwrap_or_default();
+                told["stats"] = stats.get(0).cloned().unwrap_or_default();
+                told["transport"] = held.await.ok().and_then(Result::ok).unwrap_or_default();
+                (way, told)
+            });
+        }
+        tokio::spawn(async move {
+            let told = futures::future::join_all(pipes).await;
+            for way in ["pulled", "served"] {
+                let these = told.iter().filter(|(of, _)| *of == way).map(|(_, told)| told.clone());
+                dump[way] = these.collect();
+            }
+            let _ = reply.send(Ok(dump));
+        });
+    }
+
+    /// Which way, to or from where, and the plane's transport.
+    fn pipes(&self) -> Vec<(&'static str, Value, TransportKey)> {
         let pulled = self.producers.iter().filter_map(|(id, producer)| {
-            let from = match &producer.pipe.as_ref()?.end {
+            let pipe = producer.pipe.as_ref()?;
+            let from = match &pipe.end {
                 PipeEnd::Flow(_, link) => json!({ "node": link.node() }),
                 PipeEnd::Source(..) => json!({ "core": "another" }),
                 PipeEnd::Taker => return None,
             };
-            Some(json!({ "producerId": id, "from": from }))
+            Some(("pulled", json!({ "producerId": id, "from": from }), pipe.transport))
         });
-        let served = self.served.keys().map(|taker| match taker {
-            Taker::Node(node, flow) => json!({ "node": node, "flow": flow.0 }),
-            Taker::Core(_) => json!({ "core": "another" }),
+        let served = self.served.iter().map(|(taker, served)| {
+            let to = match taker {
+                Taker::Node(node, flow) => json!({ "node": node, "flow": flow.0 }),
+                Taker::Core(_) => json!({ "core": "another" }),
+            };
+            ("served", to, served.pipe.transport)
         });
-        json!({
-            "workerIndex": self.args.worker.index(),
-            "transportIds": self.transports.keys().collect::<Vec<_>>(),
-            "pulled": pulled.collect::<Vec<_>>(),
-            "served": served.collect::<Vec<_>>(),
-        })
+        pulled.chain(served).collect()
     }
 
     /// Puts ids in the place of the plane's keys, and addresses in that of its sockets.

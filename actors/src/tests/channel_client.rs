@@ -59,14 +59,24 @@ impl Line {
             "dtlsParameters": { "role": "client", "fingerprints": certificate.fingerprints() },
         });
         client.ask("connectWebRtcTransport", connect).await.expect("it connects");
-        let socket = checked(transport).await;
+        Self::shake(certificate, transport.clone(), Duration::from_millis(100)).await
+    }
+
+    /// Shakes hands with a transport, whether or not signalling has said whose hands these are.
+    /// What is not answered is said again after `patience`.
+    pub(super) async fn shake(
+        certificate: Certificate,
+        transport: Value,
+        patience: Duration,
+    ) -> Self {
+        let socket = checked(&transport).await;
         let config = Config {
             certificates: vec![certificate.inner.clone()],
             srtp_protection_profiles: vec![SrtpProtectionProfile::Srtp_Aead_Aes_128_Gcm],
             client_auth: ClientAuthType::RequireAnyClientCert,
             extended_master_secret: ExtendedMasterSecretType::Require,
             insecure_skip_verify: true,
-            flight_interval: Duration::from_millis(100),
+            flight_interval: patience,
             ..Config::default()
         };
         let conn = DTLSConn::new(Arc::new(Wire { socket, dtls: true }), config, true, None);
@@ -110,7 +120,7 @@ impl Line {
 }
 
 /// A socket whose pair is nominated.
-async fn checked(transport: &Value) -> UdpSocket {
+pub(super) async fn checked(transport: &Value) -> UdpSocket {
     let candidate = &transport["iceCandidates"][0];
     let ip = candidate["ip"].as_str().expect("an address").parse().expect("an address");
     let port = candidate["port"].as_u64().expect("a port") as u16;
@@ -127,7 +137,10 @@ async fn checked(transport: &Value) -> UdpSocket {
         ice_controlled: None,
     };
     let mut bytes = Vec::new();
-    write_request(&mut bytes, &[7; 12], &request, &IntegrityKey::new(&text("password")));
+    // A transaction that comes again from elsewhere is taken for a captured one.
+    let [high, low] = socket.local_addr().expect("it is bound").port().to_be_bytes();
+    let transaction = [high, low, 7, 7, 7, 7, 7, 7, 7, 7, 7, 7];
+    write_request(&mut bytes, &transaction, &request, &IntegrityKey::new(&text("password")));
     let mut answer = [0; 1_500];
     loop {
         socket.send(&bytes).await.expect("it is there");

@@ -49,6 +49,8 @@ async fn a_program_gets_the_packets_of_a_producer_on_another_node() {
         producer_id: camera.producer.clone(),
         rtp_capabilities: None,
         paused: false,
+        preferred_layers: None,
+        enable_rtx: None,
         ignore_dtx: false,
     };
     let made = two.plain_consume(&room(), &peer("recorder"), direct.id(), options).await.unwrap();
@@ -80,6 +82,8 @@ async fn what_a_program_sends_is_a_producer_like_others() {
             "headerExtensions": [], "encodings": [{ "ssrc": 9 }], "rtcp": {}
         }))
         .unwrap(),
+        paused: false,
+        key_frame_request_delay: 0,
         app_data: json!({ "source": "music" }),
     };
     let made = node.plain_produce(&room(), &peer("player"), direct.id(), producer).await.unwrap();

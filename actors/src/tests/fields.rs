@@ -1,9 +1,10 @@
 //! mediasoup's field names, of 3.27 (`node/lib/*Types.d.ts`), against what an operator gets here.
 
 use serde_json::Value;
+use starling_proto::rest::CreatePeer;
 
 use super::{
-    rtp::{Camera, Viewer},
+    rtp::{Camera, Microphone, Viewer},
     world::{Client, World, peer, room},
 };
 use crate::{Inspected, Node};
@@ -16,6 +17,9 @@ const STREAM_STATS: &str = "type timestamp ssrc kind mimeType packetsLost fracti
     firCount roundTripTime rtxPacketsDiscarded score packetCount byteCount bitrate";
 const TRANSPORT_DUMP: &str = "id producerIds consumerIds mapSsrcConsumerId mapRtxSsrcConsumerId \
     recvRtpHeaderExtensions rtpListener traceEventTypes";
+const ROUTER_DUMP: &str = "id transportIds rtpObserverIds mapProducerIdConsumerIds \
+    mapConsumerIdProducerId mapProducerIdObserverIds mapDataProducerIdDataConsumerIds \
+    mapDataConsumerIdDataProducerId";
 const STREAM_PARAMS: &str = "ssrc payloadType mimeType clockRate cname useNack usePli useFir";
 const OF_RECEIVED: &str = "encodingIdx useInBandFec useDtx spatialLayers temporalLayers";
 const CONSUMER_DUMP: &str = "id producerId kind type consumableRtpEncodings \
@@ -27,7 +31,6 @@ const LEFT_OUT: &[(&str, &str)] = &[
     ("iceParameters", "the password lets whoever reads a dump take the transport over"),
     ("srtpParameters", "the key lets whoever reads a dump listen"),
     ("dtlsRemoteCert", "its fingerprint was given in signalling, and is all that is checked"),
-    ("rtpMapping", "numbers change once, towards each receiver: there is no mapping to show"),
     ("consumer rtpParameters", "told to whoever consumes; a kilobyte for each, kept for nobody"),
 ];
 
@@ -70,7 +73,11 @@ async fn stats_and_dumps_have_mediasoups_fields() {
     assert_has("inbound stream", &stats[0], STREAM_STATS);
     assert_has("inbound stream", &stats[0], "bitrateByLayer");
     let dump = look(&node, producer, "cam", true).await;
-    assert_has("producer", &dump, "id kind type rtpParameters rtpStreams traceEventTypes paused");
+    let own = "id kind type rtpParameters rtpMapping rtpStreams traceEventTypes paused";
+    assert_has("producer", &dump, own);
+    let mapping = &dump["rtpMapping"];
+    assert_eq!(mapping["codecs"][0]["payloadType"], 101);
+    assert_has("encoding", &mapping["encodings"][0], "ssrc mappedSsrc");
     assert_has("received stream", &dump["rtpStreams"][0], "params score");
     assert_has("its parameters", &dump["rtpStreams"][0]["params"], STREAM_PARAMS);
     assert_has("its parameters", &dump["rtpStreams"][0]["params"], OF_RECEIVED);
@@ -97,10 +104,70 @@ async fn a_webrtc_transport_has_mediasoups_fields_and_no_secret() {
     let of = Inspected::Transport(transport);
     let stats = look(&node, of.clone(), "ada", false).await;
     assert_has("stats", &stats[0], TRANSPORT_STATS);
-    assert_has("stats", &stats[0], "iceRole iceState dtlsState");
+    assert_has("stats", &stats[0], "iceRole iceState dtlsState sctpState");
     let dump = look(&node, of, "ada", true).await;
     assert_has("dump", &dump, TRANSPORT_DUMP);
-    let own = "iceRole iceState iceCandidates dtlsParameters dtlsState sctpParameters \
+    let own = "iceRole iceState iceCandidates dtlsParameters dtlsState sctpParameters sctpState \
         dataProducerIds dataConsumerIds";
     assert_has("dump", &dump, own);
+}
+
+/// TR4, RT8, PI1: what carries a producer to another node has no client to ask for it.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_router_and_its_pipes_have_mediasoups_fields() {
+    let [one, two] = World::new().nodes(["n1", "n2"]).await;
+    let camera = Camera::start(&one, "cam", 1).await;
+    let microphone = Microphone::start(&one, "mic", 7).await;
+    let viewer = Viewer::start(&two, "eye", &camera.producer, false).await;
+    viewer.first().await;
+    let [there, here] = [one.router_dump(&room()).await, two.router_dump(&room()).await];
+    let [there, here] = [there.unwrap(), here.unwrap()];
+    assert_has("router", &there, ROUTER_DUMP);
+    assert_eq!(there["transportIds"].as_array().unwrap().len(), 2);
+    assert_eq!(here["mapConsumerIdProducerId"][0]["value"], serde_json::json!(camera.producer));
+    let observed = there["mapProducerIdObserverIds"].as_array().unwrap();
+    assert_eq!(observed.len(), 1, "the microphone alone");
+    assert_eq!(observed[0]["values"], there["rtpObserverIds"]);
+    for (router, way, counted) in
+        [(&there, "served", "rtpBytesSent"), (&here, "pulled", "rtpBytesReceived")]
+    {
+        let pipe = &router["routers"][0][way][0];
+        assert_has(way, &pipe["stats"], TRANSPORT_STATS);
+        assert_has(way, &pipe["transport"], TRANSPORT_DUMP);
+        assert_eq!(pipe["stats"]["type"], "pipe-transport");
+        assert!(pipe["stats"][counted].as_u64().unwrap() > 0, "{pipe:#}");
+    }
+    camera.stop().await;
+    microphone.stop().await;
+}
+
+/// WK5, LS8.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_worker_tells_its_sockets_and_its_process_its_routers() {
+    let node = World::new().node("n1").await;
+    let _ada = Client::join(&node, "ada", None).await;
+    let workers = serde_json::to_value(node.workers().await.unwrap()).unwrap();
+    assert_has("process", &workers, "pid resourceUsage routerIds workers");
+    assert_eq!(workers["resourceUsage"].as_object().unwrap().len(), 16);
+    let own = &workers["workers"][0];
+    assert_has("worker", own, "udpSockets tcpServers transports producers consumers");
+    let port = own["udpSockets"][0].as_str().unwrap();
+    assert!(port.starts_with("127.0.0.1:") && own["tcpServers"][0] == port, "{own}");
+    assert_eq!((&own["transports"], &own["peers"]), (&2.into(), &1.into()));
+}
+
+/// TR4, TR5, DI1.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_direct_transport_has_mediasoups_fields() {
+    let node = World::new().node("n1").await;
+    let made = CreatePeer { id: peer("bot"), display_name: String::new() };
+    node.create_peer(&room(), made).await.unwrap();
+    let direct = node.create_direct_transport(&room(), &peer("bot")).await.unwrap();
+    let of = Inspected::Transport(direct.id().clone());
+    let stats = look(&node, of.clone(), "bot", false).await;
+    assert_has("stats", &stats[0], TRANSPORT_STATS);
+    assert_eq!(stats[0]["type"], "direct-transport");
+    let dump = look(&node, of, "bot", true).await;
+    assert_has("dump", &dump, TRANSPORT_DUMP);
+    assert_eq!((&dump["type"], &dump["direct"]), (&"direct".into(), &true.into()));
 }

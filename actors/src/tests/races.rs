@@ -38,6 +38,8 @@ async fn a_consumer_resumed_before_the_room_heard_of_it_is_not_paused_for_ever()
         producer_id: camera.producer.clone(),
         rtp_capabilities: None,
         paused: true,
+        preferred_layers: None,
+        enable_rtx: None,
         ignore_dtx: false,
     };
     let second = ask(&here, |reply| {

@@ -71,6 +71,8 @@ impl Camera {
         let producer = CreateProducer {
             kind: MediaKind::Video,
             rtp_parameters: serde_json::from_value(vp8(&ssrcs)).expect("good parameters"),
+            paused: false,
+            key_frame_request_delay: 0,
             app_data: json!({ "source": "camera" }),
         };
         let made = node.plain_produce(&room(), &peer(id), &transport, producer).await;
@@ -208,8 +210,14 @@ impl Viewer {
         })
         .await;
         let producer_id = producer.clone();
-        let options =
-            CreateConsumer { producer_id, rtp_capabilities: None, paused, ignore_dtx: false };
+        let options = CreateConsumer {
+            producer_id,
+            rtp_capabilities: None,
+            paused,
+            preferred_layers: None,
+            enable_rtx: None,
+            ignore_dtx: false,
+        };
         let made = node.plain_consume(&room(), &peer(id), transport, options).await;
         made.expect("it consumes").consumer_id
     }
@@ -307,6 +315,8 @@ impl Microphone {
         let producer = CreateProducer {
             kind: MediaKind::Audio,
             rtp_parameters: serde_json::from_value(parameters).expect("good parameters"),
+            paused: false,
+            key_frame_request_delay: 0,
             app_data: json!({ "source": "audio" }),
         };
         let made = node.plain_produce(&room(), &peer(id), &transport, producer).await;
@@ -321,6 +331,8 @@ impl Microphone {
         let producer = CreateProducer {
             kind: MediaKind::Video,
             rtp_parameters: serde_json::from_value(vp8(&[ssrc])).expect("good parameters"),
+            paused: false,
+            key_frame_request_delay: 0,
             app_data: json!({ "source": "video" }),
         };
         let made = node.plain_produce(&room(), &peer(id), &self.transport, producer).await;

@@ -1,6 +1,11 @@
 //! Who speaks in a room that spans nodes: real packets with levels, on loopback.
 
-use starling_proto::{PeerId, signal::ServerNotification};
+use starling_proto::{
+    PeerId,
+    registry::{AudioLevels, RoomPolicy},
+    rest::CreateRoom,
+    signal::ServerNotification,
+};
 
 use super::{
     rtp::Microphone,
@@ -22,6 +27,47 @@ async fn all_name(nodes: &[&Node], who: &str) {
 fn told(client: &Client, who: Option<&str>) -> bool {
     let peer_id = who.map(peer);
     client.notifications.contains(&ServerNotification::ActiveSpeaker { peer_id })
+}
+
+/// OB1.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_room_says_whom_its_peers_are_told_of() {
+    let node = World::new().node("n1").await;
+    let audio_levels = AudioLevels { max_entries: 1, threshold: -60, interval: 500 };
+    let policy = RoomPolicy { audio_levels, ..RoomPolicy::default() };
+    node.create_room(CreateRoom { id: room(), policy: policy.clone() }).await.unwrap();
+    let mut listener = Client::join(&node, "ear", None).await;
+    let ada = Microphone::start(&node, "ada", 1).await;
+    let ben = Microphone::start(&node, "ben", 2).await;
+    // At -90 dBov, which is below this room's threshold.
+    tokio::time::sleep(std::time::Duration::from_millis(1_500)).await;
+    listener.ask("getRtcStatsUrl", serde_json::json!({})).await.unwrap();
+    assert_eq!(volumes(&listener), Vec::<usize>::new());
+    ada.speaks(true);
+    ben.speaks(true);
+    listener.until("somebody is heard", |client| !volumes(client).is_empty()).await;
+    let began = std::time::Instant::now();
+    let first = volumes(&listener).len();
+    listener.until("and again", |client| volumes(client).len() >= first + 4).await;
+    let took = began.elapsed().as_millis();
+    assert!((1_000..3_500).contains(&took), "four in {took} ms: twice a second");
+    assert!(volumes(&listener).iter().all(|count| *count == 1), "one of two");
+    // A policy may change while the room is there.
+    let audio_levels = AudioLevels { max_entries: 2, ..audio_levels };
+    let policy = RoomPolicy { audio_levels, ..policy };
+    node.set_room_policy(&room(), policy).await.unwrap();
+    listener.until("both are named", |client| volumes(client).last() == Some(&2)).await;
+    ada.stop().await;
+    ben.stop().await;
+}
+
+/// How many were named each time.
+fn volumes(client: &Client) -> Vec<usize> {
+    let told = client.notifications.iter().filter_map(|told| match told {
+        ServerNotification::SpeakingPeers { peer_volumes } => Some(peer_volumes.len()),
+        _ => None,
+    });
+    told.collect()
 }
 
 #[tokio::test(flavor = "multi_thread")]

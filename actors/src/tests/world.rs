@@ -66,6 +66,7 @@ impl World {
             rtc_port: 0,
             announced: Vec::new(),
             internal: Vec::new(),
+            rtc_plain_ports: None,
             rtc_tcp: true,
             rtc_prefer: None,
             workers: self.workers,

@@ -21,11 +21,14 @@ use super::{
     pipe::{PipeOut, PipeSink},
     plain::PlainPorts,
     shared::{Order, Shared},
+    socket::Socket,
 };
 
 /// Sockets of plain transports of one worker: half of the 1,024 descriptors a process has by
 /// default on two workers, twice over; the machine's own limit shows as an error of `bind`.
 pub const MAX_PLAIN_SOCKETS: usize = 1_024;
+/// A socket for RTP, and one for RTCP.
+type Bound = io::Result<(Socket, Option<Socket>)>;
 /// Ids of the shared sockets come first.
 const FIRST_PLAIN: u32 = 2;
 
@@ -117,12 +120,24 @@ impl WorkerHandle {
     /// `AddrInUse` if all ports are taken, `QuotaExceeded` above [`MAX_PLAIN_SOCKETS`],
     /// `BrokenPipe` if the worker is dead or its queue full.
     pub fn bind_plain(&self, rtcp: bool) -> io::Result<PlainSockets> {
+        self.bind_counted(rtcp, || self.0.plain.bind(rtcp))
+    }
+
+    /// The same on these ports and no others.
+    ///
+    /// # Errors
+    /// As [`Self::bind_plain`]; `InvalidInput` for a port that the worker may not use.
+    pub fn bind_plain_on(&self, port: u16, rtcp: Option<u16>) -> io::Result<PlainSockets> {
+        self.bind_counted(rtcp.is_some(), || self.0.plain.bind_these(port, rtcp))
+    }
+
+    fn bind_counted(&self, rtcp: bool, bind: impl FnOnce() -> Bound) -> io::Result<PlainSockets> {
         let wanted = 1 + usize::from(rtcp);
         let taken = self.0.plain_count.fetch_add(wanted, Ordering::Relaxed);
         let result = if taken + wanted > MAX_PLAIN_SOCKETS {
             Err(io::ErrorKind::QuotaExceeded.into())
         } else {
-            self.bind_and_add(rtcp)
+            self.add_bound(bind())
         };
         if result.is_err() {
             self.0.plain_count.fetch_sub(wanted, Ordering::Relaxed);
@@ -130,9 +145,9 @@ impl WorkerHandle {
         result
     }
 
-    fn bind_and_add(&self, rtcp: bool) -> io::Result<PlainSockets> {
-        let (rtp, rtcp) = self.0.plain.bind(rtcp)?;
-        let add = |socket: super::socket::Socket| {
+    fn add_bound(&self, bound: Bound) -> io::Result<PlainSockets> {
+        let (rtp, rtcp) = bound?;
+        let add = |socket: Socket| {
             let addr = socket.local_addr()?;
             let id = SocketId(self.0.next_socket.fetch_add(1, Ordering::Relaxed));
             let added = self.0.shared.order(Order::AddSocket(id, socket));

@@ -37,6 +37,24 @@ impl PlainPorts {
         }
     }
 
+    /// Binds these ports and no others.
+    ///
+    /// # Errors
+    /// `InvalidInput` for a port outside the range, `AddrInUse` for one that is taken.
+    pub(crate) fn bind_these(
+        &self,
+        port: u16,
+        rtcp: Option<u16>,
+    ) -> io::Result<(Socket, Option<Socket>)> {
+        let inside = |port: &u16| self.range.as_ref().is_none_or(|range| range.contains(port));
+        let may = |port: u16| port != 0 && inside(&port);
+        if !may(port) || !rtcp.is_none_or(may) || rtcp == Some(port) {
+            return Err(io::ErrorKind::InvalidInput.into());
+        }
+        let open = |port: u16| Socket::bind(SocketAddr::new(self.ip, port), self.buffer);
+        Ok((open(port)?, rtcp.map(open).transpose()?))
+    }
+
     /// Goes round the range, so that a port just released rests longest.
     fn bind_in(
         &self,
@@ -110,6 +128,26 @@ mod tests {
         let released = port(&two);
         drop((two, two_rtcp));
         assert_eq!(port(&ports.bind(true).unwrap().0), released);
+    }
+
+    #[test]
+    fn ports_that_are_asked_for_are_had_or_refused() {
+        let ip: IpAddr = [127, 0, 0, 8].into();
+        let free = Socket::bind((ip, 0).into(), 1 << 16).unwrap();
+        let base = free.local_addr().unwrap().port().max(2) - 1;
+        drop(free);
+        let ports = PlainPorts::new(ip, Some(base..=base + 7), 1 << 16);
+        let port = |socket: &Socket| socket.local_addr().unwrap().port();
+        // Not in order, and not neighbours.
+        let (rtp, rtcp) = ports.bind_these(base + 5, Some(base + 2)).unwrap();
+        assert_eq!((port(&rtp), port(&rtcp.unwrap())), (base + 5, base + 2));
+        let kind = |port, rtcp| ports.bind_these(port, rtcp).unwrap_err().kind();
+        assert_eq!(kind(base + 5, None), io::ErrorKind::AddrInUse);
+        for (port, rtcp) in
+            [(base + 8, None), (base, Some(base + 8)), (0, None), (base, Some(base))]
+        {
+            assert_eq!(kind(port, rtcp), io::ErrorKind::InvalidInput, "{port} {rtcp:?}");
+        }
     }
 
     #[test]

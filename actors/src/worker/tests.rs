@@ -96,6 +96,7 @@ fn produce(transport: u64, ssrc: u32) -> Command {
             mapping: serde_json::from_value(mapping).unwrap(),
             paused: false,
             encrypted: false,
+            key_frame_delay: Duration::ZERO,
         }),
     }
 }

@@ -274,6 +274,7 @@ pub(super) const ROOM: RoomRecord = RoomRecord {
         regions: Vec::new(),
         max_peers: 0,
         last_n: 0,
+        audio_levels: starling_proto::registry::AudioLevels::DEFAULT,
     },
     persistent: false,
 };

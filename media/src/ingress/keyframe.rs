@@ -89,7 +89,8 @@ impl KeyFrameRequests {
                 continue;
             }
             self.delayed.swap_remove(at);
-            if entry.asked && self.ask_unless_pending(now, entry.ssrc) {
+            // And with it the next delay begins.
+            if entry.asked && self.request(now, entry.ssrc) {
                 ask.push(entry.ssrc);
             }
         }

@@ -48,7 +48,8 @@ impl Plane {
         home.ids.merge(setup.ids);
         home.producers.push(index as u32);
         let piped = home.is_pipe();
-        producer.insert(Producer::new(key, (place, transport), setup, params.paused, piped));
+        let begins = (params.paused, params.key_frame_delay);
+        producer.insert(Producer::new(key, (place, transport), setup, begins, piped));
         self.producer_keys.insert(key, index);
         self.adopt_waiting(now, index);
         Some(())

@@ -15,7 +15,7 @@ use crate::{
 use super::{
     Plane,
     outbox::Destination,
-    stats::{ice_name, kind_name, tuple},
+    stats::{kind_name, tuple},
     transport::{Kind, Transport},
 };
 
@@ -56,7 +56,7 @@ impl Plane {
         });
         let (media, rtx) = self.outgoing_ssrcs(transport);
         let mut dump = json!({
-            "direct": false,
+            "direct": matches!(transport.kind, Kind::Direct(_)),
             "producerIds": transport.producers.iter().map(|index| producer(*index))
                 .collect::<Vec<_>>(),
             "consumerIds": transport.consumers.iter().map(|index| consumer(*index))
@@ -75,7 +75,7 @@ impl Plane {
             Kind::WebRtc(agent) => json!({
                 "type": "webrtc",
                 "iceRole": "controlled",
-                "iceState": ice_name(agent.state()),
+                "iceState": agent.state().name(),
                 "iceSelectedTuple": tuple(transport.rtp_destination()),
                 "dtlsState": if transport.srtp.is_some() { "connected" } else { "new" },
             }),

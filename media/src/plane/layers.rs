@@ -4,7 +4,7 @@ use std::time::Instant;
 
 use crate::{
     consumer::{Candidate, Consumer, Grant, choose},
-    event::Event,
+    event::{Event, StreamScore},
     producer::{MAX_ENCODINGS, Producer},
 };
 
@@ -262,8 +262,12 @@ impl Plane {
             return;
         }
         producer.scores = producer.current_scores().collect();
-        let event =
-            Event::ProducerScore { producer: producer.key, scores: producer.scores.clone() };
+        let streams = producer.streams.iter().enumerate();
+        let scores = streams.filter_map(|(encoding, stream)| {
+            let stream = stream.as_ref()?;
+            Some(StreamScore { encoding, ssrc: stream.ssrc, score: stream.score.score() })
+        });
+        let event = Event::ProducerScore { producer: producer.key, scores: scores.collect() };
         self.tell(event);
         for position in 0..self.producers[index].consumers.len() {
             let consumer = self.producers[index].consumers[position] as usize;

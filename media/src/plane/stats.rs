@@ -11,7 +11,7 @@ use crate::{
         estimator::{MAX_BITRATE, MIN_BITRATE},
     },
     command::StatsOf,
-    event::{Event, IceState},
+    event::Event,
     producer::ProducerSetup,
     rtp::NtpTime,
 };
@@ -160,7 +160,7 @@ impl Plane {
             Kind::WebRtc(agent) => json!({
                 "type": "webrtc-transport",
                 "iceRole": "controlled",
-                "iceState": ice_name(agent.state()),
+                "iceState": agent.state().name(),
                 "dtlsState": if transport.srtp.is_some() { "connected" } else { "new" },
                 "iceSelectedTuple": tuple(destination),
             }),
@@ -233,15 +233,6 @@ pub(super) fn kind_name(kind: MediaKind) -> &'static str {
     match kind {
         MediaKind::Audio => "audio",
         MediaKind::Video => "video",
-    }
-}
-
-pub(super) fn ice_name(state: IceState) -> &'static str {
-    match state {
-        IceState::New => "new",
-        IceState::Connected => "connected",
-        IceState::Completed => "completed",
-        IceState::Disconnected => "disconnected",
     }
 }
 

@@ -92,7 +92,7 @@ impl Producer {
         key: ProducerKey,
         transport: (usize, TransportKey),
         setup: ProducerSetup,
-        paused: bool,
+        (paused, key_frame_delay): (bool, Duration),
         piped: bool,
     ) -> Self {
         let encodings = setup.encodings.len();
@@ -108,7 +108,7 @@ impl Producer {
             piped,
             consumers: Vec::new(),
             pending: Vec::new(),
-            key_frames: KeyFrameRequests::new(Duration::ZERO),
+            key_frames: KeyFrameRequests::new(key_frame_delay),
             wanted: Wanted::default(),
             scores: vec![0; encodings],
             watched: false,

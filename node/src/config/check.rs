@@ -13,7 +13,10 @@ use starling_proto::{Id, NodeId, transport::Protocol};
 
 mod ice;
 
-use super::{Config, Etcd, Http, Link, Log, Mistake, Raw, Registry, Rtc, Secret, value};
+use super::{
+    Config, Etcd, Http, Link, Log, Mistake, Raw, Registry, Rtc, Secret,
+    value::{self, PortRange},
+};
 
 /// Most workers: ports are counted up from `rtc_port`, and no machine we know of has more cores.
 const MAX_WORKERS: usize = 512;
@@ -157,6 +160,9 @@ impl Checker<'_> {
             internal: self.internal(&listen, host),
             listen,
             port,
+            plain_ports: self
+                .parse_some("rtc_plain_ports", "a range of ports, as 40000-40999")
+                .map(|PortRange(ports)| ports),
             tcp: self.parse("rtc_tcp", "true or false", true),
             prefer: self.prefer(),
             workers,

@@ -43,6 +43,17 @@ fn two_secrets_are_all_a_single_node_needs() {
 }
 
 #[test]
+fn plain_transports_get_ephemeral_ports_or_a_range() {
+    let range = |file: &str| with_secrets(file).map(|config| config.rtc.plain_ports);
+    assert_eq!(range(""), Ok(None));
+    assert_eq!(range("rtc_plain_ports = '40000-40999'"), Ok(Some(40_000..=40_999)));
+    for wrong in ["40000", "0-9", "9-8", "1-65536", "a-b"] {
+        let told = range(&format!("rtc_plain_ports = '{wrong}'")).unwrap_err();
+        assert!(told[0].starts_with("rtc_plain_ports ("), "{told:?}");
+    }
+}
+
+#[test]
 fn missing_and_weak_secrets_are_refused_together() {
     let told = checked("token_secret = 'short'").unwrap_err();
     assert_eq!(

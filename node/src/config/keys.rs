@@ -119,6 +119,12 @@ pub const KEYS: &[Key] = &[
         "Media port of the first worker; the next workers have the next ports.",
     ),
     key(
+        "rtc_plain_ports",
+        "FIRST-LAST",
+        "ephemeral ones",
+        "UDP ports of plain transports, in pairs of an even and an odd one where RTCP has its own: for firewalls.",
+    ),
+    key(
         "rtc_tcp",
         "BOOL",
         "true",

@@ -9,6 +9,7 @@ pub mod value;
 use std::{
     fmt,
     net::{IpAddr, SocketAddr},
+    ops::RangeInclusive,
     path::PathBuf,
     time::Duration,
 };
@@ -79,6 +80,8 @@ pub struct Rtc {
     pub announced: Vec<String>,
     /// Internal addresses that clients are told, too.
     pub internal: Vec<IpAddr>,
+    /// Ports of plain transports; absent: ephemeral ones.
+    pub plain_ports: Option<RangeInclusive<u16>>,
     /// ICE over TCP.
     pub tcp: bool,
     /// What clients are to try first.

@@ -1,6 +1,6 @@
 //! Texts of settings to values. Never does: know which setting.
 
-use std::{fmt, time::Duration};
+use std::{fmt, ops::RangeInclusive, str::FromStr, time::Duration};
 
 /// A text that must not be shown.
 #[derive(Clone, PartialEq, Eq)]
@@ -41,6 +41,20 @@ pub fn weak(text: &str) -> Option<String> {
     bytes.sort_unstable();
     bytes.dedup();
     (bytes.len() < 8).then(|| format!("it repeats {} characters", bytes.len()))
+}
+
+/// `40000-40999`: the first is not 0 and not above the last.
+pub struct PortRange(pub RangeInclusive<u16>);
+
+impl FromStr for PortRange {
+    type Err = ();
+
+    fn from_str(text: &str) -> Result<Self, ()> {
+        let (first, last) = text.split_once('-').ok_or(())?;
+        let port = |text: &str| text.trim().parse::<u16>().map_err(drop);
+        let (first, last) = (port(first)?, port(last)?);
+        if first == 0 || first > last { Err(()) } else { Ok(Self(first..=last)) }
+    }
 }
 
 /// `250ms`, `150s`, `2m` or `1h`.

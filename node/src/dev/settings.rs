@@ -90,6 +90,7 @@ impl DevArgs {
                 port: self.rtc_port.map_or(0, |first| first.saturating_add(n * 16)),
                 announced: vec![self.host.to_string()],
                 internal: Vec::new(),
+                plain_ports: None,
                 tcp: true,
                 prefer: None,
                 workers,

@@ -49,12 +49,14 @@ type Route = (&'static str, &'static [&'static str], MethodRouter<App>);
 
 /// What operators use.
 fn admin_routes() -> Vec<Route> {
-    use api::{direct, nodes, rooms, tokens};
+    use api::{direct, events, nodes, rooms, tokens};
     vec![
         ("/v1/nodes", &["get"], get(nodes::list)),
         ("/v1/nodes/{id}", &["get"], get(nodes::one)),
         ("/v1/nodes/{id}/drain", &["post"], post(nodes::drain)),
         ("/v1/nodes/{id}/undrain", &["post"], post(nodes::undrain)),
+        ("/v1/nodes/{id}/events", &["get"], get(events::events)),
+        ("/v1/nodes/{id}/log", &["put"], put(nodes::log)),
         ("/v1/nodes/{id}/workers", &["get"], get(nodes::workers)),
         ("/v1/nodes/{id}/routers/{room}", &["get"], get(nodes::router)),
         ("/v1/rooms", &["get", "post"], get(rooms::list).post(rooms::create)),
@@ -121,7 +123,7 @@ fn peer_routes() -> Vec<Route> {
 
 /// What is looked at, on the node that has the peer.
 fn object_routes() -> Vec<Route> {
-    use api::{data, inspect};
+    use api::{data, inspect, steer};
     vec![
         (
             "/v1/rooms/{room}/peers/{peer}/data-producers/{dataProducer}",
@@ -153,7 +155,11 @@ fn object_routes() -> Vec<Route> {
             &["get"],
             get(inspect::trace_transport),
         ),
-        ("/v1/rooms/{room}/peers/{peer}/producers/{producer}", &["get"], get(inspect::producer)),
+        (
+            "/v1/rooms/{room}/peers/{peer}/producers/{producer}",
+            &["get", "patch", "delete"],
+            get(inspect::producer).patch(steer::change_producer).delete(steer::close_producer),
+        ),
         (
             "/v1/rooms/{room}/peers/{peer}/producers/{producer}/stats",
             &["get"],
@@ -164,7 +170,16 @@ fn object_routes() -> Vec<Route> {
             &["get"],
             get(inspect::trace_producer),
         ),
-        ("/v1/rooms/{room}/peers/{peer}/consumers/{consumer}", &["get"], get(inspect::consumer)),
+        (
+            "/v1/rooms/{room}/peers/{peer}/consumers/{consumer}",
+            &["get", "patch", "delete"],
+            get(inspect::consumer).patch(steer::change_consumer).delete(steer::close_consumer),
+        ),
+        (
+            "/v1/rooms/{room}/peers/{peer}/consumers/{consumer}/keyframe",
+            &["post"],
+            post(steer::request_key_frame),
+        ),
         (
             "/v1/rooms/{room}/peers/{peer}/consumers/{consumer}/stats",
             &["get"],
@@ -180,8 +195,10 @@ fn object_routes() -> Vec<Route> {
 
 /// mediasoup-demo's API for programs, on the node that is asked.
 fn broadcaster_routes() -> Vec<Route> {
-    use api::broadcasters;
+    use api::broadcasters::{self, newest};
     let produce = post(broadcasters::produce).layer(DefaultBodyLimit::max(MAX_BODY_PRODUCE));
+    let produce_new = post(newest::produce).layer(DefaultBodyLimit::max(MAX_BODY_PRODUCE));
+    let consume_new = post(newest::consume).layer(DefaultBodyLimit::max(MAX_BODY_PRODUCE));
     vec![
         ("/rooms/{room}", &["get"], get(broadcasters::capabilities)),
         ("/rooms/{room}/broadcasters", &["post"], post(broadcasters::create)),
@@ -205,6 +222,19 @@ fn broadcaster_routes() -> Vec<Route> {
             "/rooms/{room}/broadcasters/{broadcaster}/transports/{transport}/consume",
             &["post"],
             post(broadcasters::consume),
+        ),
+        ("/rooms/{room}/broadcasters/{broadcaster}/join", &["post"], post(newest::join)),
+        ("/rooms/{room}/broadcasters/{broadcaster}/producers", &["post"], produce_new),
+        ("/rooms/{room}/broadcasters/{broadcaster}/consumers", &["post"], consume_new),
+        (
+            "/rooms/{room}/broadcasters/{broadcaster}/peerProducersInfos",
+            &["get"],
+            get(newest::producers),
+        ),
+        (
+            "/rooms/{room}/broadcasters/{broadcaster}/consumers/{consumer}/resume",
+            &["post"],
+            post(newest::resume),
         ),
     ]
 }

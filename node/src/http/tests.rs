@@ -102,7 +102,9 @@ async fn a_room_is_made_changed_and_deleted() {
     assert_eq!(made.status, 201, "{made:?}");
     let again = ask(&app, "POST", "/v1/rooms", Some(json!({"id": "r"}))).await;
     assert_eq!(again.code(), "room_exists");
-    let policy = json!({"pinnedNodes": ["node-1"], "regions": ["eu"], "maxPeers": 3, "lastN": 0});
+    let levels = json!({"maxEntries": 3, "threshold": -50, "interval": 2000});
+    let policy = json!({"pinnedNodes": ["node-1"], "regions": ["eu"], "maxPeers": 3, "lastN": 0,
+        "audioLevels": levels});
     let changed = ask(&app, "PUT", "/v1/rooms/r/policy", Some(policy.clone())).await;
     assert_eq!(changed.json()["policy"], policy);
     assert_eq!(ask(&app, "DELETE", "/v1/rooms/r", None).await.status, 204);
@@ -233,4 +235,92 @@ async fn a_broadcaster_of_mediasoup_demo_produces_and_another_consumes() {
     ask("DELETE", "/broadcasters/ann", None).await;
     let bare = Request::builder().uri("/rooms/r").body(Body::empty()).unwrap();
     assert_eq!(send(&app, Side::Whole, bare).await.code(), "unauthorized");
+}
+
+/// What mediasoup-demo's newest server answers its scripts.
+#[tokio::test]
+async fn a_broadcaster_of_the_newest_demo_produces_and_another_consumes() {
+    let app = app().await;
+    let ask = async |method: &str, path: &str, status: u16, body: Option<Value>| {
+        let answer = ask(&app, method, &format!("/rooms/r{path}"), body).await;
+        assert_eq!(answer.status, status, "{method} {path} {answer:?}");
+        answer
+    };
+    let capabilities = ask("GET", "", 200, None).await.json();
+    assert!(capabilities["routerRtpCapabilities"]["codecs"].is_array());
+    for id in ["ann", "bob"] {
+        let join = format!("/broadcasters/{id}/join");
+        ask("POST", &join, 404, None).await;
+        let peer = json!({"peerId": id, "displayName": id, "device": {"name": "FFmpeg"}});
+        let made = ask("POST", "/broadcasters", 201, Some(peer)).await;
+        assert_eq!(made.headers["location"], format!("/rooms/r/broadcasters/{id}"));
+        ask("POST", &join, 200, None).await;
+    }
+    let transport = async |id: &str, body: Value| {
+        let path = format!("/broadcasters/{id}/transports");
+        let made = ask("POST", &path, 201, Some(body)).await.json();
+        assert!(made["port"].is_u64() && made["ip"].is_string() && made.get("id").is_none());
+        made
+    };
+    let made =
+        transport("ann", json!({"comedia": true, "rtcpMux": false, "direction": "producer"}));
+    let made = made.await;
+    assert!(made["rtcpPort"].is_u64());
+    let rtp = json!({"codecs": [{"mimeType": "audio/opus", "payloadType": 101, "clockRate": 48000,
+        "channels": 2, "parameters": {"sprop-stereo": 1}}], "encodings": [{"ssrc": 1111}]});
+    let body = json!({"transportId": made["transportId"], "kind": "audio", "rtpParameters": rtp,
+        "appData": {"source": "audio"}});
+    let producer = ask("POST", "/broadcasters/ann/producers", 201, Some(body)).await.json();
+    let producer = &producer["producerId"];
+    let infos = ask("GET", "/broadcasters/bob/peerProducersInfos", 200, None).await.json();
+    let info = &infos["peerProducersInfos"][0];
+    assert_eq!((&info["peerId"], &info["producers"][0]["producerId"]), (&json!("ann"), producer));
+    let codec = &info["producers"][0]["consumableCodecs"][0];
+    assert_eq!((&codec["mimeType"], &codec["payloadType"]), (&json!("audio/opus"), &json!(100)));
+    let made = transport("bob", json!({"comedia": false, "direction": "consumer"})).await;
+    let to = json!({"ip": "127.0.0.1", "port": 30000});
+    let id = made["transportId"].as_str().unwrap();
+    ask("POST", &format!("/broadcasters/bob/transports/{id}/connect"), 200, Some(to)).await;
+    let body = json!({"transportId": id, "producerId": producer, "paused": true,
+        "rtpCapabilities": capabilities["routerRtpCapabilities"]});
+    let consumer = ask("POST", "/broadcasters/bob/consumers", 201, Some(body)).await.json();
+    let id = consumer["consumerId"].as_str().unwrap();
+    ask("POST", &format!("/broadcasters/bob/consumers/{id}/resume"), 200, None).await;
+    ask("POST", "/broadcasters/bob/consumers/none/resume", 404, None).await;
+    ask("DELETE", "/broadcasters/ann", 200, None).await;
+}
+
+/// What operators change, over HTTP.
+#[tokio::test]
+async fn producers_and_consumers_are_changed_and_ended() {
+    let app = app().await;
+    let at = |path: &str| format!("/v1/rooms/r/peers{path}");
+    let ask = async |method: &str, path: &str, status: u16, body: Option<Value>| {
+        let answer = ask(&app, method, &at(path), body).await;
+        assert_eq!(answer.status, status, "{method} {path} {answer:?}");
+        answer
+    };
+    ask("POST", "", 201, Some(json!({"id": "ann"}))).await;
+    let made = ask("POST", "/ann/transports", 201, Some(json!({"comedia": true}))).await.json();
+    let on = format!("/ann/transports/{}", made["transportId"].as_str().unwrap());
+    let rtp = json!({"codecs": [{"mimeType": "audio/opus", "payloadType": 101, "clockRate": 48000,
+        "channels": 2}], "encodings": [{"ssrc": 1111}]});
+    let body = json!({"kind": "audio", "rtpParameters": rtp, "paused": true});
+    let made = ask("POST", &format!("{on}/producers"), 201, Some(body)).await.json();
+    let producer = format!("/ann/producers/{}", made["producerId"].as_str().unwrap());
+    assert_eq!(ask("GET", &producer, 200, None).await.json()["paused"], true);
+    ask("PATCH", &producer, 204, Some(json!({"paused": false}))).await;
+    assert_eq!(ask("GET", &producer, 200, None).await.json()["paused"], false);
+    ask("PATCH", &producer, 400, Some(json!({"volume": 7}))).await;
+    let body = json!({"producerId": made["producerId"]});
+    let made = ask("POST", &format!("{on}/consumers"), 201, Some(body)).await.json();
+    let consumer = format!("/ann/consumers/{}", made["consumerId"].as_str().unwrap());
+    ask("PATCH", &consumer, 204, Some(json!({"paused": true, "priority": 9}))).await;
+    let held = ask("GET", &consumer, 200, None).await.json();
+    assert_eq!((&held["paused"], &held["priority"]), (&json!(true), &json!(9)));
+    ask("PATCH", &consumer, 400, Some(json!({"priority": 0}))).await;
+    ask("POST", &format!("{consumer}/keyframe"), 204, None).await;
+    ask("DELETE", &consumer, 204, None).await;
+    ask("DELETE", &producer, 204, None).await;
+    ask("GET", &producer, 404, None).await;
 }

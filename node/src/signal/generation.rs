@@ -94,6 +94,7 @@ impl Generation {
             | "consumerPaused"
             | "consumerResumed"
             | "consumerScore"
+            | "downlinkBwe"
             | "producerScore"
             | "dataConsumerClosed" => data,
             // It says aloud that it does not know anything else.
@@ -198,6 +199,8 @@ mod tests {
             Some(json!({"consumerId": "c", "spatialLayer": 1, "temporalLayer": 2}))
         );
         assert_eq!(said("activeSpeaker", json!({})), Some(json!({"peerId": null})));
+        let bwe = json!({"desiredBitrate": 3, "effectiveDesiredBitrate": 2, "availableBitrate": 1});
+        assert_eq!(said("downlinkBwe", bwe.clone()), Some(bwe));
         assert_eq!(said("standbyChanged", json!({})), None);
         let data = json!({"peer": {"peerId": "a"}});
         let new = Generation::New.said("newPeer".into(), data.clone());

@@ -95,6 +95,7 @@ pub(super) async fn publish(
             kind,
             rtp_parameters: rtp.clone(),
             paused: false,
+            key_frame_request_delay: 0,
             app_data: json!({ "source": source }),
         };
         let _: Value = caller.ask(ClientRequest::Produce(Box::new(produce))).await?;

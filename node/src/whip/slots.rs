@@ -250,6 +250,8 @@ impl Slots {
                 rtp_capabilities: Some(slot.takes.clone()),
                 mid: slot.mid.clone(),
                 paused: false,
+                preferred_layers: None,
+                enable_rtx: None,
                 ignore_dtx: false,
             };
             let made: Result<Consumed, _> =

@@ -102,6 +102,13 @@ pub struct Consume {
     /// Without the packets in which Opus says that nobody speaks.
     #[serde(default)]
     pub ignore_dtx: bool,
+    /// Highest layers wanted; all if absent.
+    #[serde(default)]
+    pub preferred_layers: Option<ConsumerLayers>,
+    /// Lost packets are sent again, and as RTX where the receiver takes it; videos'
+    /// are, and sounds' are not, if absent.
+    #[serde(default)]
+    pub enable_rtx: Option<bool>,
 }
 
 /// Data of `produce`.
@@ -117,6 +124,9 @@ pub struct Produce {
     /// Starts paused (ours).
     #[serde(default)]
     pub paused: bool,
+    /// Its sender is asked for a key frame once in so many milliseconds (ours).
+    #[serde(default)]
+    pub key_frame_request_delay: u32,
     /// The client's; `source` in it names the source.
     #[serde(default)]
     pub app_data: Value,

@@ -6,7 +6,9 @@ use starling_proto::{
     flow::{FlowId, MAX_FLOW, MAX_HEADER, Part, decode, encode_header},
     json::Json,
     link::{Hello, LinkMessage},
-    registry::{NodeLoad, NodeRecord, NodeState, PresenceRecord, RoomPolicy, RoomRecord},
+    registry::{
+        AudioLevels, NodeLoad, NodeRecord, NodeState, PresenceRecord, RoomPolicy, RoomRecord,
+    },
     roster::{Change, DataProducerEntry, PeerEntry, ProducerEntry, Snapshot},
     rtp::{RtpParameters, RtpType},
     sctp::Delivery,
@@ -226,6 +228,7 @@ fn records() -> Vec<Vec<u8>> {
         regions: vec!["eu".into()],
         max_peers: 9,
         last_n: 4,
+        audio_levels: AudioLevels::DEFAULT,
     };
     let room = RoomRecord { incarnation: 3, policy, persistent: true };
     let presence = PresenceRecord { epoch: 5, incarnation: 3 };

@@ -166,6 +166,7 @@ fn forward(worker: &WorkerHandle) -> (UdpSocket, srtp::Receiver) {
         mapping,
         paused: false,
         encrypted: false,
+        key_frame_delay: Duration::ZERO,
     };
     let producer = ProducerKey(1);
     worker.command(Command::Produce { transport, producer, params: Box::new(params) });

@@ -104,6 +104,10 @@ fn requests_inside_the_delay_become_one_at_its_end() {
     assert!(polled(&mut requests, now + ms(399)).is_empty());
     assert_eq!(polled(&mut requests, now + ms(400)), [SSRC]);
     assert!(polled(&mut requests, now + ms(400)).is_empty());
+    // With it the next delay has begun.
+    requests.on_key_frame(SSRC);
+    assert!(!requests.request(now + ms(500), SSRC));
+    assert_eq!(polled(&mut requests, now + ms(800)), [SSRC]);
 }
 
 #[test]

@@ -29,6 +29,9 @@ fn longer_window_divides_by_its_length() {
     let mut rate = RateCalculator::new(STREAM_WINDOW);
     rate.add(start, 1000);
     assert_eq!(rate.bits_per_second(start), 3200);
+    let mut rate = RateCalculator::new(DTX_WINDOW);
+    rate.add(start, 1500);
+    assert_eq!(rate.bits_per_second(start), 2000);
 }
 
 #[test]

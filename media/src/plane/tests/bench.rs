@@ -138,6 +138,7 @@ impl Bench {
                 rtp,
                 paused: false,
                 encrypted: false,
+                key_frame_delay: Duration::ZERO,
             }),
         });
     }

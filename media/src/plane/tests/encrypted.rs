@@ -122,6 +122,7 @@ fn produce(bench: &mut Bench, rtp: RtpParameters, encrypted: bool) {
             rtp,
             paused: false,
             encrypted,
+            key_frame_delay: std::time::Duration::ZERO,
         }),
     });
 }

@@ -155,6 +155,9 @@ fn a_traced_transport_tells_of_what_its_receiver_says_it_can_take() {
     assert_eq!(told.len(), 1);
     let info = &told[0].info;
     assert_eq!((&info["bweType"], told[0].kind), (&json!("remb"), TraceType::Bwe));
+    let names = "desiredBitrate effectiveDesiredBitrate minBitrate maxBitrate startBitrate \
+        maxPaddingBitrate availableBitrate";
+    assert!(names.split_whitespace().all(|name| info[name].is_u64()), "{info}");
     let available = info["availableBitrate"].as_u64().unwrap();
     assert!((690_000..=700_000).contains(&available), "{info}");
 }

@@ -292,3 +292,39 @@ fn after_a_replaced_producer_old_packets_are_not_sent_for_new_ones() {
     bench.receive(12, address(5002), &nack);
     assert!(bench.take_rtp(2223).is_empty());
 }
+
+/// CO15, NK6.
+#[test]
+fn without_rtx_a_packet_is_sent_again_as_it_was() {
+    let mut bench = Bench::new(5);
+    bench.plain(1, address(5001));
+    bench.plain(2, address(5002));
+    let nack = || {
+        parameters(serde_json::json!({
+            "codecs": [{"mimeType": "audio/opus", "payloadType": 1, "clockRate": 48000,
+                "rtcpFeedback": [{"type": "nack"}]}]
+        }))
+        .codecs
+        .remove(0)
+        .rtcp_feedback
+    };
+    let (mut sends, mut gets) = (opus(1111), audio_consumer(2222));
+    sends.codecs[0].rtcp_feedback.extend(nack());
+    gets.rtp.codecs[0].rtcp_feedback.extend(nack());
+    bench.produce(1, 1, sends);
+    bench.consume(2, 1, 1, gets);
+    for n in [1u16, 2, 4] {
+        let packet = rtp(111, 1111, n, 960 * u32::from(n), false, &[], &[n as u8; 40]);
+        bench.receive(11, address(5001), &packet);
+    }
+    bench.advance(20);
+    assert_eq!(nacked(&bench.take_rtcp(address(5001)), 1111), [3], "of a microphone too");
+    let got = bench.take_rtp(2222);
+    let lost = got[1].header().sequence;
+    let mut asked = Vec::new();
+    build::nack(&mut asked, 1, 2222, &[lost], 1_200);
+    bench.receive(12, address(5002), &asked);
+    let again = bench.take_rtp(2222);
+    assert_eq!(again.len(), 1);
+    assert_eq!(again[0].bytes, got[1].bytes);
+}

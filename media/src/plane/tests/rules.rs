@@ -1,12 +1,14 @@
 //! Rules of mediasoup that have no better place, by the number of their row.
 
+use std::time::Duration;
+
 use serde_json::json;
 use starling_proto::rtp::RtpType;
 
 use super::bench::*;
 use crate::{
-    Command, Event, ProducerKey,
-    command::ConsumerParams,
+    Command, ConsumerKey, Event, ProducerKey, TransportKey,
+    command::{ConsumerParams, ProducerParams, StatsOf},
     rtcp::{ReportBlock, RtcpItem, build},
 };
 
@@ -44,6 +46,138 @@ fn a_paused_producer_is_not_forwarded_and_goes_on_from_a_key_frame_it_is_asked_f
     assert!(bench.take_rtp(2222).is_empty());
     frame(&mut bench, 3, true, true);
     assert_eq!(bench.take_rtp(2222).len(), 1);
+}
+
+/// PD5.
+#[test]
+fn a_paused_producers_sender_is_still_counted_and_reported_to() {
+    let mut bench = call();
+    frame(&mut bench, 0, true, true);
+    bench.command(Command::PauseProducer { producer: ProducerKey(1), paused: true });
+    for n in 1..40 {
+        frame(&mut bench, n, false, true);
+        bench.advance(50);
+    }
+    let told = bench.take_rtcp(address(5001));
+    let blocks = told.iter().filter_map(|item| match item {
+        RtcpItem::Rr { blocks, .. } => blocks.iter().find(|block| block.ssrc == 1111),
+        _ => None,
+    });
+    let highest = blocks.map(|block| block.highest_sequence).max();
+    assert!(highest.is_some_and(|highest| highest > 10), "{highest:?}");
+    bench.take_events();
+    bench.command(Command::CollectStats { token: 1, of: StatsOf::Producer(ProducerKey(1)) });
+    let Some(Event::Stats { stats, .. }) = bench.take_events().pop() else { panic!("no stats") };
+    assert_eq!(stats[0]["packetCount"], 40);
+}
+
+/// CO6, CO7. Later than the buffer reaches back, so that it has no key frame to go on with.
+#[test]
+fn a_video_that_goes_on_and_a_client_that_asks_get_a_key_frame() {
+    let mut bench = call();
+    let consumer = ConsumerKey(1);
+    let mut n = 0;
+    let mut asked = |bench: &mut Bench, command: Command, key: bool| {
+        frame(bench, n, key, true);
+        frame(bench, n + 1, false, true);
+        bench.advance(3_000);
+        bench.take_rtcp(address(5001));
+        n += 2;
+        bench.command(command);
+        let items = bench.take_rtcp(address(5001));
+        items.iter().filter(|item| matches!(item, RtcpItem::Pli { media: 1111, .. })).count()
+    };
+    assert_eq!(asked(&mut bench, Command::RequestKeyFrame { consumer }, true), 1);
+    assert_eq!(asked(&mut bench, Command::PauseConsumer { consumer, paused: true }, true), 0);
+    assert_eq!(asked(&mut bench, Command::PauseConsumer { consumer, paused: false }, true), 1);
+}
+
+/// KF2.
+#[test]
+fn a_producers_delay_makes_one_request_of_many() {
+    let mut bench = call();
+    let rtp = vp8(3_333);
+    let mapping = starling_proto::rtp::RtpMapping::default();
+    let key_frame_delay = Duration::from_secs(4);
+    let kind = starling_proto::MediaKind::Video;
+    let params =
+        ProducerParams { kind, rtp, mapping, paused: false, encrypted: false, key_frame_delay };
+    let params = Box::new(params);
+    let (transport, producer) = (TransportKey(1), ProducerKey(3));
+    bench.command(Command::Produce { transport, producer, params });
+    bench.consume(2, 3, 3, video_consumer(4_444, RtpType::Simple));
+    let mut asked = 0;
+    for n in 0..90u16 {
+        let payload = vp8_payload(true, n, n as u8, 0, false);
+        let packet = rtp_packet(3_333, n, &payload);
+        bench.receive(11, address(5001), &packet);
+        bench.command(Command::RequestKeyFrame { consumer: ConsumerKey(3) });
+        bench.advance(100);
+        let items = bench.take_rtcp(address(5001));
+        asked += items.iter().filter(|it| matches!(it, RtcpItem::Pli { .. })).count();
+    }
+    // Nine seconds: as its stream came (KF3), as it was asked for, and at the end of each delay.
+    // KF1 alone would let all through.
+    assert_eq!(asked, 4);
+}
+
+fn rtp_packet(ssrc: u32, n: u16, payload: &[u8]) -> Vec<u8> {
+    rtp(96, ssrc, n, 9_000 * u32::from(n), true, &[], payload)
+}
+
+/// LY6.
+#[test]
+fn what_is_older_than_the_key_frame_it_began_with_is_not_sent() {
+    let mut bench = call();
+    frame(&mut bench, 8, false, true);
+    frame(&mut bench, 10, true, true);
+    let first = bench.take_rtp(2222);
+    frame(&mut bench, 9, false, true);
+    assert!(bench.take_rtp(2222).is_empty());
+    frame(&mut bench, 11, false, true);
+    let next = bench.take_rtp(2222);
+    assert_eq!((first.len(), next.len()), (1, 1));
+    assert_eq!(next[0].header().sequence, first[0].header().sequence.wrapping_add(1));
+}
+
+/// PD3.
+#[test]
+fn a_stream_without_a_name_is_what_comes_under_its_producers_mid() {
+    let mut bench = Bench::new(1);
+    bench.plain(1, address(5001));
+    bench.plain(2, address(5002));
+    let mut nameless = vp8(1111);
+    nameless.encodings = parameters(json!({ "codecs": [], "encodings": [{}] })).encodings;
+    bench.produce(1, 1, nameless);
+    bench.consume(2, 1, 1, video_consumer(2222, RtpType::Simple));
+    let key = vp8_payload(true, 1, 1, 0, false);
+    bench.receive(11, address(5001), &rtp(96, 7_777, 1, 0, true, &[(4, b"9")], &key));
+    assert!(bench.take_rtp(2222).is_empty(), "another's MID");
+    bench.receive(11, address(5001), &rtp(96, 7_777, 1, 0, true, &[(4, b"1")], &key));
+    bench.receive(11, address(5001), &rtp(96, 7_777, 2, 0, true, &[], &key));
+    assert_eq!(bench.take_rtp(2222).len(), 2);
+}
+
+/// PD3.
+#[test]
+fn a_retransmission_finds_its_stream_by_its_repaired_rid() {
+    let mut bench = Bench::new(1);
+    bench.plain(1, address(5001));
+    bench.plain(2, address(5002));
+    bench.produce(1, 1, vp8_simulcast());
+    bench.consume(2, 1, 1, video_consumer(2222, RtpType::Simulcast));
+    for n in [1u16, 2, 4] {
+        let payload = vp8_payload(n == 1, n, n as u8, 0, false);
+        let names: [(u8, &[u8]); 2] = [(4, b"1"), (10, b"r0")];
+        let packet = rtp(96, 100, n, 3_000 * u32::from(n), true, &names, &payload);
+        bench.receive(11, address(5001), &packet);
+    }
+    bench.advance(50);
+    let payload = [&[0, 3], &vp8_payload(false, 3, 3, 0, false)[..]].concat();
+    let names: [(u8, &[u8]); 2] = [(4, b"1"), (11, b"r0")];
+    bench.receive(11, address(5001), &rtp(97, 55_555, 9, 9_000, true, &names, &payload));
+    assert_eq!(bench.plane.counters().rtp_repaired, 1);
+    assert_eq!(bench.take_rtp(2222).len(), 4);
 }
 
 /// CO12.

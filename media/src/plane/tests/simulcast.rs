@@ -6,7 +6,7 @@ use super::{
     bench::*,
     camera::{Camera, assert_decodable, picture},
 };
-use crate::{Command, ConsumerKey, Event};
+use crate::{Command, ConsumerKey, Event, event::StreamScore};
 
 fn bench() -> (Bench, Camera) {
     let mut bench = Bench::new(3);
@@ -129,6 +129,36 @@ fn a_silent_layer_is_replaced_by_the_next_lower_one_and_returned_to() {
     assert_eq!(layers_of(&more), [1, 2]);
 }
 
+/// PD6, CO8.
+#[test]
+fn scores_and_layers_are_told_when_they_change() {
+    let (mut bench, mut camera) = bench();
+    camera.run(&mut bench, 2_000);
+    bench.take_events();
+    camera.on[2] = false;
+    camera.run(&mut bench, 3_000);
+    let events = bench.take_events();
+    let producer = events.iter().rev().find_map(|event| match event {
+        Event::ProducerScore { scores, .. } => Some(scores.clone()),
+        _ => None,
+    });
+    let score = |encoding, ssrc, score| StreamScore { encoding, ssrc, score };
+    assert_eq!(producer, Some(vec![score(0, 100, 10), score(1, 200, 10), score(2, 300, 0)]));
+    let consumer = events.iter().rev().find_map(|event| match event {
+        Event::ConsumerScore { score, producer_score, producer_scores, .. } => {
+            Some((*score, *producer_score, producer_scores.clone()))
+        }
+        _ => None,
+    });
+    assert_eq!(consumer, Some((10, 10, vec![10, 10, 0])));
+    assert_eq!(spatial_layers(&events), [Some(1)]);
+    camera.run(&mut bench, 1_000);
+    let again = bench.take_events();
+    let scores =
+        |event: &Event| matches!(event, Event::ProducerScore { .. } | Event::ConsumerScore { .. });
+    assert!(!again.iter().any(scores), "{again:?}");
+}
+
 #[test]
 fn a_camera_that_falls_silent_as_a_whole_is_gone_after_a_while() {
     let (mut bench, mut camera) = bench();
@@ -139,7 +169,7 @@ fn a_camera_that_falls_silent_as_a_whole_is_gone_after_a_while() {
     bench.advance(300);
     let scores = bench.take_events();
     assert!(scores.iter().any(|event| {
-        matches!(event, Event::ProducerScore { scores, .. } if scores == &[0, 0, 0])
+        matches!(event, Event::ProducerScore { scores, .. } if scores.iter().all(|of| of.score == 0))
     }));
 }
 

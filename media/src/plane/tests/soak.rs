@@ -115,7 +115,14 @@ impl Soak {
             starling_proto::MediaKind::Video
         };
         let mapping = starling_proto::rtp::RtpMapping::default();
-        let params = Box::new(ProducerParams { kind, rtp, mapping, paused, encrypted: false });
+        let params = Box::new(ProducerParams {
+            kind,
+            rtp,
+            mapping,
+            paused,
+            encrypted: false,
+            key_frame_delay: Duration::ZERO,
+        });
         Command::Produce { transport, producer, params }
     }
 
@@ -197,6 +204,7 @@ impl Soak {
                 mapping: starling_proto::rtp::RtpMapping::default(),
                 paused: false,
                 encrypted: false,
+                key_frame_delay: Duration::ZERO,
             };
             commands.push(Command::Produce {
                 transport: TransportKey(key),

@@ -2,7 +2,13 @@
 //! GStreamer scripts work. Names are the demo's; everything behind them is the REST API's. Never
 //! does: make WebRTC transports, for which there is WHIP.
 
-use axum::{Json, extract::State};
+pub(crate) mod newest;
+
+use axum::{
+    Json,
+    extract::State,
+    response::{IntoResponse, Response},
+};
 use serde::Deserialize;
 use serde_json::{Value, json};
 use starling_proto::{
@@ -27,7 +33,9 @@ type OnTransport = (RoomId, PeerId, TransportId);
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct Broadcaster {
-    id: PeerId,
+    id: Option<PeerId>,
+    /// The newest demo's name for it.
+    peer_id: Option<PeerId>,
     #[serde(default)]
     display_name: String,
 }
@@ -38,6 +46,8 @@ pub(crate) struct Broadcaster {
 pub(crate) struct Transport {
     #[serde(rename = "type", default)]
     kind: Option<String>,
+    /// Said by the newest demo alone.
+    direction: Option<String>,
     #[serde(default)]
     comedia: bool,
     #[serde(default = "yes")]
@@ -66,7 +76,10 @@ pub(crate) async fn capabilities(
     State(app): State<App>,
     Path(_): Path<RoomId>,
 ) -> Json<Value> {
-    Json(json!(app.node.rtp_capabilities()))
+    // The older demo takes the answer itself for capabilities, the newest a field of it.
+    let mut both = json!(app.node.rtp_capabilities());
+    both["routerRtpCapabilities"] = both.clone();
+    Json(both)
 }
 
 /// mediasoup-demo: makes a broadcaster, and says who else produces what.
@@ -80,9 +93,17 @@ pub(crate) async fn create(
     _: Operator,
     State(app): State<App>,
     Path(room): Path<RoomId>,
-    Body(Broadcaster { id, display_name }): Body<Broadcaster>,
-) -> Result<Json<Value>, Problem> {
+    Body(Broadcaster { id, peer_id, display_name }): Body<Broadcaster>,
+) -> Result<Response, Problem> {
+    let newest = peer_id.is_some();
+    let Some(id) = peer_id.or(id) else {
+        return Err(Problem::new(Code::BadRequest, "'id' is missing"));
+    };
     app.node.create_peer(&room, CreatePeer { id: id.clone(), display_name }).await?;
+    if newest {
+        let path = format!("/rooms/{room}/broadcasters/{id}");
+        return Ok(newest::created(&path, "broadcaster created"));
+    }
     let others = app.node.peers(&room).await?.into_iter().filter(|peer| peer.id != id);
     let peers = others.map(|peer| {
         let producers = peer.producers.iter().map(|p| json!({ "id": p.id, "kind": p.kind }));
@@ -93,7 +114,7 @@ pub(crate) async fn create(
             "producers": producers.collect::<Vec<_>>(),
         })
     });
-    Ok(Json(json!({ "peers": peers.collect::<Vec<_>>() })))
+    Ok(Json(json!({ "peers": peers.collect::<Vec<_>>() })).into_response())
 }
 
 /// mediasoup-demo: ends a broadcaster.
@@ -130,8 +151,8 @@ pub(crate) async fn transport(
     _: Operator,
     State(app): State<App>,
     Path((room, peer)): Path<OnBroadcaster>,
-    Body(Transport { kind, comedia, rtcp_mux }): Body<Transport>,
-) -> Result<Json<Value>, Problem> {
+    Body(Transport { kind, direction, comedia, rtcp_mux }): Body<Transport>,
+) -> Result<Response, Problem> {
     if kind.is_some_and(|kind| kind != "plain") {
         return Err(Problem::new(Code::BadRequest, "broadcasters have plain transports")
             .hint("publish and play WebRTC over /whip/ and /whep/"));
@@ -139,8 +160,13 @@ pub(crate) async fn transport(
     let options = CreatePlainTransport { comedia, rtcp_mux, ..CreatePlainTransport::default() };
     let made = app.node.create_plain_transport(&room, &peer, options).await?;
     let mut answer = json!(made.address);
-    answer["id"] = json!(made.transport_id);
-    Ok(Json(answer))
+    let name = if direction.is_some() { "transportId" } else { "id" };
+    answer[name] = json!(made.transport_id);
+    if direction.is_none() {
+        return Ok(Json(answer).into_response());
+    }
+    let id = made.transport_id;
+    Ok(newest::created(&format!("/rooms/{room}/broadcasters/{peer}/transports/{id}"), Json(answer)))
 }
 
 /// mediasoup-demo: says where a plain transport sends.
@@ -209,6 +235,8 @@ pub(crate) async fn consume(
         producer_id: producer_id.clone(),
         rtp_capabilities: None,
         paused: false,
+        preferred_layers: None,
+        enable_rtx: None,
         ignore_dtx: false,
     };
     let made = app.node.plain_consume(&room, &peer, &transport, consumer).await?;

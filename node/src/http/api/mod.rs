@@ -4,9 +4,11 @@
 pub(crate) mod broadcasters;
 pub(crate) mod data;
 pub(crate) mod direct;
+pub(crate) mod events;
 pub(crate) mod inspect;
 pub(crate) mod nodes;
 pub(crate) mod peers;
 pub(crate) mod rooms;
+pub(crate) mod steer;
 pub(crate) mod tokens;
 pub(crate) mod transports;

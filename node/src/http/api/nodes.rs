@@ -10,13 +10,16 @@ use axum::{
 };
 use starling_proto::{
     Code, NodeId, RoomId,
-    rest::{DrainNode, NodeInfo, Problem as ProblemBody, WorkersInfo},
+    rest::{DrainNode, NodeInfo, Problem as ProblemBody, SetLog, WorkersInfo},
 };
 
-use crate::http::{
-    App, Problem, forward,
-    guard::Operator,
-    problem::{Body, Path},
+use crate::{
+    http::{
+        App, Problem, forward,
+        guard::Operator,
+        problem::{Body, Path},
+    },
+    logs,
 };
 
 /// Longest drain: Kubernetes' cluster autoscaler cuts at 10 minutes, other operators wait out a
@@ -105,6 +108,29 @@ pub(crate) async fn undrain(
     }
     app.node.undrain().await?;
     Ok(Json(find(&app, &id).await?).into_response())
+}
+
+/// Logs by another filter until the process ends.
+#[utoipa::path(
+    put, path = "/v1/nodes/{id}/log", tag = "nodes", security(("admin" = [])),
+    params(("id" = NodeId, Path, description = "The node.")),
+    request_body = SetLog,
+    responses((status = 204), (status = "4XX", body = ProblemBody))
+)]
+pub(crate) async fn log(
+    operator: Operator,
+    State(app): State<App>,
+    Path(id): Path<NodeId>,
+    Body(wish): Body<SetLog>,
+) -> Result<Response, Problem> {
+    if id != *app.node.id() {
+        let body = serde_json::to_vec(&wish).expect("a text is JSON");
+        let asked = (Method::PUT, format!("/v1/nodes/{id}/log"));
+        return hand_on_as(&app, operator, &id, asked, body, forward::WITHIN).await;
+    }
+    logs::set(&wish.filter)?;
+    tracing::info!(filter = wish.filter, "what is logged was changed");
+    Ok(StatusCode::NO_CONTENT.into_response())
 }
 
 /// The node's process and its workers: resources, threads, rooms (mediasoup's worker dump).

@@ -1,6 +1,6 @@
 //! What the clients of the plane negotiated, and the sessions that mutations begin with.
 
-use std::sync::OnceLock;
+use std::{sync::OnceLock, time::Duration};
 
 use serde_json::{Value, json};
 use starling_media::{
@@ -37,6 +37,7 @@ fn mapped(kind: MediaKind, rtp: RtpParameters) -> ProducerParams {
         mapping: RtpMapping { codecs, encodings },
         paused: false,
         encrypted: false,
+        key_frame_delay: Duration::ZERO,
     }
 }
 
