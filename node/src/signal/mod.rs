@@ -5,4 +5,6 @@ pub mod generation;
 pub mod socket;
 
 #[cfg(test)]
+mod replay_tests;
+#[cfg(test)]
 mod tests;

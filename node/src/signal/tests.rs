@@ -22,15 +22,15 @@ use crate::{
     testing::{around, config, registered},
 };
 
-type Socket = WebSocketStream<MaybeTlsStream<TcpStream>>;
+pub(super) type Socket = WebSocketStream<MaybeTlsStream<TcpStream>>;
 
-struct Case {
+pub(super) struct Case {
     running: Running,
     config: Config,
 }
 
 impl Case {
-    async fn new() -> Self {
+    pub(super) async fn new() -> Self {
         Self::with(config()).await
     }
 
@@ -63,7 +63,7 @@ impl Case {
         }
     }
 
-    async fn open(&self, room: &str, peer: &str) -> Socket {
+    pub(super) async fn open(&self, room: &str, peer: &str) -> Socket {
         let path = format!("/?roomId={room}&peerId={peer}&token={}", self.token(room, peer));
         self.try_open(&path, Some("protoo")).await.unwrap()
     }
@@ -74,7 +74,7 @@ fn header<'a, T>(answer: &'a Response<T>, name: &str) -> Option<&'a str> {
 }
 
 /// The next protoo frame.
-async fn next(socket: &mut Socket) -> Value {
+pub(super) async fn next(socket: &mut Socket) -> Value {
     loop {
         let message = tokio::time::timeout(Duration::from_secs(5), socket.next()).await;
         match message.unwrap().unwrap().unwrap() {
@@ -99,7 +99,7 @@ async fn end(socket: &mut Socket) -> Option<u16> {
     tokio::time::timeout(Duration::from_secs(5), read).await.unwrap()
 }
 
-async fn say(socket: &mut Socket, text: impl Into<String>) {
+pub(super) async fn say(socket: &mut Socket, text: impl Into<String>) {
     socket.send(Message::text(text.into())).await.unwrap();
 }
 
