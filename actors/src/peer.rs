@@ -133,8 +133,6 @@ pub(crate) enum PeerMsg {
     Trace { of: StatsWish, types: Vec<TraceType>, reply: Reply<mpsc::Receiver<Traced>> },
     /// REST: resume a consumer.
     ResumeConsumer { consumer: ConsumerId, reply: Reply<()> },
-    /// REST: wish for layers of a consumer.
-    PreferLayers { consumer: ConsumerId, layers: ConsumerLayers, reply: Reply<()> },
     /// A handler that panics, for the test of exit policies.
     #[cfg(test)]
     Panic,
@@ -315,9 +313,6 @@ impl PeerState {
             },
             PeerMsg::ResumeConsumer { consumer, reply } => {
                 let _ = reply.send(self.resume_consumer(&consumer));
-            }
-            PeerMsg::PreferLayers { consumer, layers, reply } => {
-                let _ = reply.send(self.prefer_layers(consumer, layers));
             }
             _ => {}
         }

@@ -14,7 +14,6 @@ use starling_proto::{
         DataConsumerCreated, DataProducerCreated, PeerInfo, PeerObjects, PlainTransportInfo,
         ProducerCreated, TransportBitrates,
     },
-    rtp::ConsumerLayers,
     trace::{TraceType, Traced},
 };
 use tokio::sync::{broadcast, mpsc};
@@ -358,22 +357,6 @@ impl Node {
     ) -> Result<(), Refusal> {
         let consumer = consumer.clone();
         self.ask_peer(room, peer, |reply| PeerMsg::ResumeConsumer { consumer, reply }).await
-    }
-
-    /// Wishes for layers of a consumer, as clients do for their own.
-    ///
-    /// # Errors
-    /// `consumer_not_found`.
-    pub async fn prefer_layers(
-        &self,
-        room: &RoomId,
-        peer: &PeerId,
-        consumer: &ConsumerId,
-        layers: ConsumerLayers,
-    ) -> Result<(), Refusal> {
-        let consumer = consumer.clone();
-        let wish = |reply| PeerMsg::PreferLayers { consumer, layers, reply };
-        self.ask_peer(room, peer, wish).await
     }
 
     async fn ask_peer<T: Send + 'static>(

@@ -218,28 +218,12 @@ impl PeerState {
 
     /// A program's consumer.
     pub(super) fn resume_consumer(&mut self, id: &ConsumerId) -> Result<(), Refusal> {
-        self.check_consumer(id)?;
+        if !self.consumers.contains_key(id) {
+            let message = format!("this peer has no such consumer: {id}");
+            return Err(Refusal::new(Code::ConsumerNotFound, message));
+        }
         self.pause_consumer(id, false);
         Ok(())
-    }
-
-    /// A program's wish.
-    pub(super) fn prefer_layers(
-        &self,
-        consumer: ConsumerId,
-        layers: ConsumerLayers,
-    ) -> Result<(), Refusal> {
-        self.check_consumer(&consumer)?;
-        self.for_router(RouterMsg::PreferLayers { consumer, layers });
-        Ok(())
-    }
-
-    fn check_consumer(&self, id: &ConsumerId) -> Result<(), Refusal> {
-        if self.consumers.contains_key(id) {
-            return Ok(());
-        }
-        let message = format!("this peer has no such consumer: {id}");
-        Err(Refusal::new(Code::ConsumerNotFound, message))
     }
 
     pub(super) fn add_consumer(

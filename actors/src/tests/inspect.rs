@@ -3,7 +3,6 @@
 use serde_json::{Value, json};
 use starling_proto::{
     Code,
-    rtp::ConsumerLayers,
     trace::{TraceType, Traced},
 };
 
@@ -58,23 +57,6 @@ async fn every_object_of_a_peer_is_listed_dumped_and_counted() {
     let workers = node.workers().await.unwrap();
     assert_eq!((workers.router_ids, workers.workers[0].peers), (vec![room()], 2));
     assert!(workers.resource_usage.ru_maxrss > 0);
-    camera.stop().await;
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn layers_that_a_program_wishes_for_are_its_consumers() {
-    let world = World::new();
-    let node = world.node("n1").await;
-    let camera = Camera::start(&node, "cam", 2).await;
-    let viewer = Viewer::start(&node, "eye", &camera.producer, false).await;
-    viewer.first().await;
-    let layers = ConsumerLayers { spatial_layer: 0, temporal_layer: Some(1) };
-    node.prefer_layers(&room(), &peer("eye"), &viewer.consumer, layers).await.unwrap();
-    let dumped = dump(&node, Inspected::Consumer(viewer.consumer.clone()), "eye").await;
-    assert_eq!(dumped["preferredSpatialLayer"], json!(0));
-    assert_eq!(dumped["preferredTemporalLayer"], json!(1));
-    let stranger = node.prefer_layers(&room(), &peer("cam"), &viewer.consumer, layers).await;
-    assert_eq!(stranger.unwrap_err().code, Code::ConsumerNotFound);
     camera.stop().await;
 }
 

@@ -113,11 +113,6 @@ fn peer_routes() -> Vec<Route> {
             &["post"],
             post(transports::resume),
         ),
-        (
-            "/v1/rooms/{room}/peers/{peer}/consumers/{consumer}/preferred-layers",
-            &["put"],
-            put(transports::prefer),
-        ),
     ]
 }
 

@@ -32,7 +32,7 @@ use crate::whip::http as whip;
         api::peers::list, api::peers::create, api::peers::remove,
         api::transports::create, api::transports::connect, api::transports::bitrates,
         api::transports::remove, api::transports::produce, api::transports::consume,
-        api::transports::resume, api::transports::prefer,
+        api::transports::resume,
         api::inspect::objects,
         api::inspect::transport, api::inspect::transport_stats,
         api::inspect::trace_transport,

@@ -8,7 +8,6 @@ use starling_proto::{
         CreateProducer, PlainTransportInfo, Problem as ProblemBody, ProducerCreated,
         TransportBitrates,
     },
-    rtp::ConsumerLayers,
 };
 
 use crate::http::{
@@ -165,27 +164,5 @@ pub(crate) async fn resume(
     Path((room, peer, consumer)): Path<(RoomId, PeerId, ConsumerId)>,
 ) -> Result<StatusCode, Problem> {
     app.node.resume_consumer(&room, &peer, &consumer).await?;
-    Ok(StatusCode::NO_CONTENT)
-}
-
-/// Wishes for layers of a consumer: it gets none above them.
-#[utoipa::path(
-    put, path = "/v1/rooms/{room}/peers/{peer}/consumers/{consumer}/preferred-layers",
-    tag = "transports", security(("admin" = [])),
-    params(
-        ("room" = RoomId, Path, description = "The room."),
-        ("peer" = PeerId, Path, description = "Its peer."),
-        ("consumer" = ConsumerId, Path, description = "The consumer.")
-    ),
-    request_body = ConsumerLayers,
-    responses((status = 204), (status = "4XX", body = ProblemBody))
-)]
-pub(crate) async fn prefer(
-    _: Operator,
-    State(app): State<App>,
-    Path((room, peer, consumer)): Path<(RoomId, PeerId, ConsumerId)>,
-    Body(layers): Body<ConsumerLayers>,
-) -> Result<StatusCode, Problem> {
-    app.node.prefer_layers(&room, &peer, &consumer, layers).await?;
     Ok(StatusCode::NO_CONTENT)
 }

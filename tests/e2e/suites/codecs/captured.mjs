@@ -88,7 +88,7 @@ async function watch(cluster, room, folder) {
   await until('ffprobe listens', 10_000, () => listens(DECODER));
   const consumer = `${base}/viewer/consumers/${made.consumerId}`;
   const viewer = new Viewer(decoder, (layer) =>
-    cluster.api(1, 'PUT', `${consumer}/preferred-layers`, { spatialLayer: layer }));
+    cluster.api(1, 'PATCH', consumer, { preferredLayers: { spatialLayer: layer } }));
   [viewer.rtp, viewer.rtcp] = [await socket(PORT), await socket(PORT + 1)];
   viewer.rtp.on('message', (packet) => viewer.take(packet));
   viewer.rtcp.on('message', (packet) => viewer.rtcp.send(packet, DECODER + 1, '127.0.0.1'));
