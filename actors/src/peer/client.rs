@@ -18,7 +18,7 @@ use crate::{
     limits::{DISPLAY_NAME, PINS},
     node::Reply,
     room::{RoomMsg, ShownWish},
-    router::{RouterMsg, StatsWish},
+    router::{Look, RouterMsg, StatsWish},
     session::{FromClient, ToClient},
 };
 
@@ -198,7 +198,12 @@ impl PeerState {
             let result = Err(Refusal::new(Code::BadRequest, "this peer has no such object"));
             return self.tell(ToClient::Response { id, result });
         }
-        self.answer_later(id, |reply| self.inspect(of, false, reply));
+        let others = matches!(&of, StatsWish::Producer(id) if !self.producers.contains_key(id));
+        self.answer_later(id, |reply| match others {
+            // What is looked into as this peer's must be its own.
+            true => self.for_router(RouterMsg::Look(Look::Stats { of, reply })),
+            false => self.inspect(of, false, reply),
+        });
     }
 
     fn answer_later(&self, id: u32, ask: impl FnOnce(Reply<Value>)) {

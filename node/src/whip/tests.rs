@@ -433,4 +433,10 @@ async fn only_who_chooses_is_told_of_producers_and_may_consume() {
     let wish = json!({"producerId": id, "rtpCapabilities": {"codecs": []}});
     let unfit = ask("consume", wish).await.unwrap_err();
     assert_eq!(unfit.code.as_str(), "unsupported_media");
+    // What there is to choose from is shown to who consumes it.
+    let of = json!({"producerId": id});
+    assert!(ask("getProducerStats", of.clone()).await.is_err());
+    let wish = json!({"producerId": id, "rtpCapabilities": app.node.rtp_capabilities()});
+    ask("consume", wish).await.unwrap();
+    assert!(ask("getProducerStats", of).await.unwrap()["stats"].is_array());
 }

@@ -78,7 +78,8 @@ async function simulcast({ cluster, report, browser, enter }) {
   await cleo.sees(width(2));
   const { events } = await until('events come', 5000, async () => {
     const seen = await cleo.look();
-    return seen.events.layers?.['1']?.some(({ bitrate }) => bitrate > 0) && seen;
+    if (seen.events.layers?.['1']?.some(({ bitrate }) => bitrate > 0)) return seen;
+    throw new Error(JSON.stringify(seen.events));
   });
   report.check('whip_layers_told', new Set(events.layers['1'].map((it) => it.spatialLayerId)).size, (n) => n === 3, '3');
   report.check('whip_viewers_told', events.viewercount.viewercount, (n) => n === 1, '1');

@@ -2,7 +2,7 @@
 
 import { Browser } from '../../lib/browser.mjs';
 import { percentile } from '../../lib/report.mjs';
-import { sleep, until } from '../../lib/wait.mjs';
+import { sleep } from '../../lib/wait.mjs';
 import { everybodySees, explain } from '../call.mjs';
 import { Receiver } from './receiver.mjs';
 

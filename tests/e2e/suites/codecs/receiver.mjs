@@ -97,7 +97,7 @@ async function watchPictures(stream) {
   const after = (a, b) => ((a - b) | 0) > 0;
   const sleep = (ms) => new Promise((done) => setTimeout(done, ms));
   const [video] = [...document.querySelectorAll('video')].filter((video) => video.srcObject);
-  const pictures = { count: 0, back: 0, how: '', newest: null, width: 0, first: null };
+  const pictures = { count: 0, back: 0, how: '', newest: null, width: 0 };
   let waits = null;
 
   const picture = (_, { rtpTimestamp, receiveTime, width }) => {
@@ -110,7 +110,6 @@ async function watchPictures(stream) {
         pictures.how = `${newest.rtp} to ${rtpTimestamp}`;
       }
       pictures.newest = { rtp: rtpTimestamp, at: receiveTime };
-      pictures.first ??= pictures.newest;
     }
     waits?.();
     video.requestVideoFrameCallback(picture);
