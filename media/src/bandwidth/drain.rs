@@ -18,6 +18,10 @@ const EMPTY: i64 = 40_000;
 /// No queue takes longer; whatever it is, it does not empty.
 const PATIENCE: i64 = 2_000_000;
 
+/// How long it is known what the path carried when its queue emptied: until the layer that fits has
+/// come and shows it anew.
+const KNOWN: i64 = 2_000_000;
+
 /// What one feedback tells.
 #[derive(Clone, Copy, Debug)]
 pub struct Signs {
@@ -60,12 +64,20 @@ pub enum Turn {
 pub struct Drain {
     /// Since when, and bits per second.
     running: Option<(i64, u64)>,
+    /// When it ended, and what the path carried.
+    ended: Option<(i64, u64)>,
 }
 
 impl Drain {
     /// Bits per second that may be sent; nothing if there is no such limit.
     pub fn limit(&self) -> Option<u64> {
         self.running.map(|(_, rate)| (SHARE * rate as f64) as u64)
+    }
+
+    /// Bits per second that the path carried a moment ago. What arrives after that says less of it:
+    /// little was sent.
+    pub fn carried(&self, now: i64) -> Option<u64> {
+        self.ended.filter(|(at, _)| now - at < KNOWN).map(|(_, rate)| rate)
     }
 
     /// Feedback came.
@@ -79,6 +91,7 @@ impl Drain {
             let empty = signs.wait < EMPTY && signs.backlog(rate) < EMPTY;
             if empty || now - since > PATIENCE {
                 self.running = None;
+                self.ended = Some((now, rate));
                 return Turn::Ends(rate);
             }
             return Turn::Same;
@@ -144,8 +157,11 @@ mod tests {
         let signs = Signs { rate: Some(450_000), wait: 10 * MS, in_flight: 6_000, ..SIGNS };
         assert_eq!(drain.on_feedback(300 * MS, signs), Turn::Same);
         let signs = Signs { in_flight: 3_000, ..signs };
+        assert_eq!(drain.carried(400 * MS), None);
         assert_eq!(drain.on_feedback(400 * MS, signs), Turn::Ends(580_000));
         assert_eq!(drain.limit(), None);
+        assert_eq!(drain.carried(2_399 * MS), Some(580_000));
+        assert_eq!(drain.carried(2_400 * MS), None);
     }
 
     #[test]

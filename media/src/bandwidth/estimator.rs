@@ -287,7 +287,7 @@ impl Estimator {
             Signals {
                 usage: if probed || outcome.is_some() { Usage::Under } else { usage },
                 arrives,
-                of_queue: self.queue.rate().or(self.throughput.of_queue()),
+                of_queue: self.leaves(now),
                 limited: self.alr.is_limited(),
                 rtt: Duration::from_micros(self.rtt.unsigned_abs()),
             },
@@ -299,6 +299,13 @@ impl Estimator {
         if fell || deep {
             self.probes.on_drop(now, deep);
         }
+    }
+
+    /// What leaves the path's queue, in bits per second: as measured, or as it was while that
+    /// emptied, or what arrives.
+    fn leaves(&self, now: i64) -> Option<u64> {
+        let known = self.queue.rate().or(self.drain.carried(now));
+        known.or(self.throughput.of_queue())
     }
 
     /// What a probe showed is the estimate, be it more or less; less than what arrives anyway, or

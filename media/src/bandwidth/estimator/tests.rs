@@ -29,9 +29,9 @@ impl World {
         self.path.send(self.at, bytes, Some(sequence));
     }
 
-    /// For `seconds`; what is sent follows from the estimate.
-    fn run(&mut self, seconds: i64, rate: impl Fn(u64) -> u64) {
-        let end = self.at + seconds * 1_000_000;
+    /// For so many milliseconds; what is sent follows from the estimate.
+    fn run(&mut self, ms: i64, rate: impl Fn(u64) -> u64) {
+        let end = self.at + ms * 1_000;
         let mut frame_at = self.at;
         while self.at < end {
             if self.at >= frame_at {
@@ -73,7 +73,7 @@ impl World {
 #[test]
 fn what_is_sent_at_the_estimate_fills_the_path_and_not_its_queue() {
     let mut world = World::new(1_000_000);
-    world.run(60, |estimate| estimate);
+    world.run(60_000, |estimate| estimate);
     let estimate = world.estimator.bitrate();
     assert!((700_000..1_050_000).contains(&estimate), "{estimate}");
     let p95 = world.path.p95(20_000_000);
@@ -83,7 +83,7 @@ fn what_is_sent_at_the_estimate_fills_the_path_and_not_its_queue() {
 #[test]
 fn little_sent_without_probes_leaves_the_estimate_where_it_is() {
     let mut world = World::new(5_000_000);
-    world.run(30, |_| 100_000);
+    world.run(30_000, |_| 100_000);
     assert_eq!(world.estimator.bitrate(), INITIAL_BITRATE);
     assert!(world.estimator.trace().limited);
 }
@@ -92,7 +92,7 @@ fn little_sent_without_probes_leaves_the_estimate_where_it_is() {
 fn probes_raise_the_estimate_to_what_is_desired_within_two_seconds() {
     let mut world = World::new(5_000_000);
     world.desired = 3_000_000;
-    world.run(2, |_| 100_000);
+    world.run(2_000, |_| 100_000);
     let estimate = world.estimator.bitrate();
     assert!(estimate >= 3_000_000, "{estimate}");
 }
@@ -101,7 +101,7 @@ fn probes_raise_the_estimate_to_what_is_desired_within_two_seconds() {
 fn a_probe_of_a_narrow_path_shows_how_narrow_it_is() {
     let mut world = World::new(900_000);
     world.desired = 3_000_000;
-    world.run(4, |_| 100_000);
+    world.run(4_000, |_| 100_000);
     let estimate = world.estimator.bitrate();
     assert!((700_000..950_000).contains(&estimate), "{estimate}");
 }
@@ -110,10 +110,10 @@ fn a_probe_of_a_narrow_path_shows_how_narrow_it_is() {
 fn a_drop_is_acted_on_within_two_feedbacks_of_being_seen() {
     let mut world = World::new(3_000_000);
     world.desired = 2_400_000;
-    world.run(5, |estimate| estimate.min(2_000_000));
+    world.run(5_000, |estimate| estimate.min(2_000_000));
     assert!(world.estimator.bitrate() >= 2_000_000);
     (world.path.rate, world.path.queue) = (600_000, 30_000);
-    world.run(1, |estimate| estimate.min(2_000_000));
+    world.run(1_000, |estimate| estimate.min(2_000_000));
     let estimate = world.estimator.bitrate();
     assert!((300_000..800_000).contains(&estimate), "{estimate}");
 }
@@ -122,17 +122,43 @@ fn a_drop_is_acted_on_within_two_feedbacks_of_being_seen() {
 fn a_path_that_carries_a_quarter_is_told_by_the_first_feedback_with_a_frame_of_it() {
     let mut world = World::new(3_000_000);
     world.desired = 2_400_000;
-    world.run(5, |_| 2_000_000);
+    world.run(5_000, |_| 2_000_000);
     assert!(!world.estimator.drains() && world.estimator.narrow_at.is_none());
     let at = world.at;
     (world.path.rate, world.path.queue) = (600_000, 22_500);
-    world.run(1, |estimate| estimate.min(2_000_000));
+    world.run(1_000, |estimate| estimate.min(2_000_000));
     let told = world.estimator.narrow_at.unwrap() - at;
     assert!(told <= 210_000, "{told} µs");
     // And it is known what it carries, once its queue has emptied.
-    world.run(1, |estimate| estimate);
+    world.run(1_000, |estimate| estimate);
     let estimate = world.estimator.bitrate();
     assert!(!world.estimator.drains() && (480_000..620_000).contains(&estimate), "{estimate}");
+}
+
+#[test]
+fn what_a_path_was_seen_to_carry_is_not_undercut_because_little_was_sent() {
+    for offset in (0..100_000).step_by(5_000) {
+        let mut world = World::new(3_000_000);
+        world.desired = 2_400_000;
+        world.run(5_000, |_| 2_000_000);
+        (world.path.rate, world.path.queue) = (600_000, 22_500);
+        for _ in 0..30 {
+            if world.estimator.narrow_at.is_none() {
+                world.run(100, |_| 2_000_000);
+            } else if world.estimator.drains() {
+                world.run(100, |_| 100_000);
+            }
+        }
+        assert!(world.estimator.narrow_at.is_some() && !world.estimator.drains());
+        world.run(offset / 1_000, |_| 100_000);
+        // The key frame of the layer that fits.
+        for _ in 0..12 {
+            world.send(1_200);
+        }
+        world.run(500, |_| 100_000);
+        let estimate = world.estimator.bitrate();
+        assert!(estimate >= 400_000, "{offset} µs: {estimate}");
+    }
 }
 
 #[test]
@@ -141,7 +167,7 @@ fn a_path_that_stalls_for_a_moment_is_not_taken_for_a_narrow_one() {
         let mut world = World::new(5_000_000);
         world.desired = 2_400_000;
         for _ in 0..10 {
-            world.run(1, |_| 2_000_000);
+            world.run(1_000, |_| 2_000_000);
             let now = world.at;
             world.path.stall(now, stall);
         }
@@ -156,7 +182,7 @@ fn loss_of_a_radio_link_does_not_starve_it() {
     let mut world = World::new(5_000_000);
     world.desired = 1_000_000;
     world.path.loss = 10;
-    world.run(30, |estimate| estimate.min(800_000));
+    world.run(30_000, |estimate| estimate.min(800_000));
     let estimate = world.estimator.bitrate();
     assert!(estimate >= 800_000, "{estimate}, {:?}", world.estimator.trace());
 }
@@ -168,10 +194,10 @@ fn bounds_hold() {
     world.estimator.set_bounds(world.now(), bounds);
     assert_eq!(world.estimator.bitrate(), 300_000);
     world.desired = 3_000_000;
-    world.run(5, |estimate| estimate);
+    world.run(5_000, |estimate| estimate);
     assert_eq!(world.estimator.bitrate(), 1_000_000);
     (world.path.rate, world.path.queue) = (100_000, 10_000);
-    world.run(5, |_| 300_000);
+    world.run(5_000, |_| 300_000);
     assert_eq!(world.estimator.bitrate(), 200_000);
 }
 
