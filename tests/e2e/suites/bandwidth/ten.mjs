@@ -95,8 +95,7 @@ function judgeTen(report, series, began, ended, wait) {
   const passed = grown(series.rows.wire, began, ended, (row) => row.down.passed_bytes);
   report.put(`${key}_link_used`, (8 * passed.amount) / passed.ms / KBPS);
   report.put(`${key}_queue_ms_p50_n${wait.n}`, wait.p50);
-  // Thirteen streams that fill a link meet in its queue, which holds 300.
-  report.check(`${key}_queue_ms_p95_n${wait.n}`, wait.p95, (ms) => ms < 200, '< 200');
+  report.check(`${key}_queue_ms_p95_n${wait.n}`, wait.p95, (ms) => ms < 150, '< 150');
   const dropped = grown(series.rows.wire, began, ended, (row) => row.down.tail_dropped_packets);
   report.put(`${key}_tail_dropped`, dropped.amount);
 }
