@@ -1,5 +1,5 @@
-//! Bodies about a program's transports, and what it produces and consumes on them; of clients' objects
-//! what operators change.
+//! Bodies about a program's transports, what it produces and consumes on them, and what operators
+//! change of anybody's.
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
