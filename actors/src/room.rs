@@ -16,23 +16,15 @@ mod routers;
 mod shown;
 mod uses;
 
-use std::{
-    collections::{BTreeMap, BTreeSet},
-    sync::Arc,
-    time::Instant,
-};
+use std::{collections::BTreeMap, sync::Arc, time::Instant};
 
 use ractor::{Actor, ActorProcessingErr, ActorRef, SupervisionEvent};
 use serde_json::Value;
-use starling_cluster::decide::{
-    floor::Floor,
-    roster::{Local, RoomReplica},
-};
+use starling_cluster::decide::{exchange::Exchange, floor::Floor, roster::RoomReplica};
 use starling_media::command::{ConsumerParams, ProducerParams};
 use starling_proto::{
     ConsumerId, NodeId, PeerId, ProducerId, RoomId, TransportId,
     flow::FlowId,
-    link::LinkMessage,
     observer::Happened,
     registry::RoomRecord,
     rest::{ConsumerCreated, CreateConsumer, CreateDataConsumer, DataConsumerCreated, PeerInfo},
@@ -203,8 +195,8 @@ pub(crate) struct RoomState {
     /// Sessions of this node, joined or not.
     here: BTreeMap<PeerId, Here>,
     links: BTreeMap<NodeId, LinkPort>,
-    /// Nodes that are sent this room's changes.
-    members: BTreeSet<NodeId>,
+    /// Who of them is told what.
+    exchange: Exchange,
     /// Producers of other nodes that somebody here consumes.
     pulls: BTreeMap<ProducerId, Pull>,
     /// The core of each producer of this node.
@@ -262,7 +254,7 @@ impl Actor for RoomActor {
             replica,
             here: BTreeMap::new(),
             links: BTreeMap::new(),
-            members: BTreeSet::new(),
+            exchange: Exchange::new(args.id.clone()),
             pulls: BTreeMap::new(),
             own: BTreeMap::new(),
             uses: Uses::default(),
@@ -368,7 +360,7 @@ impl RoomState {
             RoomMsg::NodeLeftRoom(node) => self.node_left_room(&node),
             RoomMsg::RemoteSnapshot { node, snapshot } => self.remote_snapshot(&node, snapshot),
             RoomMsg::RemoteDelta { node, seq, change } => self.remote_delta(&node, seq, &change),
-            RoomMsg::SnapshotWanted(node) => self.send_snapshot(&node),
+            RoomMsg::SnapshotWanted(node) => self.snapshot_wanted(&node),
             RoomMsg::PipeOpen { node, flow, producer, layers } => {
                 self.pipe_open(&node, flow, &producer, layers);
             }
@@ -408,19 +400,6 @@ impl RoomState {
         self.renew_standby();
         self.tick_data(now);
         self.tell_volumes(now);
-    }
-
-    /// Tells the room's other nodes, then acts on the facts here.
-    fn carry_out(&mut self, local: Local) {
-        if let Some((seq, change)) = local.delta {
-            for node in &self.members {
-                if let Some(port) = self.links.get(node) {
-                    let (room, change) = (self.args.id.clone(), change.clone());
-                    port.link.send(LinkMessage::Delta { room, seq, change });
-                }
-            }
-        }
-        self.apply(local.facts);
     }
 
     /// The room ends on this node; its peers may come again at once.

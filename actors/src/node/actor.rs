@@ -10,6 +10,7 @@ use std::{
 
 use ractor::{Actor, ActorProcessingErr, ActorRef, SupervisionEvent};
 use starling_cluster::{
+    decide::view::ClusterView,
     link::{Link, LinkEndpoint, LinkEvent},
     registry::{RegistryError, WatchEvent},
 };
@@ -24,7 +25,6 @@ use starling_proto::{
 use super::{
     Readiness, Reply, Shared,
     joins::{Waiting, Waitlist},
-    view::ClusterView,
 };
 use crate::{
     Metric,

@@ -10,7 +10,6 @@ mod load;
 mod peers;
 mod shared;
 mod start;
-mod view;
 mod workers;
 
 use std::{sync::Arc, time::Duration};

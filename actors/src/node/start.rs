@@ -3,7 +3,10 @@
 use std::{collections::BTreeMap, net::IpAddr, sync::Arc};
 
 use ractor::{Actor, ActorProcessingErr, ActorRef};
-use starling_cluster::link::{LinkConfig, LinkEndpoint, LinkEvent};
+use starling_cluster::{
+    decide::view::ClusterView,
+    link::{LinkConfig, LinkEndpoint, LinkEvent},
+};
 use starling_media::negotiation::{default_media_codecs, router_capabilities};
 use starling_proto::{
     link::{VERSION_MAX, VERSION_MIN},
@@ -15,7 +18,6 @@ use super::{
     NodeConfig, Shared, StartError,
     actor::{NodeActor, NodeMsg, NodeTree},
     joins::Waitlist,
-    view::ClusterView,
 };
 use crate::{
     dtls::Certificate,

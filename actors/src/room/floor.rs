@@ -89,7 +89,7 @@ impl RoomState {
 
     fn after_floor(&mut self, outcome: Outcome) {
         if let Some(voices) = outcome.tell {
-            for port in self.members.iter().filter_map(|node| self.links.get(node)) {
+            for port in self.exchange.members().filter_map(|node| self.links.get(node)) {
                 let (room, voices) = (self.args.id.clone(), voices.clone());
                 port.link.send(LinkMessage::Voices { room, voices });
                 self.args.shared.speakers.count_told();

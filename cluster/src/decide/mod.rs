@@ -1,6 +1,7 @@
-//! Pure decisions: placement on nodes and cores, standby, rosters.
+//! Pure decisions: placement on nodes and cores, standby, rosters and their exchange, the view of the cluster.
 
 pub mod cores;
+pub mod exchange;
 pub mod floor;
 pub mod last_n;
 pub mod placement;
@@ -8,3 +9,4 @@ mod policy;
 pub mod reservations;
 pub mod roster;
 pub mod standby;
+pub mod view;

@@ -11,7 +11,7 @@ mod endpoint;
 mod handshake;
 mod inbox;
 mod outbox;
-mod peers;
+pub mod peers;
 mod queue;
 mod reassembly;
 mod session;

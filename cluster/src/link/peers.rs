@@ -12,35 +12,40 @@ use starling_proto::NodeId;
 use super::Target;
 
 /// First pause before dialling again: a restarting node is back in about a second.
-pub(super) const BACKOFF_MIN: Duration = Duration::from_millis(100);
+pub const BACKOFF_MIN: Duration = Duration::from_millis(100);
 /// Longest pause: a node that came back is found within this.
-pub(super) const BACKOFF_MAX: Duration = Duration::from_secs(2);
+pub const BACKOFF_MAX: Duration = Duration::from_secs(2);
 
 /// One connection of this endpoint's life.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) struct LinkId(pub(super) u64);
+pub struct LinkId(pub u64);
 
 /// Why a node may not have a link now.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Refused {
+pub enum Refused {
     /// It is not among the targets.
     Unwanted,
     /// It is an earlier life than the one wanted.
-    Stale { wanted: u64 },
+    Stale {
+        /// The life that is.
+        wanted: u64,
+    },
     /// The node with the smaller id dials.
     WrongDirection,
 }
 
 /// Who opened a connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Opened {
+pub enum Opened {
+    /// This node.
     ByUs,
+    /// The other.
     ByThem,
 }
 
 /// All nodes this one wants a link with, or still has one with.
 #[derive(Debug)]
-pub(super) struct Peers {
+pub struct Peers {
     me: NodeId,
     slots: BTreeMap<NodeId, Slot>,
 }
@@ -61,12 +66,13 @@ enum State {
 }
 
 impl Peers {
-    pub(super) fn new(me: NodeId) -> Self {
+    /// Nobody is wanted yet.
+    pub fn new(me: NodeId) -> Self {
         Self { me, slots: BTreeMap::new() }
     }
 
     /// Takes the whole desired set; answers the links to close.
-    pub(super) fn set_targets(&mut self, now: Instant, targets: Vec<Target>) -> Vec<LinkId> {
+    pub fn set_targets(&mut self, now: Instant, targets: Vec<Target>) -> Vec<LinkId> {
         let me = self.me.clone();
         let wanted: BTreeMap<_, _> = targets
             .into_iter()
@@ -96,7 +102,10 @@ impl Peers {
     }
 
     /// May this node, in this life, have a link?
-    pub(super) fn admit(&self, node: &NodeId, epoch: u64, opened: Opened) -> Result<(), Refused> {
+    ///
+    /// # Errors
+    /// Why not.
+    pub fn admit(&self, node: &NodeId, epoch: u64, opened: Opened) -> Result<(), Refused> {
         self.still_wanted(node, epoch)?;
         if (opened == Opened::ByUs) != (self.me < *node) {
             return Err(Refused::WrongDirection);
@@ -105,7 +114,10 @@ impl Peers {
     }
 
     /// As [`Self::admit`], for a connection that was admitted a moment ago.
-    pub(super) fn still_wanted(&self, node: &NodeId, epoch: u64) -> Result<(), Refused> {
+    ///
+    /// # Errors
+    /// Why not.
+    pub fn still_wanted(&self, node: &NodeId, epoch: u64) -> Result<(), Refused> {
         let target = self.slots.get(node).and_then(|slot| slot.target.as_ref());
         let Some(target) = target else { return Err(Refused::Unwanted) };
         if epoch < target.epoch {
@@ -115,13 +127,7 @@ impl Peers {
     }
 
     /// A link came up; answers the one it replaces.
-    pub(super) fn on_up(
-        &mut self,
-        now: Instant,
-        node: &NodeId,
-        epoch: u64,
-        id: LinkId,
-    ) -> Option<LinkId> {
+    pub fn on_up(&mut self, now: Instant, node: &NodeId, epoch: u64, id: LinkId) -> Option<LinkId> {
         let slot = self.slots.get_mut(node)?;
         let before = std::mem::replace(&mut slot.state, State::Up { id, epoch, since: now });
         match before {
@@ -131,7 +137,7 @@ impl Peers {
     }
 
     /// A link ended. One that was replaced changes nothing.
-    pub(super) fn on_down(&mut self, now: Instant, node: &NodeId, id: LinkId, rng: &mut impl Rng) {
+    pub fn on_down(&mut self, now: Instant, node: &NodeId, id: LinkId, rng: &mut impl Rng) {
         let Some(slot) = self.slots.get_mut(node) else { return };
         let State::Up { id: current, since, .. } = slot.state else { return };
         if current != id {
@@ -146,7 +152,7 @@ impl Peers {
     }
 
     /// A dial came to nothing.
-    pub(super) fn on_dial_failed(&mut self, now: Instant, node: &NodeId, rng: &mut impl Rng) {
+    pub fn on_dial_failed(&mut self, now: Instant, node: &NodeId, rng: &mut impl Rng) {
         let Some(slot) = self.slots.get_mut(node) else { return };
         let State::Dialling { changed } = slot.state else { return };
         if changed {
@@ -159,7 +165,7 @@ impl Peers {
     }
 
     /// The next node to dial now. Call until `None`.
-    pub(super) fn poll_dial(&mut self, now: Instant) -> Option<Target> {
+    pub fn poll_dial(&mut self, now: Instant) -> Option<Target> {
         let me = &self.me;
         let due = |(node, slot): &(&NodeId, &mut Slot)| {
             me < *node && slot.dial_at().is_some_and(|at| at <= now)
@@ -171,13 +177,13 @@ impl Peers {
     }
 
     /// When `poll_dial` is to be called again (reason: a pause before dialling ends).
-    pub(super) fn next_deadline(&self) -> Option<Instant> {
+    pub fn next_deadline(&self) -> Option<Instant> {
         let dialled = self.slots.iter().filter(|(node, _)| self.me < **node);
         dialled.filter_map(|(_, slot)| slot.dial_at()).min()
     }
 
     /// Where the targets are: known addresses need not prove themselves.
-    pub(super) fn knows(&self, addr: std::net::SocketAddr) -> bool {
+    pub fn knows(&self, addr: std::net::SocketAddr) -> bool {
         self.slots.values().any(|slot| slot.target.as_ref().is_some_and(|t| t.addr == addr))
     }
 

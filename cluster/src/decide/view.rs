@@ -1,23 +1,24 @@
 //! What this node believes about the cluster: the registry's last view, and what links tell since.
-//! Pure; placement and standby are decided by `cluster::decide` from it.
+//! Placement and standby are decided from it. Never asks anybody.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
     time::{Duration, Instant},
 };
 
-use starling_cluster::{
-    decide::{
-        placement::{Candidate, Decision, PlacementInput, place},
-        reservations::Reservations,
-        standby::standby,
-    },
-    link::Target,
-    registry::{Change, View, WatchEvent},
-};
 use starling_proto::{
     NodeId, RoomId,
     registry::{NodeLoad, NodeRecord, NodeState, RoomPolicy, RoomRecord},
+};
+
+use super::{
+    placement::{Candidate, Decision, PlacementInput, place},
+    reservations::Reservations,
+    standby::standby,
+};
+use crate::{
+    link::Target,
+    registry::{Change, View, WatchEvent},
 };
 
 /// Load of a node as its link told it.
@@ -30,12 +31,12 @@ struct Told {
 
 /// The view; see the module.
 #[derive(Debug)]
-pub(super) struct ClusterView {
+pub struct ClusterView {
     here: NodeId,
     /// The registry answers.
-    pub(super) available: bool,
+    pub available: bool,
     /// It has answered once.
-    pub(super) seen: bool,
+    pub seen: bool,
     registry: View,
     /// Nodes that the registry has lost but a link still reaches: it may be the one that is wrong.
     kept: BTreeMap<NodeId, NodeRecord>,
@@ -55,7 +56,8 @@ pub(super) struct ClusterView {
 const FORGET_AT_ONCE: usize = 64;
 
 impl ClusterView {
-    pub(super) fn new(own: NodeRecord) -> Self {
+    /// A view in which nothing is known but this node.
+    pub fn new(own: NodeRecord) -> Self {
         Self {
             here: own.id.clone(),
             available: false,
@@ -72,7 +74,7 @@ impl ClusterView {
     }
 
     /// A registry event; answers the rooms whose record it changed, with what they are now.
-    pub(super) fn on_registry(
+    pub fn on_registry(
         &mut self,
         now: Instant,
         event: WatchEvent,
@@ -136,7 +138,7 @@ impl ClusterView {
     /// Rooms that have had nobody for `age`, and whose record this node is to delete: any one would
     /// do, so it is the one that clients of the room would be sent to first. Each is named again
     /// after another `age`.
-    pub(super) fn forgettable(&mut self, now: Instant, age: Duration) -> Vec<RoomId> {
+    pub fn forgettable(&mut self, now: Instant, age: Duration) -> Vec<RoomId> {
         if !self.available {
             return Vec::new();
         }
@@ -162,30 +164,36 @@ impl ClusterView {
         }
     }
 
-    pub(super) fn set_own(&mut self, load: NodeLoad, state: NodeState) {
+    /// How busy this node is, and whether it takes peers.
+    pub fn set_own(&mut self, load: NodeLoad, state: NodeState) {
         (self.own.load, self.own.state) = (load, state);
     }
 
-    pub(super) fn own(&self) -> &NodeRecord {
+    /// This node's record.
+    pub fn own(&self) -> &NodeRecord {
         &self.own
     }
 
-    pub(super) fn link_up(&mut self, node: NodeId) {
+    /// A link to `node` is up.
+    pub fn link_up(&mut self, node: NodeId) {
         self.linked.insert(node);
     }
 
-    pub(super) fn link_down(&mut self, node: &NodeId) {
+    /// It is down: what it told is forgotten.
+    pub fn link_down(&mut self, node: &NodeId) {
         self.linked.remove(node);
         self.kept.remove(node);
         self.told.remove(node);
         self.rooms_of.remove(node);
     }
 
-    pub(super) fn on_load(&mut self, at: Instant, node: NodeId, load: NodeLoad, state: NodeState) {
+    /// A linked node told its load.
+    pub fn on_load(&mut self, at: Instant, node: NodeId, load: NodeLoad, state: NodeState) {
         self.told.insert(node, Told { load, state, at });
     }
 
-    pub(super) fn on_room(&mut self, node: NodeId, room: RoomId, has: bool) {
+    /// A linked node has peers of a room, or none any more.
+    pub fn on_room(&mut self, node: NodeId, room: RoomId, has: bool) {
         // The last words of a link that is down.
         if !self.linked.contains(&node) {
             return;
@@ -198,24 +206,28 @@ impl ClusterView {
         };
     }
 
-    pub(super) fn record(&self, room: &RoomId) -> Option<RoomRecord> {
+    /// A room's record.
+    pub fn record(&self, room: &RoomId) -> Option<RoomRecord> {
         self.registry.rooms.get(room).map(|(_, record)| record.clone())
     }
 
-    pub(super) fn has_record(&self, room: &RoomId) -> bool {
+    /// Whether the registry has a record of the room.
+    pub fn has_record(&self, room: &RoomId) -> bool {
         self.registry.rooms.contains_key(room)
     }
 
-    pub(super) fn revision(&self, room: &RoomId) -> i64 {
+    /// The revision of a room's record; 0 if there is none.
+    pub fn revision(&self, room: &RoomId) -> i64 {
         self.registry.rooms.get(room).map_or(0, |(revision, _)| *revision)
     }
 
-    pub(super) fn rooms(&self) -> impl Iterator<Item = (&RoomId, &RoomRecord)> {
+    /// All rooms of the registry.
+    pub fn rooms(&self) -> impl Iterator<Item = (&RoomId, &RoomRecord)> {
         self.registry.rooms.iter().map(|(room, (_, record))| (room, record))
     }
 
     /// Nodes with peers of the room, other than this one.
-    pub(super) fn others_of(&self, room: &RoomId) -> BTreeSet<NodeId> {
+    pub fn others_of(&self, room: &RoomId) -> BTreeSet<NodeId> {
         let told = self.rooms_of.iter().filter(|(_, rooms)| rooms.contains(room));
         let nodes = self.present(room).chain(told.map(|(node, _)| node));
         nodes.filter(|node| **node != self.here).cloned().collect()
@@ -230,7 +242,7 @@ impl ClusterView {
     }
 
     /// All nodes with their newest state, this one included.
-    pub(super) fn nodes(&self) -> BTreeMap<NodeId, NodeRecord> {
+    pub fn nodes(&self) -> BTreeMap<NodeId, NodeRecord> {
         let mut nodes = self.registry.nodes.clone();
         nodes.extend(self.kept.clone());
         nodes.insert(self.here.clone(), self.own.clone());
@@ -243,18 +255,19 @@ impl ClusterView {
     }
 
     /// Nodes a client may be sent to: linked, so that they are alive as far as we know.
-    pub(super) fn reachable(&self) -> BTreeMap<NodeId, NodeRecord> {
+    pub fn reachable(&self) -> BTreeMap<NodeId, NodeRecord> {
         let mut nodes = self.nodes();
         nodes.retain(|node, _| *node == self.here || self.linked.contains(node));
         nodes
     }
 
-    pub(super) fn is_linked(&self, node: &NodeId) -> bool {
+    /// Whether a link to `node` is up.
+    pub fn is_linked(&self, node: &NodeId) -> bool {
         self.linked.contains(node)
     }
 
     /// The nodes to have links with.
-    pub(super) fn targets(&self) -> Vec<Target> {
+    pub fn targets(&self) -> Vec<Target> {
         let all = self.registry.nodes.values().chain(self.kept.values());
         let others = all.filter(|record| record.id != self.here);
         others
@@ -267,7 +280,7 @@ impl ClusterView {
     }
 
     /// Decides where a join goes.
-    pub(super) fn place(
+    pub fn place(
         &self,
         now: Instant,
         room: &RoomId,
@@ -307,7 +320,7 @@ impl ClusterView {
     }
 
     /// Counts a join where it was placed, until it is there.
-    pub(super) fn reserve(&mut self, now: Instant, room: &RoomId, decision: &Decision) {
+    pub fn reserve(&mut self, now: Instant, room: &RoomId, decision: &Decision) {
         match decision {
             Decision::Here => self.reservations.reserve(now, room, &self.here),
             Decision::Node(node) => self.reservations.reserve(now, room, node),
