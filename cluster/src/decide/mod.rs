@@ -6,6 +6,7 @@ pub mod floor;
 pub mod last_n;
 pub mod placement;
 mod policy;
+pub mod rejoin;
 pub mod reservations;
 pub mod roster;
 pub mod standby;
