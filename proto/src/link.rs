@@ -129,3 +129,6 @@ impl LinkMessage {
         }
     }
 }
+
+#[cfg(test)]
+mod recorded;

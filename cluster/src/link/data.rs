@@ -227,3 +227,14 @@ async fn read_frame(stream: &mut RecvStream, frame: &mut Vec<u8>) -> io::Result<
     frame.resize(len, 0);
     stream.read_exact(frame).await.map_err(ended)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_frames_head_is_as_version_3_has_it() {
+        let head = head(GRANT, FlowId(66_001), 4);
+        assert_eq!(head[..], [0, 0, 0, 13, 1, 0, 0, 0, 0, 0, 1, 1, 0xd1]);
+    }
+}
