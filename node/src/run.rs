@@ -150,6 +150,7 @@ pub(crate) fn node_config(
         room_peers_per_core: config.rtc.room_peers_per_core,
         link_listen: config.link.listen,
         link_announced: config.link.announced,
+        link_protocol_max: config.link.protocol_max,
         link_tls,
         api_url: config.http.api_url.clone(),
         registry,

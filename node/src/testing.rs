@@ -53,7 +53,7 @@ pub(crate) fn config() -> Config {
             room_peers_per_core: 32,
         },
         ice: Ice::default(),
-        link: Link { listen: local, announced: None, tls: None },
+        link: Link::at(local),
         registry: Registry::Memory,
         cluster_secret: Secret::new("cluster-cluster-cluster-cluster-cluster"),
         token_secret: Secret::new("tokens-tokens-tokens-tokens-tokens"),

@@ -16,7 +16,7 @@ use crate::{
 pub const VERSION_MIN: u16 = 3;
 /// Newest link protocol this release speaks. Two nodes use the newest both know, so that releases n
 /// and n+1 share a room.
-pub const VERSION_MAX: u16 = 3;
+pub const VERSION_MAX: u16 = 4;
 
 /// First message each way. A link is up after the other's Hello, not after the QUIC handshake.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

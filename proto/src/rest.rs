@@ -43,6 +43,9 @@ pub struct NodeInfo {
     /// Round trip of that link.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub rtt_ms: Option<f64>,
+    /// Link protocol spoken on it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub link_protocol: Option<u16>,
 }
 
 /// A room.

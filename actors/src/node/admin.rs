@@ -139,6 +139,7 @@ impl NodeTree {
             here: record.id == own,
             linked: self.view.is_linked(&record.id),
             rtt_ms: self.links.get(&record.id).map(|slot| slot.link.rtt().as_secs_f64() * 1e3),
+            link_protocol: self.links.get(&record.id).map(|slot| slot.link.version()),
             id: record.id,
             epoch: record.epoch,
             region: record.region,

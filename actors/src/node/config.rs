@@ -40,6 +40,9 @@ pub struct NodeConfig {
     pub link_listen: SocketAddr,
     /// Where other nodes reach it; the bound address if absent.
     pub link_announced: Option<SocketAddr>,
+    /// Newest link protocol it speaks: [`starling_proto::link::VERSION_MAX`], or an older one while
+    /// nodes of an older release are about to be replaced.
+    pub link_protocol_max: u16,
     /// Certificates of links.
     pub link_tls: LinkTls,
     /// Where clients reach its HTTP and WebSocket server: `http://host:port`.

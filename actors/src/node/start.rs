@@ -9,7 +9,7 @@ use starling_cluster::{
 };
 use starling_media::negotiation::{default_media_codecs, router_capabilities};
 use starling_proto::{
-    link::{VERSION_MAX, VERSION_MIN},
+    link::VERSION_MIN,
     registry::{NodeLoad, NodeRecord, NodeState},
 };
 use tokio::sync::mpsc;
@@ -40,8 +40,10 @@ pub(super) async fn start(
 ) -> Result<(ActorRef<NodeMsg>, Arc<Shared>), StartError> {
     check_media_ports(&config)?;
     let epoch = fresh::wall_us();
+    let versions = (VERSION_MIN, config.link_protocol_max);
     let link =
         LinkConfig::new(config.id.clone(), epoch, config.link_listen, config.link_tls.clone());
+    let link = LinkConfig { versions, ..link };
     let (endpoint, events) = LinkEndpoint::bind(link)
         .map_err(|error| StartError::Link { addr: config.link_listen, error: error.to_string() })?;
     let certificate = Certificate::generate();
@@ -54,7 +56,7 @@ pub(super) async fn start(
         link_addr: config.link_announced.unwrap_or_else(|| endpoint.local_addr()),
         api_url: config.api_url.clone(),
         version: config.version.clone(),
-        protocol: (VERSION_MIN, VERSION_MAX),
+        protocol: versions,
         state: NodeState::Up,
         load: NodeLoad::default(),
     };

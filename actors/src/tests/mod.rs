@@ -22,4 +22,5 @@ mod shown;
 mod speakers;
 mod steer;
 mod transports;
+mod versions;
 mod world;

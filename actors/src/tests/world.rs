@@ -14,6 +14,7 @@ use starling_cluster::{
 };
 use starling_proto::{
     PeerId, Refusal, RoomId,
+    link::VERSION_MAX,
     signal::{
         ClientNotification, ClientRequest, NewConsumer, NewDataConsumer, ServerNotification,
         ServerRequest,
@@ -37,6 +38,8 @@ pub(super) struct World {
     pub(super) max_peers: u32,
     pub(super) workers: usize,
     pub(super) room_peers_per_core: usize,
+    /// Of nodes that are started from now on.
+    pub(super) link_protocol_max: u16,
 }
 
 impl World {
@@ -50,6 +53,7 @@ impl World {
             max_peers: 0,
             workers: 1,
             room_peers_per_core: PEERS_PER_CORE,
+            link_protocol_max: VERSION_MAX,
         }
     }
 
@@ -73,6 +77,7 @@ impl World {
             room_peers_per_core: self.room_peers_per_core,
             link_listen: (loopback, 0).into(),
             link_announced: None,
+            link_protocol_max: self.link_protocol_max,
             link_tls: LinkTls::ephemeral(&self.ca, &id).expect("a certificate"),
             api_url: format!("http://{id}.test"),
             registry: Arc::new(self.registry.for_node(id.clone())),

@@ -20,7 +20,8 @@ pub struct LinkConfig {
     pub listen: SocketAddr,
     /// Certificates.
     pub tls: LinkTls,
-    /// Oldest and newest link protocol to speak; this release's unless a test says otherwise.
+    /// Oldest and newest link protocol to speak; this release's unless an upgrade or a test says
+    /// otherwise.
     pub versions: (u16, u16),
     /// Congestion controller.
     pub congestion: Congestion,

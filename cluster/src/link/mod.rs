@@ -90,6 +90,8 @@ pub trait Link: Send + Sync + std::fmt::Debug + 'static {
     fn node(&self) -> &NodeId;
     /// Which life of it.
     fn epoch(&self) -> u64;
+    /// The link protocol both sides speak; what is [newer](LinkMessage::since) is not sent.
+    fn version(&self) -> u16;
     /// Bit 0 of the flows this side opens: 0 if our id is the smaller one.
     fn flow_parity(&self) -> u64;
     /// Queues a control message; reliable and in order while the link is up. False if the link is

@@ -94,6 +94,10 @@ impl Link for QuicLink {
         self.epoch
     }
 
+    fn version(&self) -> u16 {
+        self.version
+    }
+
     fn flow_parity(&self) -> u64 {
         self.parity
     }

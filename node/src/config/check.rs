@@ -9,7 +9,11 @@ use std::{
 };
 
 use starling_cluster::decide::cores::PEERS_PER_CORE;
-use starling_proto::{Id, NodeId, transport::Protocol};
+use starling_proto::{
+    Id, NodeId,
+    link::{VERSION_MAX, VERSION_MIN},
+    transport::Protocol,
+};
 
 mod ice;
 
@@ -245,7 +249,17 @@ impl Checker<'_> {
                 None
             }
         };
-        Link { listen, announced, tls }
+        Link { listen, announced, tls, protocol_max: self.link_protocol_max() }
+    }
+
+    fn link_protocol_max(&mut self) -> u16 {
+        let spoken = VERSION_MIN..=VERSION_MAX;
+        let newest = self.parse("link_protocol_max", "a number", VERSION_MAX);
+        if !spoken.contains(&newest) {
+            let message = format!("this release speaks {VERSION_MIN} to {VERSION_MAX}");
+            self.wrong("link_protocol_max", &message, "give one of those, or nothing");
+        }
+        newest
     }
 
     fn registry(&mut self) -> Registry {

@@ -108,6 +108,15 @@ fn every_mistake_is_told_with_its_key() {
 }
 
 #[test]
+fn a_link_protocol_is_one_that_this_release_speaks() {
+    use starling_proto::link::{VERSION_MAX, VERSION_MIN};
+    assert_eq!(with_secrets("").unwrap().link.protocol_max, VERSION_MAX);
+    let of = |version: u16| with_secrets(&format!("link_protocol_max = {version}"));
+    assert_eq!(of(VERSION_MIN).unwrap().link.protocol_max, VERSION_MIN);
+    assert!(of(VERSION_MIN - 1).is_err() && of(VERSION_MAX + 1).is_err());
+}
+
+#[test]
 fn the_last_worker_needs_a_port_too() {
     assert!(with_secrets("rtc_port = 65532").is_ok());
     assert!(with_secrets("rtc_port = 65533").is_err());

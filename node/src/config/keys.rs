@@ -202,6 +202,12 @@ pub const KEYS: &[Key] = &[
     ),
     key("link_key", "FILE", "none", "PEM key of link_cert. Needed with etcd."),
     key(
+        "link_protocol_max",
+        "NUMBER",
+        "the newest this release speaks",
+        "Newest link protocol the node speaks. Nodes use the newest that both know, so releases mix by themselves; an older number here keeps a new release from what it would say to its like alone.",
+    ),
+    key(
         "etcd",
         "URL,...",
         "none",

@@ -16,7 +16,7 @@ use std::{
 
 pub use check::{Host, check};
 pub use raw::{Flags, Origin, Raw};
-use starling_proto::{NodeId, transport::Protocol};
+use starling_proto::{NodeId, link::VERSION_MAX, transport::Protocol};
 pub use value::Secret;
 
 /// A checked configuration.
@@ -132,6 +132,15 @@ pub struct Link {
     pub announced: Option<SocketAddr>,
     /// CA, certificate, key; absent: an authority of this process alone.
     pub tls: Option<[PathBuf; 3]>,
+    /// Newest protocol to speak.
+    pub protocol_max: u16,
+}
+
+impl Link {
+    /// Without certificates, and known by its own address.
+    pub fn at(listen: SocketAddr) -> Self {
+        Self { listen, announced: None, tls: None, protocol_max: VERSION_MAX }
+    }
 }
 
 /// The registry to use.

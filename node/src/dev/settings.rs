@@ -97,7 +97,7 @@ impl DevArgs {
                 room_peers_per_core: PEERS_PER_CORE,
             },
             ice: Ice::default(),
-            link: Link { listen: SocketAddr::new(self.host, 0), announced: None, tls: None },
+            link: Link::at(SocketAddr::new(self.host, 0)),
             registry: Registry::Memory,
             cluster_secret: secrets.cluster.clone(),
             token_secret: secrets.token.clone(),

@@ -174,6 +174,19 @@ async fn overlapping_versions_link() {
 }
 
 #[tokio::test]
+async fn a_release_and_the_one_before_it_speak_the_older_ones_protocol() {
+    let ca = ca();
+    for (one, other) in [(VERSION_MIN, VERSION_MAX), (VERSION_MAX, VERSION_MIN)] {
+        let until = |newest| (VERSION_MIN, newest);
+        let mut a = Node::from(LinkConfig { versions: until(one), ..config(&ca, "a", 1) });
+        let mut b = Node::from(LinkConfig { versions: until(other), ..config(&ca, "b", 1) });
+        b.wants(&[&a]);
+        a.wants(&[&b]);
+        assert_eq!((a.up().await.version(), b.up().await.version()), (VERSION_MIN, VERSION_MIN));
+    }
+}
+
+#[tokio::test]
 async fn a_life_that_is_over_is_refused() {
     let (ca, mut b) = lonely();
     let tls = LinkTls::ephemeral(&ca, &id("a")).unwrap();
