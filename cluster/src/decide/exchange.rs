@@ -2,9 +2,9 @@
 //! asked for, and what a link that comes or goes means. Never says what is true (`roster`), never
 //! sends.
 //!
-//! A node hears of a room by two roads that may overtake each other: the link that comes up, and the
-//! word that the other node has the room. Changes are told from when both are known, and a snapshot
-//! comes before the first of them.
+//! A node hears of a room by two roads that may overtake each other: the link that comes up, and
+//! the word that the other node has the room. Changes are told from when both are known, and a
+//! snapshot comes before the first of them.
 
 use std::{
     collections::{BTreeMap, BTreeSet},

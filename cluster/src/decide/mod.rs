@@ -1,4 +1,5 @@
-//! Pure decisions: placement on nodes and cores, standby, rosters and their exchange, the view of the cluster.
+//! Pure decisions: placement on nodes and cores, standby, rosters and their exchange, the view of
+//! the cluster.
 
 pub mod cores;
 pub mod exchange;
