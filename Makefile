@@ -5,7 +5,7 @@
 #   make lint              the fast part of it: formatting, clippy, documentation
 #   make e2e               browsers against real processes and etcd
 #   make codecs            each codec and each kind of its layers, switched (docs/codecs.md)
-#   make chaos TRIALS=20   the same, with kills
+#   make chaos TRIALS=50   kills, hangs and cuts of nodes, links and etcd, measured and drawn (docs/failure-model.md)
 #   make bench             what a forwarded packet costs, beside the floor; and make bandwidth
 #   make instructions      instructions of a forwarded packet, counted by valgrind
 #   make bandwidth         narrow and lossy links, measured and drawn (docs/bandwidth.md)
@@ -100,9 +100,14 @@ codecs: browsers
 	$(CARGO) build --release --locked -p starling-node
 	cd tests/e2e && SWITCHES=$(SWITCHES) STARLING=$(abspath $(TARGET))/release/starling node run.mjs codecs
 
+# TRIALS is how often a node is killed; hangs, cuts and etcd are tried less often (tests/e2e/suites/chaos/faults.mjs),
+# and FAULTS=kill,cut picks. It says first how long it will take.
 chaos: browsers
-	$(CARGO) build --release --locked -p starling-node
-	cd tests/e2e && TRIALS=$(TRIALS) STARLING=$(abspath $(TARGET))/release/starling node run.mjs chaos
+	@tests/setup.sh plots
+	$(CARGO) build --release --locked -p starling-node -p starling-tests
+	cd tests/e2e && TRIALS=$(TRIALS) STARLING=$(abspath $(TARGET))/release/starling \
+	  STARLING_LOAD=$(abspath $(TARGET))/release/starling-load node run.mjs chaos \
+	  && code=0 || code=$$?; ../../tests/e2e/plots/run.sh; exit $$code
 
 browsers: setup-build web tests/e2e/node_modules/.package-lock.json
 	@tests/setup.sh e2e clients

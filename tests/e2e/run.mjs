@@ -14,7 +14,7 @@
 //   wire       the wire of the next two itself: delay, loss, rate, cost
 //   bandwidth  a link that becomes narrow and wide again, and one that ten streams share
 //   loss       losses each way at 50 ms: what repair leaves, and what it costs
-//   chaos    kills (TRIALS per role, 5 if not given), etcd away for ETCD_STOP_S (60)
+//   chaos    four nodes and an etcd of three are killed, stopped and cut (TRIALS=5, FAULTS=kill,cut)
 //
 // CODECS=vp8,h264  LOSS=2  E2E_SECONDS=30  STARLING=…  ETCD_BIN=…  CHROMIUM=…
 
@@ -128,10 +128,8 @@ async function suite(name, report) {
     const { tcp } = await import('./suites/tcp.mjs');
     return on(DevCluster, name, 4 * MINUTE, () => tcp({ cluster, report }));
   }
-  const { chaos } = await import('./suites/chaos.mjs');
-  const trials = Number(process.env.TRIALS ?? 5);
-  const within = (trials * 3 + 10) * MINUTE;
-  return on(ProcessCluster, name, within, () => chaos({ cluster, trials, report }));
+  const { chaos, minutes } = await import('./suites/chaos/index.mjs');
+  return bounded(name, minutes() * MINUTE, chaos({ report }));
 }
 
 console.log(`server: ${starling()}`);

@@ -13,7 +13,7 @@ export const MEDIA = { first: 17000, last: 17999 };
 export const LINKS = { first: 7443, last: 7450 };
 const secret = () => randomBytes(32).toString('base64');
 const ADMIN = secret();
-const SECRETS = {
+export const SECRETS = {
   STARLING_ADMIN_TOKEN: ADMIN,
   STARLING_TOKEN_SECRET: secret(),
   STARLING_CLUSTER_SECRET: secret(),
@@ -105,7 +105,6 @@ export class ProcessCluster extends Cluster {
     const certs = join(this.folder, 'link');
     const ids = this.nodes.map((node) => node.id);
     execFileSync(starling(), ['certs', 'issue', '--out', certs, ...ids], { stdio: 'pipe' });
-    mkdirSync(join(this.folder, 'etcd'));
     await this.startEtcd();
     for (let n = 0; n < this.nodes.length; n++) this.startNode(n);
     await this.whole();
@@ -113,6 +112,7 @@ export class ProcessCluster extends Cluster {
 
   async startEtcd() {
     const [client, peer] = ['http://127.0.0.1:2379', 'http://127.0.0.1:2380'];
+    mkdirSync(join(this.folder, 'etcd'), { recursive: true });
     this.etcd = new Child('etcd', etcd(), [
       '--name', 'e2e', '--data-dir', join(this.folder, 'etcd'), '--log-level', 'error',
       '--unsafe-no-fsync', '--listen-client-urls', client, '--advertise-client-urls', client,
@@ -125,26 +125,34 @@ export class ProcessCluster extends Cluster {
     });
   }
 
-  startNode(n) {
-    const { id, url } = this.nodes[n];
-    const link = join(this.folder, 'link');
-    const settings = {
-      ID: id,
+  /** Where a node is reached, and where it reaches etcd. */
+  addresses(n) {
+    const { url } = this.nodes[n];
+    return {
       LISTEN: `127.0.0.1:${4443 + n},[::1]:${4443 + n}`,
       API_URL: url,
       RTC_LISTEN: '127.0.0.1',
       ANNOUNCE: '127.0.0.1',
       RTC_PORT: `${MEDIA.first + 16 * n}`,
-      WORKERS: '1',
       LINK_LISTEN: `127.0.0.1:${7443 + n}`,
       LINK_ANNOUNCE: `127.0.0.1:${7443 + n}`,
+      ETCD: 'http://127.0.0.1:2379',
+    };
+  }
+
+  startNode(n) {
+    const { id } = this.nodes[n];
+    const link = join(this.folder, 'link');
+    const settings = {
+      ID: id,
+      WORKERS: '1',
       LINK_CA: join(link, 'ca.pem'),
       LINK_CERT: join(link, `${id}.pem`),
       LINK_KEY: join(link, `${id}.key`),
-      ETCD: 'http://127.0.0.1:2379',
       SESSIONS_PER_SECOND: '0',
       DRAIN_DEADLINE: '5s',
       LOG,
+      ...this.addresses(n),
       ...this.settings,
     };
     const named = Object.entries(settings).map(([key, value]) => [`STARLING_${key}`, value]);

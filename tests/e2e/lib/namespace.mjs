@@ -74,7 +74,8 @@ export function loseNothing() {
   return counts.reduce((sum, count) => sum + count, 0);
 }
 
-function nft(script) {
+/** Changes the firewall of this namespace. */
+export function nft(script) {
   const input = script.replace(/^\s+/gm, '');
   const done = spawnSync('nft', ['-f', '-'], { input, encoding: 'utf8' });
   if (done.error) throw new Error(`nft: ${done.error.message}; install nftables`);

@@ -132,4 +132,5 @@ def place(widths, width):
     return widths.index(width) if width in widths else None
 
 
-main(Path(sys.argv[1]), Path(sys.argv[2]))
+if __name__ == "__main__":
+    main(Path(sys.argv[1]), Path(sys.argv[2]))
