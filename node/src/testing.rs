@@ -40,6 +40,7 @@ pub(crate) fn config() -> Config {
             cors_origins: vec!["https://app.example".into()],
             trust_forwarded_for: false,
             sessions_per_second: 0,
+            joins_per_second: Some(0),
         },
         rtc: Rtc {
             listen: vec![local.ip()],

@@ -83,6 +83,8 @@ codes! {
     RegistryUnavailable = "registry_unavailable", 503;
     /// This node takes no new peers.
     Draining = "draining", 503;
+    /// The node takes in as many clients as it can; the message says when to come again.
+    Busy = "busy", 503;
     /// No node has room.
     NoCapacity = "no_capacity", 503;
     /// Another node did not answer in time.

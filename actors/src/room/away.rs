@@ -49,6 +49,6 @@ impl RoomState {
         };
         let nodes = offer.standby.clone();
         tell(ServerNotification::StandbyChanged(offer));
-        tell(ServerNotification::MoveTo { nodes, reason });
+        tell(ServerNotification::MoveTo { nodes, reason, within_ms: 0, retry_after_ms: 0 });
     }
 }

@@ -140,6 +140,11 @@ impl Checker<'_> {
             cors_origins,
             trust_forwarded_for: self.parse("trust_forwarded_for", "true or false", false),
             sessions_per_second: self.parse("sessions_per_second", "a number", 20),
+            joins_per_second: self
+                .raw
+                .value("joins_per_second")
+                .is_some()
+                .then(|| self.parse("joins_per_second", "a number", 0)),
         }
     }
 

@@ -111,6 +111,12 @@ pub const KEYS: &[Key] = &[
         "20",
         "New signalling sessions per second and client address, with a burst of ten times as many; 0 means no limit. 20 lets an office of 200 behind one address come in within a second.",
     ),
+    key(
+        "joins_per_second",
+        "NUMBER",
+        "100 for each worker",
+        "Clients that the node takes in per second, a second's worth at once; half of them only for those who come back after their node was lost. Others are told another node and when to come again. 0 means no limit. A join costs a core about 5 ms.",
+    ),
     key("rtc_listen", "IP,...", "0.0.0.0", "Addresses on which media is received."),
     key(
         "rtc_port",

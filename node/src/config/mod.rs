@@ -67,6 +67,8 @@ pub struct Http {
     pub trust_forwarded_for: bool,
     /// Per address; 0 means no limit.
     pub sessions_per_second: u32,
+    /// Of all addresses; 0 means no limit, absent what the workers can do.
+    pub joins_per_second: Option<u32>,
 }
 
 /// Media.

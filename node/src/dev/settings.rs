@@ -84,6 +84,7 @@ impl DevArgs {
                 cors_origins: Vec::new(),
                 trust_forwarded_for: false,
                 sessions_per_second: 0,
+                joins_per_second: Some(0),
             },
             rtc: Rtc {
                 listen: vec![self.host],

@@ -13,7 +13,7 @@ use crate::{
     auth::{Admin, Passes, Tokens},
     config::Config,
     ice::IceServers,
-    limit::{PerAddress, Rate},
+    limit::{JOINS_PER_WORKER, PerAddress, Rate, Turnstile},
     metrics::Counters,
 };
 
@@ -50,6 +50,7 @@ pub struct Inner {
     /// Release.
     pub version: &'static str,
     sessions: Mutex<PerAddress>,
+    turnstile: Mutex<Turnstile>,
 }
 
 impl std::ops::Deref for App {
@@ -64,6 +65,9 @@ impl App {
     pub fn new(node: Node, config: &Config, dev: Option<Arc<dyn DevNodes>>) -> Self {
         let per_second = config.http.sessions_per_second;
         let rate = (per_second > 0).then(|| Rate::new(per_second, per_second.saturating_mul(10)));
+        let workers = u32::try_from(config.rtc.workers).unwrap_or(u32::MAX);
+        let joins = config.http.joins_per_second;
+        let joins = joins.unwrap_or_else(|| JOINS_PER_WORKER.saturating_mul(workers));
         Self(Arc::new(Inner {
             node,
             tokens: Tokens::new(&config.token_secret),
@@ -79,6 +83,7 @@ impl App {
             whip: crate::whip::Sessions::default(),
             version: env!("CARGO_PKG_VERSION"),
             sessions: Mutex::new(PerAddress::new(rate)),
+            turnstile: Mutex::new(Turnstile::new(Instant::now(), joins)),
         }))
     }
 
@@ -86,5 +91,14 @@ impl App {
     pub fn admit(&self, address: IpAddr) -> bool {
         let mut sessions = self.sessions.lock().unwrap_or_else(PoisonError::into_inner);
         sessions.admit(Instant::now(), address)
+    }
+
+    /// Whether the node takes in one more client now.
+    ///
+    /// # Errors
+    /// After how long it may come again.
+    pub fn enter(&self, comes_back: bool) -> Result<(), Duration> {
+        let mut turnstile = self.turnstile.lock().unwrap_or_else(PoisonError::into_inner);
+        turnstile.enter(Instant::now(), comes_back)
     }
 }

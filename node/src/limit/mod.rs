@@ -2,6 +2,8 @@
 
 mod address;
 mod rate;
+mod turnstile;
 
 pub use address::PerAddress;
 pub use rate::Rate;
+pub use turnstile::{JOINS_PER_WORKER, Turnstile};

@@ -220,6 +220,10 @@ impl Adaptor {
     }
 
     fn on_request(&mut self, id: u32, method: &str, data: Value) {
+        // A heartbeat is about this socket and its node, and not worth a peer's time.
+        if method == "ping" {
+            return self.respond(id, json!({}));
+        }
         self.generation.learn(method, &data);
         let request = match ClientRequest::parse(method, data.clone()) {
             Ok(request) => {

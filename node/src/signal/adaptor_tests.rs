@@ -42,6 +42,13 @@ impl Case {
     }
 }
 
+#[test]
+fn a_heartbeat_is_answered_without_the_peer() {
+    let mut case = Case::new();
+    let answer = case.text(0, r#"{"request":true,"id":5,"method":"ping"}"#);
+    assert_eq!(json_of(&answer), json!({"response": true, "id": 5, "ok": true, "data": {}}));
+}
+
 fn json_of(effects: &[Effect]) -> Value {
     match effects {
         [Effect::Send(text)] => serde_json::from_str(text).unwrap(),

@@ -68,7 +68,9 @@ impl FromRequestParts<App> for Asked {
 
     async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, Problem> {
         let Remote(remote) = Remote::from_request_parts(parts, app).await?;
-        if !app.admit(remote) {
+        // An office that comes back as one after its node died is not held up here: the turnstile
+        // counts it.
+        if !comes_back(app, parts).await && !app.admit(remote) {
             return Err(Problem::new(
                 Code::LimitReached,
                 "too many new sessions from this address",
@@ -92,6 +94,12 @@ impl FromRequestParts<App> for Asked {
         let request = SessionRequest { room, peer, resume_ticket, remote, grants };
         Ok(Self { upgrade, request })
     }
+}
+
+/// Whether it has a token of a room and says that it resumes there.
+async fn comes_back(app: &App, parts: &mut Parts) -> bool {
+    let wish = Query::<Wish>::from_request_parts(parts, app).await;
+    wish.is_ok_and(|Query(wish)| wish.resume.is_some() && grants(app, &wish).is_ok())
 }
 
 fn offers_protoo(headers: &HeaderMap) -> bool {
@@ -136,6 +144,11 @@ pub async fn connect(State(app): State<App>, asked: Asked) -> Response {
 
 async fn serve(app: &App, mut line: Line, request: SessionRequest) {
     let room = request.room.clone();
+    if let Err(wait) = app.enter(request.resume_ticket.is_some()) {
+        app.counters.refused(Code::Busy);
+        let refusal = Refusal::new(Code::Busy, "this node takes in as many as it can");
+        return turn_away(app, &mut line, &room, &refusal, wait).await;
+    }
     let ice = app.ice.for_client(request.peer.clone());
     let opened = timeout(OPEN, app.node.open_session(request)).await.unwrap_or_else(|_| {
         Err(Refusal::new(Code::Timeout, "the node did not answer in time").hint("try again"))
@@ -144,25 +157,29 @@ async fn serve(app: &App, mut line: Line, request: SessionRequest) {
         Ok(session) => Carrier::new(line, session, ice).run().await,
         Err(refusal) => {
             app.counters.refused(refusal.code);
-            turn_away(app, &mut line, &room, &refusal).await;
+            turn_away(app, &mut line, &room, &refusal, Duration::ZERO).await;
         }
     }
 }
 
 /// Says where else to go, if anywhere, and closes.
-async fn turn_away(app: &App, line: &mut Line, room: &RoomId, refusal: &Refusal) {
+async fn turn_away(app: &App, line: &mut Line, room: &RoomId, refusal: &Refusal, wait: Duration) {
     let reason = format!("{} [{}]", refusal.message, refusal.code);
     let code = match refusal.code {
-        Code::WrongNode | Code::Draining | Code::NoCapacity => {
+        Code::WrongNode | Code::Draining | Code::NoCapacity | Code::Busy => {
             let nodes = others(app, room).await;
-            if nodes.is_empty() {
-                CLOSE_TRY_AGAIN
-            } else {
-                let moved = ServerNotification::MoveTo { nodes, reason: refusal.message.clone() };
+            let nowhere = nodes.is_empty();
+            if !nowhere || !wait.is_zero() {
+                let moved = ServerNotification::MoveTo {
+                    nodes,
+                    reason: refusal.message.clone(),
+                    within_ms: 0,
+                    retry_after_ms: u32::try_from(wait.as_millis()).unwrap_or(u32::MAX),
+                };
                 let (method, data) = named(&moved);
                 let _ = line.send(Frame::Notification { method, data }.to_text()).await;
-                CLOSE_GO_ELSEWHERE
             }
+            if nowhere { CLOSE_TRY_AGAIN } else { CLOSE_GO_ELSEWHERE }
         }
         Code::RegistryUnavailable | Code::Internal | Code::Timeout => CLOSE_TRY_AGAIN,
         _ => CLOSE_FOR_GOOD,

@@ -150,6 +150,44 @@ async fn sessions_of_an_address_are_rated() {
 }
 
 #[tokio::test]
+async fn a_node_that_takes_in_as_many_as_it_can_says_when_to_come_again() {
+    let mut config = config();
+    config.http.joins_per_second = Some(2);
+    let case = Case::with(config).await;
+    let mut alice = case.open("r", "alice").await;
+    say(&mut alice, r#"{"request":true,"id":1,"method":"ping"}"#).await;
+    assert_eq!(next(&mut alice).await["id"], 1);
+    let mut bob = case.open("r", "bob").await;
+    let told = next(&mut bob).await;
+    assert_eq!((&told["method"], &told["data"]["nodes"]), (&json!("moveTo"), &json!([])));
+    let wait = told["data"]["retryAfterMs"].as_u64().unwrap();
+    assert!((1..=500).contains(&wait), "{told}");
+    assert_eq!(end(&mut bob).await, Some(1013));
+    tokio::time::sleep(Duration::from_millis(wait)).await;
+    let mut bob = case.open("r", "bob").await;
+    say(&mut bob, r#"{"request":true,"id":1,"method":"ping"}"#).await;
+    assert_eq!(next(&mut bob).await["id"], 1);
+}
+
+#[tokio::test]
+async fn who_comes_back_is_not_counted_by_address() {
+    let mut config = config();
+    config.http.sessions_per_second = 1;
+    let case = Case::with(config).await;
+    let back = format!("/?roomId=r&peerId=alice&token={}&resume=x", case.token("r", "alice"));
+    for _ in 0..20 {
+        let socket = case.try_open(&back, Some("protoo")).await;
+        assert!(socket.is_ok(), "refused by its ticket at most");
+    }
+    let forged = "/?roomId=r&peerId=alice&token=x.y.z&resume=x";
+    let mut refused = Vec::new();
+    for _ in 0..20 {
+        refused.extend(case.try_open(forged, Some("protoo")).await.err());
+    }
+    assert_eq!(refused.iter().filter(|status| **status == 429).count(), 10, "{refused:?}");
+}
+
+#[tokio::test]
 async fn an_oversize_frame_ends_the_session() {
     let case = Case::new().await;
     let mut socket = case.open("r", "alice").await;

@@ -88,6 +88,11 @@ impl Asked {
             )
             .hint("wait a second; operators can raise sessions_per_second"));
         }
+        if let Err(wait) = app.enter(false) {
+            let wait = wait.as_millis().div_ceil(1_000);
+            return Err(Problem::new(Code::Busy, "this node takes in as many as it can")
+                .hint(format!("try again in {wait} s")));
+        }
         dev::check_origin(app, &parts.headers)?;
         let Path(room) = Path::<RoomId>::from_request_parts(&mut parts, app).await?;
         let Query(wish) = Query::<Wish>::from_request_parts(&mut parts, app).await?;

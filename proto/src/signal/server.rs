@@ -226,13 +226,23 @@ pub enum ServerNotification {
     },
     /// Ours: the standby nodes or the ticket changed.
     StandbyChanged(ResumeOffer),
-    /// Ours: leave this node for another, which is ready.
+    /// Ours: leave this node for another, which is ready; or, before a close, be gone from here.
     MoveTo {
-        /// Where to, best first.
+        /// Where to, best first; none: stay after all.
         nodes: Vec<NodeHint>,
         /// Sentence for people.
         reason: String,
+        /// Over how long those who are told spread, in milliseconds; 0: as they like.
+        #[serde(skip_serializing_if = "is_zero")]
+        within_ms: u32,
+        /// How long not to come back to this node, in milliseconds.
+        #[serde(skip_serializing_if = "is_zero")]
+        retry_after_ms: u32,
     },
+}
+
+fn is_zero(number: &u32) -> bool {
+    *number == 0
 }
 
 /// How a camera is held (3GPP TS 26.114 §7.4.5), in mediasoup's fields.
