@@ -148,6 +148,8 @@ impl LinkState {
             LinkMessage::Load { load, state } => {
                 self.tell_node(NodeMsg::RemoteLoad { node, load, state });
             }
+            LinkMessage::Cost(cost) => self.tell_node(NodeMsg::RemoteCost { node, cost }),
+            LinkMessage::Placed(placed) => self.tell_node(NodeMsg::RemotePlaced(placed)),
             LinkMessage::Draining(_) => {}
             LinkMessage::Rooms(rooms) => {
                 let now: BTreeSet<_> = rooms.into_iter().collect();

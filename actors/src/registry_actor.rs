@@ -8,6 +8,7 @@ use starling_cluster::registry::{Registry, RegistryError, Revision};
 use starling_proto::{
     Code, Refusal, RoomId,
     registry::{NodeRecord, PresenceRecord, RoomPolicy, RoomRecord},
+    rest::PolicyChange,
 };
 use tokio::sync::Semaphore;
 
@@ -37,7 +38,7 @@ pub(crate) enum RegistryMsg {
     /// A room that stays.
     Create { room: RoomId, policy: RoomPolicy, reply: Reply<RoomRecord> },
     /// Another policy.
-    SetPolicy { room: RoomId, policy: RoomPolicy, reply: Reply<RoomRecord> },
+    SetPolicy { room: RoomId, change: PolicyChange, reply: Reply<RoomRecord> },
     /// No such room any more.
     Delete { room: RoomId, reply: Reply<()> },
     /// Gives the lease back, then answers.
@@ -115,8 +116,8 @@ impl Actor for RegistryActor {
             RegistryMsg::Create { room, policy, reply } => state.call(async move {
                 let _ = reply.send(create(&*registry, &room, policy).await);
             }),
-            RegistryMsg::SetPolicy { room, policy, reply } => state.call(async move {
-                let _ = reply.send(set_policy(&*registry, &room, policy).await);
+            RegistryMsg::SetPolicy { room, change, reply } => state.call(async move {
+                let _ = reply.send(set_policy(&*registry, &room, change).await);
             }),
             RegistryMsg::Delete { room, reply } => state.call(async move {
                 let _ = reply.send(delete(&*registry, &room).await);
@@ -175,12 +176,13 @@ async fn create(
 async fn set_policy(
     registry: &dyn Registry,
     room: &RoomId,
-    policy: RoomPolicy,
+    change: PolicyChange,
 ) -> Result<RoomRecord, Refusal> {
     for _ in 0..MAX_RACES {
         let found = registry.room(room).await.map_err(|error| unavailable(&error))?;
         let Some((revision, record)) = found else { return Err(crate::node::room_not_found(room)) };
-        let record = RoomRecord { policy: policy.clone(), ..record };
+        let mut record = record;
+        change.clone().onto(&mut record.policy);
         match registry.put_room(room, &record, revision).await {
             Ok(_) => return Ok(record),
             Err(RegistryError::Conflict) => {}

@@ -139,6 +139,8 @@ pub(crate) fn node_config(
     NodeConfig {
         id: config.id.clone(),
         region: config.region.clone(),
+        zone: config.zone.clone(),
+        network: u64::from(config.max_mbps) * 1_000_000,
         rtc_listen: config.rtc.listen.clone(),
         rtc_port: config.rtc.port,
         announced: config.rtc.announced.clone(),

@@ -28,6 +28,8 @@ pub(crate) const ADMIN: &str = "admin-admin-admin-admin-admin-admin";
 pub(crate) fn config() -> Config {
     let local: SocketAddr = ([127, 0, 0, 1], 0).into();
     Config {
+        zone: String::new(),
+        max_mbps: 0,
         id: "node-1".parse().unwrap(),
         region: "eu".into(),
         max_peers: 0,

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use crate::{
     DataProducerId, NodeId, ProducerId, RoomId,
     flow::FlowId,
-    registry::{NodeLoad, NodeState},
+    registry::{NodeCost, NodeLoad, NodeState},
     roster::{Change, Snapshot},
     voice::Voices,
 };
@@ -116,6 +116,22 @@ pub enum LinkMessage {
         /// Bytes that may be sent before more are granted.
         granted: u32,
     },
+    /// What the sender's work costs it, with its load (version 4).
+    Cost(NodeCost),
+    /// Joins that the sender has just placed, wherever: so that others who answer joins at the
+    /// same moment know of them before the nodes' loads tell it (version 4).
+    Placed(Vec<PlacedJoins>),
+}
+
+/// Joins to a room that were placed on a node.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PlacedJoins {
+    /// Which room.
+    pub room: RoomId,
+    /// Which node.
+    pub node: NodeId,
+    /// How many.
+    pub joins: u16,
 }
 
 impl LinkMessage {
@@ -125,6 +141,7 @@ impl LinkMessage {
         match self {
             Self::Voices { .. } => 2,
             Self::DataOpen { .. } => 3,
+            Self::Cost(_) | Self::Placed(_) => 4,
             _ => 1,
         }
     }

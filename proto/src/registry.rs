@@ -21,6 +21,9 @@ pub struct NodeRecord {
     pub epoch: u64,
     /// Where it is, as operators name it; empty if they do not.
     pub region: String,
+    /// What of that region may fail as a whole, as operators name it; empty if they do not.
+    #[serde(default)]
+    pub zone: String,
     /// Where other nodes reach its QUIC endpoint.
     #[cfg_attr(feature = "schema", schema(value_type = String))]
     pub link_addr: SocketAddr,
@@ -34,6 +37,9 @@ pub struct NodeRecord {
     pub state: NodeState,
     /// How busy it is, rewritten every 5 s.
     pub load: NodeLoad,
+    /// What makes it so; absent from a node that does not say it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cost: Option<NodeCost>,
 }
 
 /// Whether a node takes new peers.
@@ -48,12 +54,32 @@ pub enum NodeState {
     Draining,
 }
 
+/// What a node's work costs it, measured over the last second: the parts of its stress.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
+#[serde(rename_all = "camelCase")]
+pub struct NodeCost {
+    /// Its workers' mean share of their cores, 0.0 to 1.0.
+    pub cpu: f32,
+    /// Datagrams in and out, per second.
+    pub packets_per_second: u32,
+    /// Bits in and out, whichever are more, per second.
+    pub bits_per_second: u64,
+    /// The same as a share of what its network carries; 0 if nobody said how much that is.
+    pub bandwidth: f32,
+    /// How late its control plane's timers are, in milliseconds.
+    pub delay_ms: f32,
+    /// Share of its memory that is in use.
+    pub memory: f32,
+}
+
 /// How busy a node is.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct NodeLoad {
-    /// Busiest worker's share of its core, 0.0 to 1.0: what placement goes by.
+    /// Share of the scarcest of what it has that is in use (see [`NodeCost`]), 0.0 to 1.0: what
+    /// placement goes by.
     pub stress: f32,
     /// Peers here.
     pub peers: u32,
@@ -106,6 +132,22 @@ impl Default for AudioLevels {
     }
 }
 
+/// How a room's peers are shared out among nodes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
+#[serde(rename_all = "lowercase")]
+pub enum PolicyMode {
+    /// Small rooms stay together, large ones take nodes as they need them.
+    #[default]
+    Balance,
+    /// On as many nodes as there are: the death of one is felt by the fewest.
+    Spread,
+    /// On as few nodes as can take it: the fewest streams between nodes.
+    Pack,
+    /// As `balance`, and a client is never sent out of its region while a node there is up.
+    Region,
+}
+
 /// Where a room's peers may be placed, and what they are told of.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
@@ -115,6 +157,8 @@ pub struct RoomPolicy {
     pub pinned_nodes: Vec<NodeId>,
     /// Only in these regions, while any node of them is up; empty means anywhere.
     pub regions: Vec<String>,
+    /// How peers are shared out among the nodes that are allowed.
+    pub mode: PolicyMode,
     /// Most peers; 0 means no limit.
     pub max_peers: u32,
     /// Last-N: a peer gets the video of so many last speakers and of those it pins; 0 means

@@ -2,6 +2,7 @@
 
 mod data;
 mod objects;
+mod placement;
 
 use std::net::SocketAddr;
 
@@ -10,10 +11,11 @@ use serde_json::Value;
 
 pub use data::*;
 pub use objects::*;
+pub use placement::*;
 
 use crate::{
     ConsumerId, MediaKind, NodeId, PeerId, ProducerId, RoomId, TransportId,
-    registry::{NodeLoad, NodeState, RoomPolicy},
+    registry::{NodeCost, NodeLoad, NodeState, RoomPolicy},
     rtp::{RtpCodecParameters, RtpType},
 };
 
@@ -28,6 +30,9 @@ pub struct NodeInfo {
     pub epoch: u64,
     /// Region.
     pub region: String,
+    /// Zone of that region.
+    #[serde(default)]
+    pub zone: String,
     /// Where clients reach it.
     pub api_url: String,
     /// Release.
@@ -36,6 +41,9 @@ pub struct NodeInfo {
     pub state: NodeState,
     /// How busy.
     pub load: NodeLoad,
+    /// What makes it so; absent if the node does not say it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cost: Option<NodeCost>,
     /// The answering node itself.
     pub here: bool,
     /// The answering node has a link to it.
@@ -82,23 +90,6 @@ pub struct CreateRoom {
     /// Where its peers may be.
     #[serde(default)]
     pub policy: RoomPolicy,
-}
-
-/// Where a join to a room goes.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
-#[serde(rename_all = "camelCase")]
-pub struct Placement {
-    /// The room.
-    pub room: RoomId,
-    /// The node to join.
-    pub node: NodeId,
-    /// Its WebSocket URL, without query.
-    pub url: String,
-    /// It is the node that answered.
-    pub here: bool,
-    /// Other nodes, best first.
-    pub standby: Vec<NodeId>,
 }
 
 /// A peer.

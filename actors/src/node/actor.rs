@@ -16,14 +16,18 @@ use starling_cluster::{
 };
 use starling_proto::{
     NodeId, Refusal, RoomId,
-    link::LinkMessage,
+    link::{LinkMessage, PlacedJoins},
     observer::Happened,
-    registry::{NodeLoad, NodeState, RoomPolicy, RoomRecord},
-    rest::{CreatePeer, CreateRoom, NodeInfo, PeerInfo, Placement, RoomInfo, WorkersInfo},
+    registry::{NodeCost, NodeLoad, NodeState, RoomRecord},
+    rest::{
+        ClientAt, CreatePeer, CreateRoom, NodeInfo, PeerInfo, Placement, PlacementExplained,
+        PolicyChange, RoomInfo, WorkersInfo,
+    },
 };
 
 use super::{
     Readiness, Reply, Shared,
+    gauge::Gauge,
     joins::{Waiting, Waitlist},
 };
 use crate::{
@@ -54,6 +58,10 @@ pub(crate) enum NodeMsg {
     Link(LinkEvent),
     /// A linked node's load.
     RemoteLoad { node: NodeId, load: NodeLoad, state: NodeState },
+    /// What a linked node's work costs it.
+    RemoteCost { node: NodeId, cost: NodeCost },
+    /// A linked node placed joins.
+    RemotePlaced(Vec<PlacedJoins>),
     /// A linked node has peers of a room, or none any more.
     RemoteRoom { node: NodeId, room: RoomId, has: bool },
     /// Another node's operator deleted a room.
@@ -64,12 +72,16 @@ pub(crate) enum NodeMsg {
     RoomEnded { room: RoomId, actor: ActorRef<RoomMsg> },
     /// Time to tell the load.
     Tick,
+    /// Time to tell which joins were placed.
+    TellPlaced,
     /// A client opens a session.
     OpenSession(Box<SessionRequest>, Reply<Session>),
     /// REST.
     CreatePeer { room: RoomId, peer: CreatePeer, reply: Reply<PeerInfo> },
     /// REST.
-    Place { room: RoomId, region: Option<String>, reply: Reply<Placement> },
+    Place { room: RoomId, client: ClientAt, reply: Reply<Placement> },
+    /// REST.
+    Explain { room: RoomId, client: ClientAt, reply: Reply<PlacementExplained> },
     /// REST.
     Nodes(Reply<Vec<NodeInfo>>),
     /// REST.
@@ -77,7 +89,7 @@ pub(crate) enum NodeMsg {
     /// REST.
     CreateRoom(CreateRoom, Reply<RoomInfo>),
     /// REST.
-    SetPolicy { room: RoomId, policy: RoomPolicy, reply: Reply<RoomInfo> },
+    SetPolicy { room: RoomId, change: PolicyChange, reply: Reply<RoomInfo> },
     /// REST.
     DeleteRoom { room: RoomId, reply: Reply<()> },
     /// A room with peers here.
@@ -128,6 +140,9 @@ pub(crate) struct NodeTree {
     pub(super) state: NodeState,
     pub(super) registered: bool,
     pub(super) record_written: Option<Instant>,
+    pub(super) gauge: Gauge,
+    /// A [`NodeMsg::TellPlaced`] is on its way.
+    pub(super) telling: bool,
     pub(super) sessions: u64,
     pub(super) refused: u64,
 }
@@ -236,6 +251,13 @@ impl NodeTree {
                 self.view.on_load(Instant::now(), node, load, state);
                 self.publish_nodes();
             }
+            NodeMsg::RemoteCost { node, cost } => {
+                if self.view.is_linked(&node) {
+                    self.view.on_cost(node, cost);
+                }
+            }
+            NodeMsg::RemotePlaced(placed) => self.view.on_placed(Instant::now(), &placed),
+            NodeMsg::TellPlaced => self.tell_placed(),
             NodeMsg::RemoteRoom { node, room, has } => self.view.on_room(node, room, has),
             NodeMsg::RoomDeletedElsewhere(room) => self.delete_here(&room),
             NodeMsg::RoomEmpty { room, actor, opened } => self.room_empty(&room, &actor, opened),

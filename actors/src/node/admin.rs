@@ -1,13 +1,10 @@
 //! What operators ask and tell.
 
-use std::{collections::BTreeSet, time::Instant};
-
-use starling_cluster::decide::placement::Decision;
 use starling_proto::{
-    NodeId, Refusal, RoomId,
+    NodeId, RoomId,
     link::LinkMessage,
     registry::{NodeState, RoomRecord},
-    rest::{CreateRoom, NodeInfo, Placement, RoomInfo},
+    rest::{CreateRoom, NodeInfo, RoomInfo},
 };
 use tokio::sync::oneshot;
 
@@ -15,7 +12,6 @@ use super::{
     Readiness, Reply,
     actor::{NodeMsg, NodeTree},
     room_not_found,
-    shared::{hint_of, signalling_url},
 };
 use crate::{
     Metric,
@@ -26,8 +22,11 @@ use crate::{
 impl NodeTree {
     pub(super) fn handle_admin(&mut self, message: NodeMsg) {
         match message {
-            NodeMsg::Place { room, region, reply } => {
-                let _ = reply.send(self.place(room, region.as_deref().unwrap_or_default()));
+            NodeMsg::Place { room, client, reply } => {
+                let _ = reply.send(self.place(room, &client));
+            }
+            NodeMsg::Explain { room, client, reply } => {
+                let _ = reply.send(Ok(self.explain(room, client)));
             }
             NodeMsg::Nodes(reply) => drop(reply.send(Ok(self.node_infos()))),
             NodeMsg::Rooms(reply) => drop(reply.send(Ok(self.room_infos()))),
@@ -38,10 +37,10 @@ impl NodeTree {
                     reply,
                 });
             }
-            NodeMsg::SetPolicy { room, policy, reply } => {
+            NodeMsg::SetPolicy { room, change, reply } => {
                 self.write_room(room.clone(), reply, |reply| RegistryMsg::SetPolicy {
                     room,
-                    policy,
+                    change,
                     reply,
                 });
             }
@@ -104,34 +103,6 @@ impl NodeTree {
         });
     }
 
-    fn place(&mut self, room: RoomId, region: &str) -> Result<Placement, Refusal> {
-        let record = self.rooms.get(&room).map(|here| here.record.clone());
-        let record = record.or_else(|| self.view.record(&room)).unwrap_or_default();
-        let here_has_room = self.rooms.contains_key(&room);
-        self.refresh_own();
-        let now = Instant::now();
-        let own = self.shared.config.id.clone();
-        let decision = self.view.place(now, &room, &record.policy, here_has_room, region, None);
-        self.view.reserve(now, &room, &decision);
-        let node = match decision {
-            Decision::Here => own.clone(),
-            Decision::Node(node) => node,
-            Decision::Refused(refusal) => return Err(refusal),
-        };
-        let nodes = self.view.reachable();
-        let exclude = BTreeSet::from([node.clone()]);
-        let standby = starling_cluster::decide::standby::standby(
-            &room,
-            &record.policy,
-            &nodes,
-            &exclude,
-            starling_cluster::decide::standby::STANDBYS,
-        );
-        let url = nodes.get(&node).map(|record| hint_of(record).url);
-        let url = url.unwrap_or_else(|| signalling_url(&self.shared.config.api_url));
-        Ok(Placement { room, here: node == own, node, url, standby })
-    }
-
     fn node_infos(&mut self) -> Vec<NodeInfo> {
         self.refresh_own();
         let own = self.shared.config.id.clone();
@@ -143,10 +114,12 @@ impl NodeTree {
             id: record.id,
             epoch: record.epoch,
             region: record.region,
+            zone: record.zone,
             api_url: record.api_url,
             version: record.version,
             state: record.state,
             load: record.load,
+            cost: record.cost,
         });
         infos.collect()
     }
@@ -193,6 +166,7 @@ impl NodeTree {
     fn metrics(&mut self) -> Vec<Metric> {
         self.refresh_own();
         let load = self.view.own().load;
+        let cost = self.view.own().cost.unwrap_or_default();
         let mut metrics = vec![
             Metric::gauge("starling_peers", "Sessions on this node.", load.peers.into()),
             Metric::gauge("starling_rooms", "Rooms with peers on this node.", load.rooms.into()),
@@ -205,8 +179,18 @@ impl NodeTree {
             ),
             Metric::gauge(
                 "starling_stress",
-                "Share of its core that the busiest worker uses; placement goes by it.",
+                "Share in use of what the node has least of: cores, network, timeliness, memory.",
                 f64::from(load.stress),
+            ),
+            Metric::gauge(
+                "starling_control_delay_seconds",
+                "How late timers of the control plane are.",
+                f64::from(cost.delay_ms) / 1e3,
+            ),
+            Metric::gauge(
+                "starling_memory_used_ratio",
+                "Share of the container's or machine's memory that is in use.",
+                f64::from(cost.memory),
             ),
             Metric::counter("starling_sessions_total", "Sessions let in.", self.sessions),
             Metric::counter("starling_sessions_refused_total", "Sessions refused.", self.refused),

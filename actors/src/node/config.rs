@@ -17,6 +17,8 @@ pub struct NodeConfig {
     pub id: NodeId,
     /// Where it is; empty if nobody cares.
     pub region: String,
+    /// What of its region may fail as a whole; empty if nobody cares.
+    pub zone: String,
     /// Addresses the media sockets listen on, at most one IPv4 and one IPv6.
     pub rtc_listen: Vec<IpAddr>,
     /// Media port of the first worker; each further worker has the next. 0 lets the system choose.
@@ -53,6 +55,8 @@ pub struct NodeConfig {
     pub cluster_secret: Vec<u8>,
     /// Most peers; 0 means no limit.
     pub max_peers: u32,
+    /// Bits a second that its network carries each way; 0 means not counted.
+    pub network: u64,
     /// Release, for people.
     pub version: String,
     /// How long a room keeps the place of a peer whose node died.

@@ -4,7 +4,10 @@
 use std::{collections::BTreeMap, time::Instant};
 
 use ractor::Actor;
-use starling_cluster::decide::placement::Decision;
+use starling_cluster::decide::{
+    placement::{Decision, Whereabouts},
+    view::Join,
+};
 use starling_proto::{
     Code, Refusal, RoomId,
     registry::{NodeState, PresenceRecord, RoomRecord},
@@ -116,10 +119,19 @@ impl NodeTree {
         let own = self.shared.config.id.clone();
         self.refresh_own();
         let now = Instant::now();
-        let decision = self.view.place(now, &room, &policy, here_has_room, "", Some(&own));
+        let decision = self.view.place(
+            now,
+            &Join {
+                room: &room,
+                policy: &policy,
+                here_has_room,
+                client: Whereabouts::default(),
+                wanted: Some(&own),
+            },
+        );
         // A peer that is let in counts at once: only what is sent elsewhere is reserved.
         if decision != Decision::Here {
-            self.view.reserve(now, &room, &decision);
+            self.reserve(now, &room, &decision);
         }
         if let Some(refusal) = self.refusal(decision, &room, join.resumes()) {
             self.refused += 1;

@@ -2,10 +2,17 @@
 
 use std::time::Instant;
 
-use starling_cluster::registry::RegistryError;
-use starling_proto::{link::LinkMessage, registry::NodeLoad};
+use starling_cluster::{
+    decide::{
+        cost::{Counted, stress},
+        placement::Decision,
+        reservations::tell_after,
+    },
+    registry::RegistryError,
+};
+use starling_proto::{RoomId, link::LinkMessage, registry::NodeLoad};
 
-use super::actor::NodeTree;
+use super::actor::{NodeMsg, NodeTree};
 use crate::{
     limits::{FORGET_AFTER, RECORD_EVERY, RESTORE_AFTER},
     registry_actor::RegistryMsg,
@@ -63,25 +70,49 @@ impl NodeTree {
         self.publish_nodes();
         let (load, state) = (self.view.own().load, self.state);
         self.broadcast(&LinkMessage::Load { load, state });
+        if let Some(cost) = self.view.own().cost {
+            self.broadcast(&LinkMessage::Cost(cost));
+        }
+    }
+
+    /// Counts a join where it was placed, and lets the others know in a moment.
+    pub(super) fn reserve(&mut self, now: Instant, room: &RoomId, decision: &Decision) {
+        self.view.reserve(now, room, decision);
+        if self.view.has_untold() && !std::mem::replace(&mut self.telling, true) {
+            self.myself.send_after(tell_after(self.links.len()), || NodeMsg::TellPlaced);
+        }
+    }
+
+    pub(super) fn tell_placed(&mut self) {
+        self.telling = false;
+        let placed = self.view.take_untold();
+        self.broadcast(&LinkMessage::Placed(placed));
     }
 
     pub(super) fn refresh_own(&mut self) {
         let workers = self.shared.workers();
         let (mut busy, mut consumers) = (0.0f32, 0u64);
+        let mut counted = Counted::default();
         for counters in workers.iter().map(WorkerHandle::counters) {
+            let plane = &counters.plane;
             busy += counters.busy;
-            consumers += counters.plane.consumers;
+            consumers += plane.consumers;
+            counted.datagrams += plane.datagrams_received + plane.datagrams_sent;
+            counted.bytes_in += plane.bytes_received;
+            counted.bytes_out += plane.bytes_sent;
         }
         // The mean, because a room whose core is busy takes another one.
-        let stress = busy / workers.len().max(1) as f32;
+        counted.cpu = busy / workers.len().max(1) as f32;
+        counted.network = self.shared.config.network;
+        let cost = self.gauge.cost(Instant::now(), counted);
         let load = NodeLoad {
-            stress,
+            stress: stress(&cost),
             peers: self.shared.peers(),
             rooms: u32::try_from(self.rooms.len()).unwrap_or(u32::MAX),
             consumers: u32::try_from(consumers).unwrap_or(u32::MAX),
             max_peers: self.shared.config.max_peers,
         };
-        self.view.set_own(load, self.state);
+        self.view.set_own(load, cost, self.state);
     }
 
     pub(super) fn on_registered(&mut self, result: Result<(), RegistryError>) {

@@ -5,9 +5,11 @@ mod actor;
 mod admin;
 mod config;
 mod feed;
+mod gauge;
 mod joins;
 mod load;
 mod peers;
+mod place;
 mod shared;
 mod start;
 mod workers;
@@ -18,8 +20,10 @@ use ractor::ActorRef;
 use serde_json::Value;
 use starling_proto::{
     Code, NodeId, Refusal, RoomId, RtpCapabilities,
-    registry::RoomPolicy,
-    rest::{CreateRoom, NodeInfo, Placement, RoomInfo, WorkersInfo},
+    rest::{
+        ClientAt, CreateRoom, NodeInfo, Placement, PlacementExplained, PolicyChange, RoomInfo,
+        WorkersInfo,
+    },
 };
 use tokio::sync::oneshot;
 
@@ -100,13 +104,26 @@ impl Node {
         self.join(|reply| NodeMsg::OpenSession(request.clone(), reply)).await
     }
 
-    /// Where a join to the room should go.
+    /// Where a join to the room should go; it is counted there until it comes.
     ///
     /// # Errors
     /// `no_capacity`, `registry_unavailable`.
-    pub async fn place(&self, room: &RoomId, region: Option<String>) -> Result<Placement, Refusal> {
+    pub async fn place(&self, room: &RoomId, client: ClientAt) -> Result<Placement, Refusal> {
         let room = room.clone();
-        ask(&self.actor, |reply| NodeMsg::Place { room, region, reply }).await
+        ask(&self.actor, |reply| NodeMsg::Place { room, client, reply }).await
+    }
+
+    /// Where a join would go now, and why: every node's points. Counts nothing.
+    ///
+    /// # Errors
+    /// Only if the node is stopping.
+    pub async fn explain(
+        &self,
+        room: &RoomId,
+        client: ClientAt,
+    ) -> Result<PlacementExplained, Refusal> {
+        let room = room.clone();
+        ask(&self.actor, |reply| NodeMsg::Explain { room, client, reply }).await
     }
 
     /// All nodes this one knows.
@@ -151,10 +168,10 @@ impl Node {
     pub async fn set_room_policy(
         &self,
         room: &RoomId,
-        policy: RoomPolicy,
+        change: impl Into<PolicyChange>,
     ) -> Result<RoomInfo, Refusal> {
-        let room = room.clone();
-        ask(&self.actor, |reply| NodeMsg::SetPolicy { room, policy, reply }).await
+        let (room, change) = (room.clone(), change.into());
+        ask(&self.actor, |reply| NodeMsg::SetPolicy { room, change, reply }).await
     }
 
     /// Deletes a room: its peers are sent away on every node.

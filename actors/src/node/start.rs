@@ -17,6 +17,7 @@ use tokio::sync::mpsc;
 use super::{
     NodeConfig, Shared, StartError,
     actor::{NodeActor, NodeMsg, NodeTree},
+    gauge::Gauge,
     joins::Waitlist,
 };
 use crate::{
@@ -53,12 +54,14 @@ pub(super) async fn start(
         id: config.id.clone(),
         epoch,
         region: config.region.clone(),
+        zone: config.zone.clone(),
         link_addr: config.link_announced.unwrap_or_else(|| endpoint.local_addr()),
         api_url: config.api_url.clone(),
         version: config.version.clone(),
         protocol: versions,
         state: NodeState::Up,
         load: NodeLoad::default(),
+        cost: None,
     };
     let shared = Arc::new(Shared::new(config, certificate, capabilities, epoch));
     let args = NodeArgs { shared: shared.clone(), endpoint, events, record };
@@ -132,6 +135,8 @@ pub(super) async fn assemble(
         state: NodeState::Up,
         registered: false,
         record_written: None,
+        gauge: Gauge::start(),
+        telling: false,
         sessions: 0,
         refused: 0,
     };

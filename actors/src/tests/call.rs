@@ -119,7 +119,9 @@ async fn a_draining_node_names_another() {
     assert_eq!(refused.code, Code::Draining);
     assert!(refused.hint.contains("n2.test"), "{}", refused.hint);
     until("placement knows", async || {
-        two.place(&room(), None).await.is_ok_and(|place| place.node.to_string() == "n2")
+        two.place(&room(), Default::default())
+            .await
+            .is_ok_and(|place| place.node.to_string() == "n2")
     })
     .await;
 }

@@ -15,6 +15,7 @@ mod leaks;
 mod media;
 mod moves;
 mod observe;
+mod placement;
 mod races;
 mod registry;
 mod rtp;

@@ -66,6 +66,8 @@ impl World {
         let loopback = IpAddr::V4(Ipv4Addr::LOCALHOST);
         NodeConfig {
             region: String::new(),
+            zone: String::new(),
+            network: 0,
             rtc_listen: vec![loopback],
             rtc_port: 0,
             announced: Vec::new(),

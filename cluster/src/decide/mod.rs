@@ -1,7 +1,8 @@
-//! Pure decisions: placement on nodes and cores, standby, rosters and their exchange, the view of
-//! the cluster.
+//! Pure decisions: placement on nodes and cores and what work costs, standby, rosters and their
+//! exchange, the view of the cluster.
 
 pub mod cores;
+pub mod cost;
 pub mod exchange;
 pub mod floor;
 pub mod last_n;

@@ -61,12 +61,14 @@ mod tests {
             id: NodeId::parse(name).unwrap(),
             epoch: 1,
             region: name[..1].to_owned(),
+            zone: String::new(),
             link_addr: "127.0.0.1:7000".parse().unwrap(),
             api_url: "http://127.0.0.1:7001".to_owned(),
             version: "0.1.0".to_owned(),
             protocol: (1, 1),
             state: NodeState::Up,
             load: NodeLoad::default(),
+            cost: None,
         };
         names.iter().map(|name| (NodeId::parse(name).unwrap(), record(name))).collect()
     }

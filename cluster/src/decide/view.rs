@@ -8,11 +8,15 @@ use std::{
 
 use starling_proto::{
     NodeId, RoomId,
-    registry::{NodeLoad, NodeRecord, NodeState, RoomPolicy, RoomRecord},
+    link::PlacedJoins,
+    registry::{NodeCost, NodeLoad, NodeRecord, NodeState, RoomPolicy, RoomRecord},
 };
 
 use super::{
-    placement::{Candidate, Decision, PlacementInput, place},
+    placement::{
+        Candidate, Considered, Decision, LeftOut, PlacementInput, Score, Whereabouts, explain,
+        place,
+    },
     reservations::Reservations,
     standby::standby,
 };
@@ -29,6 +33,32 @@ struct Told {
     at: Instant,
 }
 
+/// A join that is to be placed.
+#[derive(Clone, Copy, Debug)]
+pub struct Join<'a> {
+    /// Where to.
+    pub room: &'a RoomId,
+    /// The room's, or the default.
+    pub policy: &'a RoomPolicy,
+    /// This node has peers of the room.
+    pub here_has_room: bool,
+    /// Where the client is.
+    pub client: Whereabouts<'a>,
+    /// The node to prefer over all others.
+    pub wanted: Option<&'a NodeId>,
+}
+
+/// What a placement makes of a node.
+#[derive(Clone, Debug)]
+pub struct Explained {
+    /// Which.
+    pub node: NodeId,
+    /// Peers on their way to it.
+    pub placed: u32,
+    /// Its points, or why it gets none.
+    pub score: Result<Score, LeftOut>,
+}
+
 /// The view; see the module.
 #[derive(Debug)]
 pub struct ClusterView {
@@ -43,6 +73,8 @@ pub struct ClusterView {
     /// Own record, also while the registry does not know it.
     own: NodeRecord,
     told: BTreeMap<NodeId, Told>,
+    /// What linked nodes' work costs them.
+    costs: BTreeMap<NodeId, NodeCost>,
     linked: BTreeSet<NodeId>,
     /// Rooms of linked nodes.
     rooms_of: BTreeMap<NodeId, BTreeSet<RoomId>>,
@@ -66,6 +98,7 @@ impl ClusterView {
             kept: BTreeMap::new(),
             own,
             told: BTreeMap::new(),
+            costs: BTreeMap::new(),
             linked: BTreeSet::new(),
             rooms_of: BTreeMap::new(),
             reservations: Reservations::default(),
@@ -165,8 +198,8 @@ impl ClusterView {
     }
 
     /// How busy this node is, and whether it takes peers.
-    pub fn set_own(&mut self, load: NodeLoad, state: NodeState) {
-        (self.own.load, self.own.state) = (load, state);
+    pub fn set_own(&mut self, load: NodeLoad, cost: NodeCost, state: NodeState) {
+        (self.own.load, self.own.cost, self.own.state) = (load, Some(cost), state);
     }
 
     /// This node's record.
@@ -184,12 +217,18 @@ impl ClusterView {
         self.linked.remove(node);
         self.kept.remove(node);
         self.told.remove(node);
+        self.costs.remove(node);
         self.rooms_of.remove(node);
     }
 
     /// A linked node told its load.
     pub fn on_load(&mut self, at: Instant, node: NodeId, load: NodeLoad, state: NodeState) {
         self.told.insert(node, Told { load, state, at });
+    }
+
+    /// A linked node told what its work costs it.
+    pub fn on_cost(&mut self, node: NodeId, cost: NodeCost) {
+        self.costs.insert(node, cost);
     }
 
     /// A linked node has peers of a room, or none any more.
@@ -249,6 +288,7 @@ impl ClusterView {
         for (node, told) in &self.told {
             if let Some(record) = nodes.get_mut(node) {
                 (record.load, record.state) = (told.load, told.state);
+                record.cost = self.costs.get(node).copied().or(record.cost);
             }
         }
         nodes
@@ -280,43 +320,62 @@ impl ClusterView {
     }
 
     /// Decides where a join goes.
-    pub fn place(
+    pub fn place(&self, now: Instant, join: &Join<'_>) -> Decision {
+        self.with_input(now, join, place)
+    }
+
+    /// What [`ClusterView::place`] makes of every node.
+    pub fn explain(&self, now: Instant, join: &Join<'_>) -> Vec<Explained> {
+        self.with_input(now, join, |input| {
+            let own = |considered: Considered<'_>| Explained {
+                node: considered.node.clone(),
+                placed: considered.placed,
+                score: considered.score,
+            };
+            explain(input).into_iter().map(own).collect()
+        })
+    }
+
+    fn with_input<T>(
         &self,
         now: Instant,
-        room: &RoomId,
-        policy: &RoomPolicy,
-        here_has_room: bool,
-        region: &str,
-        wanted: Option<&NodeId>,
-    ) -> Decision {
-        let mut room_nodes = self.others_of(room);
-        room_nodes.extend(self.reservations.nodes_of(now, room).cloned());
-        if here_has_room {
+        join: &Join<'_>,
+        decide: impl FnOnce(&PlacementInput<'_>) -> T,
+    ) -> T {
+        let mut room_nodes = self.others_of(join.room);
+        if join.here_has_room {
             room_nodes.insert(self.here.clone());
         }
-        let nodes = self.nodes();
-        let candidates: Vec<_> = nodes
-            .values()
-            .map(|record| Candidate {
-                record,
-                load: record.load,
-                state: record.state,
-                reported: self.told.get(&record.id).map_or(now, |told| told.at),
-                linked: record.id == self.here || self.linked.contains(&record.id),
-            })
-            .collect();
-        place(&PlacementInput {
+        decide(&PlacementInput {
             now,
             here: &self.here,
-            room,
-            policy,
-            candidates: &candidates,
+            room: join.room,
+            policy: join.policy,
+            candidates: &self.candidates(now),
             room_nodes: &room_nodes,
             room_peers: 0,
-            region,
-            wanted,
+            client: join.client,
+            wanted: join.wanted,
             reservations: &self.reservations,
         })
+    }
+
+    /// As [`ClusterView::nodes`], borrowed: a thousand records are not copied for every join.
+    fn candidates(&self, now: Instant) -> Vec<Candidate<'_>> {
+        let kept = self.kept.values();
+        let others = self.registry.nodes.values().chain(kept).filter(|of| of.id != self.here);
+        let candidate = |record| {
+            let NodeRecord { id, load, state, .. }: &NodeRecord = record;
+            let told = self.told.get(id);
+            Candidate {
+                record,
+                load: told.map_or(*load, |told| told.load),
+                state: told.map_or(*state, |told| told.state),
+                reported: told.map_or(now, |told| told.at),
+                linked: *id == self.here || self.linked.contains(id),
+            }
+        };
+        others.chain([&self.own]).map(candidate).collect()
     }
 
     /// Counts a join where it was placed, until it is there.
@@ -326,6 +385,21 @@ impl ClusterView {
             Decision::Node(node) => self.reservations.reserve(now, room, node),
             Decision::Refused(_) => {}
         }
+    }
+
+    /// Another node placed joins, a moment ago.
+    pub fn on_placed(&mut self, now: Instant, placed: &[PlacedJoins]) {
+        self.reservations.heard(now, placed);
+    }
+
+    /// Whether this node has placed joins that the others do not know of.
+    pub fn has_untold(&self) -> bool {
+        self.reservations.has_untold()
+    }
+
+    /// These joins, once.
+    pub fn take_untold(&mut self) -> Vec<PlacedJoins> {
+        self.reservations.take_untold()
     }
 }
 
@@ -338,12 +412,14 @@ mod tests {
             id: id.parse().unwrap(),
             epoch: 1,
             region: String::new(),
+            zone: String::new(),
             link_addr: ([127, 0, 0, 1], 7443).into(),
             api_url: "http://n".into(),
             version: String::new(),
             protocol: (1, 1),
             state: NodeState::Up,
             load: NodeLoad::default(),
+            cost: None,
         }
     }
 

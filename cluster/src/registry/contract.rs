@@ -272,6 +272,7 @@ pub(super) const ROOM: RoomRecord = RoomRecord {
     policy: starling_proto::registry::RoomPolicy {
         pinned_nodes: Vec::new(),
         regions: Vec::new(),
+        mode: starling_proto::registry::PolicyMode::Balance,
         max_peers: 0,
         last_n: 0,
         audio_levels: starling_proto::registry::AudioLevels::DEFAULT,
@@ -293,12 +294,14 @@ pub(super) fn record(name: &str, epoch: u64) -> NodeRecord {
         id: node(name),
         epoch,
         region: "eu".to_owned(),
+        zone: "a".to_owned(),
         link_addr: "127.0.0.1:7000".parse().unwrap(),
         api_url: "http://127.0.0.1:7001".to_owned(),
         version: "0.1.0".to_owned(),
         protocol: (1, 1),
         state: NodeState::Up,
         load: NodeLoad::default(),
+        cost: None,
     }
 }
 

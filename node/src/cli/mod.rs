@@ -6,6 +6,7 @@ mod node;
 mod nodes;
 mod output;
 mod peers;
+mod placement;
 mod remote;
 mod rooms;
 mod token;
@@ -85,9 +86,13 @@ mod tests {
             "starling rooms list -o json",
             "starling rooms get demo --server http://host:4443 --token x",
             "starling rooms create demo --region eu --max-peers 10",
-            "starling rooms place demo --region eu,us --node n1",
+            "starling rooms place demo --region eu --zone a",
+            "starling rooms explain demo --region eu -o json",
+            "starling rooms policy demo",
+            "starling rooms policy demo --mode spread --region eu,us --node n1 --max-peers 9",
+            "starling rooms policy demo --anywhere",
             "starling rooms pin demo n1 n2",
-            "starling rooms locate demo --region eu",
+            "starling rooms unpin demo",
             "starling rooms delete demo",
             "starling nodes get n1",
             "starling nodes drain n1 --wait --deadline 30s",

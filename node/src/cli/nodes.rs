@@ -113,6 +113,13 @@ pub(super) async fn run(Nodes { verb, remote }: Nodes) -> Result<(), Failure> {
     }
 }
 
+/// `eu`, or `eu/a` with a zone.
+fn place(node: &NodeInfo) -> String {
+    let parts = [node.region.as_str(), &node.zone];
+    let named: Vec<_> = parts.into_iter().filter(|part| !part.is_empty()).collect();
+    if named.is_empty() { "-".to_owned() } else { named.join("/") }
+}
+
 fn show_one(remote: &Remote, info: NodeInfo) -> Result<(), Failure> {
     if remote.output == Format::Json {
         return output::json(&info);
@@ -137,7 +144,7 @@ fn show(remote: &Remote, nodes: Vec<NodeInfo>) -> Result<(), Failure> {
         };
         vec![
             node.id.to_string(),
-            if node.region.is_empty() { "-".to_owned() } else { node.region.clone() },
+            place(node),
             state.to_owned(),
             node.load.peers.to_string(),
             node.load.rooms.to_string(),

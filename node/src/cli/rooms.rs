@@ -4,12 +4,13 @@ use axum::http::Method;
 use clap::Subcommand;
 use starling_proto::{
     Id, NodeId, RoomId,
-    registry::RoomPolicy,
-    rest::{CreateRoom, Placement, RoomInfo},
+    registry::{PolicyMode, RoomPolicy},
+    rest::{CreateRoom, PolicyChange, RoomInfo},
 };
 
 use super::{
     output::{self, Failure, Format, note},
+    placement::{self, names, or_dash},
     remote::Remote,
 };
 
@@ -37,32 +38,46 @@ enum Verb {
         /// The room.
         room: RoomId,
         #[command(flatten)]
-        place: Place,
+        change: Change,
     },
-    /// Says where a room's peers may be. What is not given is not changed.
+    /// Names the node for a join to a room, and counts the peer there until it comes.
+    #[command(alias = "locate")]
     Place {
         /// The room.
         room: RoomId,
         #[command(flatten)]
-        place: Place,
-        /// Anywhere again.
+        client: Client,
+    },
+    /// Shows where a join would go now and why: the points of each node.
+    Explain {
+        /// The room; it need not exist.
+        room: RoomId,
+        #[command(flatten)]
+        client: Client,
+    },
+    /// Shows a room's policy, or changes what is given of it.
+    Policy {
+        /// The room.
+        room: RoomId,
+        #[command(flatten)]
+        change: Change,
+        /// On any node of any region again.
         #[arg(long, conflicts_with_all = ["region", "node"])]
         anywhere: bool,
     },
-    /// Keeps a room on these nodes; without nodes, lets it go anywhere.
+    /// Keeps a room on these nodes while any of them is up. Who is elsewhere stays there until
+    /// moved.
     Pin {
         /// The room.
         room: RoomId,
         /// The nodes.
+        #[arg(required = true)]
         nodes: Vec<NodeId>,
     },
-    /// Shows where a join would go now.
-    Locate {
+    /// Lets a room go to any node again.
+    Unpin {
         /// The room.
         room: RoomId,
-        /// Where the client is.
-        #[arg(long)]
-        region: Option<String>,
     },
     /// Deletes a room: its peers are sent away on every node.
     #[command(visible_alias = "rm")]
@@ -72,9 +87,38 @@ enum Verb {
     },
 }
 
+/// Where a client is.
+#[derive(Debug, clap::Args)]
+struct Client {
+    /// The client's region.
+    #[arg(long, value_parser = place_name)]
+    region: Option<String>,
+    /// The client's zone of that region.
+    #[arg(long, value_parser = place_name, requires = "region")]
+    zone: Option<String>,
+}
+
+impl Client {
+    fn query(&self) -> String {
+        let named = [("region", &self.region), ("zone", &self.zone)];
+        let given = named.iter().filter_map(|(name, value)| Some((name, value.as_ref()?)));
+        let pairs: Vec<_> = given.map(|(name, value)| format!("{name}={value}")).collect();
+        if pairs.is_empty() { String::new() } else { format!("?{}", pairs.join("&")) }
+    }
+}
+
+fn place_name(text: &str) -> Result<String, String> {
+    let name = NodeId::parse(text).map_err(|error| error.to_string())?;
+    Ok(name.to_string())
+}
+
+/// What of a policy is changed.
 #[derive(Debug, clap::Args)]
 #[group(skip)]
-struct Place {
+struct Change {
+    /// How peers are shared out among nodes.
+    #[arg(long, value_parser = mode)]
+    mode: Option<PolicyMode>,
     /// Only in these regions, while any node of them is up.
     #[arg(long, value_delimiter = ',')]
     region: Option<Vec<String>>,
@@ -89,20 +133,15 @@ struct Place {
     last_n: Option<u32>,
 }
 
-impl Place {
-    fn onto(self, policy: &mut RoomPolicy) {
-        if let Some(regions) = self.region {
-            policy.regions = regions;
-        }
-        if let Some(nodes) = self.node {
-            policy.pinned_nodes = nodes;
-        }
-        if let Some(max_peers) = self.max_peers {
-            policy.max_peers = max_peers;
-        }
-        if let Some(last_n) = self.last_n {
-            policy.last_n = last_n;
-        }
+fn mode(text: &str) -> Result<PolicyMode, String> {
+    let value = serde_json::Value::String(text.to_owned());
+    serde_json::from_value(value).map_err(|_| "it is balance, spread, pack or region".to_owned())
+}
+
+impl From<Change> for PolicyChange {
+    fn from(Change { mode, region, node, max_peers, last_n }: Change) -> Self {
+        let audio_levels = None;
+        Self { pinned_nodes: node, regions: region, mode, max_peers, last_n, audio_levels }
     }
 }
 
@@ -117,26 +156,43 @@ pub(super) async fn run(Rooms { verb, remote }: Rooms) -> Result<(), Failure> {
             let info: RoomInfo = remote.fetch(&path(&room)).await?;
             show_one(&remote, info)
         }
-        Verb::Create { room, place } => {
+        Verb::Create { room, change } => {
             let mut policy = RoomPolicy::default();
-            place.onto(&mut policy);
+            PolicyChange::from(change).onto(&mut policy);
             let wish = CreateRoom { id: room, policy };
             let info: RoomInfo = remote.ask(Method::POST, "/v1/rooms", Some(&wish)).await?;
             show_one(&remote, info)
         }
-        Verb::Place { room, place, anywhere } => {
-            change(&remote, &room, |policy| {
-                if anywhere {
-                    (policy.regions, policy.pinned_nodes) = (Vec::new(), Vec::new());
-                }
-                place.onto(policy);
-            })
-            .await
+        Verb::Place { room, client } => {
+            let path = format!("{}/placement{}", path(&room), client.query());
+            placement::placed(&remote, remote.fetch(&path).await?)
+        }
+        Verb::Explain { room, client } => {
+            let path = format!("{}/explain{}", path(&room), client.query());
+            placement::explained(&remote, remote.fetch(&path).await?)
+        }
+        Verb::Policy { room, change, anywhere } => {
+            let mut change = PolicyChange::from(change);
+            if anywhere {
+                (change.regions, change.pinned_nodes) = (Some(Vec::new()), Some(Vec::new()));
+            }
+            let info = if change == PolicyChange::default() {
+                remote.fetch(&path(&room)).await?
+            } else {
+                changed(&remote, &room, change).await?
+            };
+            placement::policy(&remote, info)
         }
         Verb::Pin { room, nodes } => {
-            change(&remote, &room, |policy| policy.pinned_nodes = nodes).await
+            let pinned_nodes = Some(nodes);
+            let change = PolicyChange { pinned_nodes, ..PolicyChange::default() };
+            placement::policy(&remote, changed(&remote, &room, change).await?)
         }
-        Verb::Locate { room, region } => locate(&remote, &room, region).await,
+        Verb::Unpin { room } => {
+            let pinned_nodes = Some(Vec::new());
+            let change = PolicyChange { pinned_nodes, ..PolicyChange::default() };
+            placement::policy(&remote, changed(&remote, &room, change).await?)
+        }
         Verb::Delete { room } => {
             let () = remote.ask(Method::DELETE, &path(&room), None::<&()>).await?;
             note(&format!("room {room} deleted"));
@@ -145,32 +201,12 @@ pub(super) async fn run(Rooms { verb, remote }: Rooms) -> Result<(), Failure> {
     }
 }
 
-async fn change(
+async fn changed(
     remote: &Remote,
     room: &RoomId,
-    edit: impl FnOnce(&mut RoomPolicy),
-) -> Result<(), Failure> {
-    let info: RoomInfo = remote.fetch(&path(room)).await?;
-    let mut policy = info.policy;
-    edit(&mut policy);
-    let path = format!("{}/policy", path(room));
-    show_one(remote, remote.ask(Method::PUT, &path, Some(&policy)).await?)
-}
-
-async fn locate(remote: &Remote, room: &RoomId, region: Option<String>) -> Result<(), Failure> {
-    let mut path = format!("{}/placement", path(room));
-    if let Some(region) = region {
-        let name = NodeId::parse(&region)
-            .map_err(|_| Failure::Usage(vec![format!("{region:?} is no region name")]))?;
-        path += &format!("?region={name}");
-    }
-    let placement: Placement = remote.fetch(&path).await?;
-    if remote.output == Format::Json {
-        return output::json(&placement);
-    }
-    let Placement { room, node, url, standby, .. } = placement;
-    let row = vec![room.to_string(), node.to_string(), url, names(&standby)];
-    output::table(&["room", "node", "url", "standby"], &[row])
+    change: PolicyChange,
+) -> Result<RoomInfo, Failure> {
+    remote.ask(Method::PATCH, &format!("{}/policy", path(room)), Some(&change)).await
 }
 
 fn path(room: &RoomId) -> String {
@@ -202,12 +238,4 @@ fn show(remote: &Remote, rooms: Vec<RoomInfo>) -> Result<(), Failure> {
     };
     let head = ["room", "nodes", "peers", "persistent", "pinned", "regions", "max peers", "speaks"];
     output::table(&head, &rooms.iter().map(row).collect::<Vec<_>>())
-}
-
-fn names(nodes: &[NodeId]) -> String {
-    or_dash(nodes.iter().map(Id::as_str).collect::<Vec<_>>().join(","))
-}
-
-fn or_dash(text: String) -> String {
-    if text.is_empty() { "-".to_owned() } else { text }
 }

@@ -85,8 +85,10 @@ impl Checker<'_> {
         let ice = self.ice();
         Config {
             id,
-            region: self.region(),
+            region: self.place_name("region"),
+            zone: self.place_name("zone"),
             max_peers: self.parse("max_peers", "a number", 0),
+            max_mbps: self.parse("max_mbps", "a number", 0),
             drain_deadline: self.duration("drain_deadline", Duration::from_secs(150)),
             http: Http { api_url, ..http },
             rtc,
@@ -108,10 +110,10 @@ impl Checker<'_> {
         })
     }
 
-    fn region(&mut self) -> String {
-        let text = self.raw.value("region").unwrap_or_default();
+    fn place_name(&mut self, key: &'static str) -> String {
+        let text = self.raw.value(key).unwrap_or_default();
         if !text.is_empty() && NodeId::parse(text).is_err() {
-            self.wrong("region", &format!("{text:?} is no region name"), ID_FORM);
+            self.wrong(key, &format!("{text:?} is no {key} name"), ID_FORM);
         }
         text.to_owned()
     }

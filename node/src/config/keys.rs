@@ -57,10 +57,22 @@ pub const KEYS: &[Key] = &[
         "Where the node is. Placement keeps a room's peers near each other, and streams cross a region boundary once.",
     ),
     key(
+        "zone",
+        "NAME",
+        "none",
+        "What of its region may fail as a whole: an availability zone, a rack. Placement prefers the client's zone, and that of the room's other nodes.",
+    ),
+    key(
         "max_peers",
         "NUMBER",
         "0",
         "Most peers the node accepts; 0 means no limit but the machine's.",
+    ),
+    key(
+        "max_mbps",
+        "NUMBER",
+        "0",
+        "What the node's network carries each way, in Mbit/s: placement counts how much of it is used. 0: not counted.",
     ),
     key(
         "drain_deadline",

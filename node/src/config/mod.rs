@@ -26,8 +26,12 @@ pub struct Config {
     pub id: NodeId,
     /// Where.
     pub region: String,
+    /// In which part of that.
+    pub zone: String,
     /// Most peers; 0 means no limit.
     pub max_peers: u32,
+    /// What its network carries, in Mbit/s; 0 means not counted.
+    pub max_mbps: u32,
     /// How long a drain waits.
     pub drain_deadline: Duration,
     /// The HTTP side.

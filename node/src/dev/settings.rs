@@ -33,6 +33,12 @@ pub struct DevArgs {
     /// Region of each node, in their order, with commas; the last one holds for the rest.
     #[arg(long, value_delimiter = ',')]
     pub regions: Vec<String>,
+    /// Zone of each node, likewise.
+    #[arg(long, value_delimiter = ',')]
+    pub zones: Vec<String>,
+    /// Most peers of a node; 0 means no limit.
+    #[arg(long, default_value_t = 0)]
+    pub max_peers: u32,
     /// The room of the links that are printed.
     #[arg(long, default_value = "demo")]
     pub room: String,
@@ -71,10 +77,13 @@ impl DevArgs {
         let name = if self.host.is_loopback() { "localhost".into() } else { self.host.to_string() };
         let name = if name.contains(':') { format!("[{name}]") } else { name };
         let region = self.regions.get(usize::from(n)).or(self.regions.last());
+        let zone = self.zones.get(usize::from(n)).or(self.zones.last());
         Config {
             id: NodeId::parse(&format!("node-{}", n + 1)).expect("a name of ours is an id"),
             region: region.cloned().unwrap_or_default(),
-            max_peers: 0,
+            zone: zone.cloned().unwrap_or_default(),
+            max_peers: self.max_peers,
+            max_mbps: 0,
             drain_deadline: std::time::Duration::from_secs(5),
             http: Http {
                 listen: listen(self.host, port),

@@ -61,7 +61,12 @@ fn admin_routes() -> Vec<Route> {
         ("/v1/nodes/{id}/routers/{room}", &["get"], get(nodes::router)),
         ("/v1/rooms", &["get", "post"], get(rooms::list).post(rooms::create)),
         ("/v1/rooms/{room}", &["get", "delete"], get(rooms::one).delete(rooms::delete)),
-        ("/v1/rooms/{room}/policy", &["put"], put(rooms::set_policy)),
+        (
+            "/v1/rooms/{room}/policy",
+            &["put", "patch"],
+            put(rooms::set_policy).patch(rooms::change_policy),
+        ),
+        ("/v1/rooms/{room}/explain", &["get"], get(rooms::explain)),
         ("/v1/tokens", &["post"], post(tokens::create)),
         // A WebSocket is not handed on: it is opened on the peer's node.
         ("/v1/rooms/{room}/peers/{peer}/direct", &["get"], get(direct::open)),

@@ -104,10 +104,35 @@ async fn a_room_is_made_changed_and_deleted() {
     assert_eq!(again.code(), "room_exists");
     let levels = json!({"maxEntries": 3, "threshold": -50, "interval": 2000});
     let policy = json!({"pinnedNodes": ["node-1"], "regions": ["eu"], "maxPeers": 3, "lastN": 0,
-        "audioLevels": levels});
+        "mode": "pack", "audioLevels": levels});
     let changed = ask(&app, "PUT", "/v1/rooms/r/policy", Some(policy.clone())).await;
     assert_eq!(changed.json()["policy"], policy);
+    let unpin = json!({"pinnedNodes": [], "mode": "spread"});
+    let policy =
+        ask(&app, "PATCH", "/v1/rooms/r/policy", Some(unpin)).await.json()["policy"].clone();
+    assert_eq!((&policy["pinnedNodes"], &policy["mode"]), (&json!([]), &json!("spread")));
+    assert_eq!(policy["maxPeers"], 3, "what a change does not name stays");
+    let misspelt = json!({"maxPeer": 3});
+    let refused = ask(&app, "PATCH", "/v1/rooms/r/policy", Some(misspelt)).await;
+    assert_eq!(refused.code(), "bad_request");
     assert_eq!(ask(&app, "DELETE", "/v1/rooms/r", None).await.status, 204);
+}
+
+#[tokio::test]
+async fn a_placement_is_explained_to_operators_and_counts_nobody() {
+    let app = app().await;
+    for _ in 0..2 {
+        let told = ask(&app, "GET", "/v1/rooms/r/explain?region=eu", None).await.json();
+        assert_eq!((&told["node"], &told["client"]["region"]), (&json!("node-1"), &json!("eu")));
+        let node = &told["nodes"][0];
+        assert_eq!((&node["placed"], &node["peers"]), (&json!(0), &json!(0)), "{told}");
+        let points = |term: &Value| term["points"].as_i64().unwrap();
+        let sum: i64 = node["terms"].as_array().unwrap().iter().map(points).sum();
+        assert_eq!(node["score"], sum);
+    }
+    let mut asked = request("GET", "/v1/rooms/r/explain", None);
+    asked.headers_mut().remove("authorization");
+    assert_eq!(send(&app, Side::Whole, asked).await.code(), "unauthorized");
 }
 
 #[tokio::test]

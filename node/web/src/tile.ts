@@ -2,11 +2,11 @@
 // anew from another node, the old picture stays until the first new frame is there.
 // Never does: talk to a node.
 
-import type { Layers, Stream } from '@starling/client';
 import { bitrate, el, initials } from './dom';
 import { type FrameLog, watch } from './frames';
 import { icon } from './icons';
 import { colour } from './nodes';
+import type { Incoming, Layers } from './seat';
 import type { StreamFigures } from './figures';
 
 /** A picture without a new frame for so long is shown as waiting. */
@@ -15,12 +15,12 @@ const NAMES: Record<number, string[]> = { 2: ['Low', 'High'], 3: ['Low', 'Mid', 
 
 /** What a person may do at a tile. */
 export interface TileActions {
-  prefer(stream: Stream, layers: Layers): void;
+  prefer(incoming: Incoming, layers: Layers): void;
 }
 
 export class Tile {
   readonly root: HTMLElement;
-  stream: Stream | null = null;
+  incoming: Incoming | null = null;
   private wish = 'Auto';
   private videos: HTMLVideoElement[] = [];
   private readonly media = el('div', { class: 'media' });
@@ -67,35 +67,37 @@ export class Tile {
   }
 
   /** Shows a stream of somebody else in place of what was shown before. */
-  attach(stream: Stream): void {
-    this.stream = stream;
-    // An element of its own for each node, so that no frame is lost in changing what one shows.
-    this.show(new MediaStream([stream.track]));
-    this.offer(stream);
+  attach(incoming: Incoming): void {
+    this.incoming = incoming;
+    this.show(new MediaStream([incoming.consumer.track]));
+    incoming.consumer.observer.once('close', () => {
+      if (this.incoming === incoming) this.detach();
+    });
+    this.offer(incoming);
     this.changed();
   }
 
   detach(): void {
-    this.stream = null;
+    this.incoming = null;
     this.layers.hidden = true;
     this.blank();
   }
 
   changed(): void {
-    this.root.classList.toggle('paused', this.stream?.producerPaused ?? false);
+    this.root.classList.toggle('paused', this.incoming?.producerPaused ?? false);
   }
 
   /** Once a second: what arrives. */
   refresh(figures: StreamFigures | null, now: number): void {
-    const waits = this.stream !== null && !this.stream.producerPaused;
+    const waits = this.incoming !== null && !this.incoming.producerPaused;
     this.root.classList.toggle('stale', waits && this.log.age(now) > STALE);
     if (!figures) {
       this.figures.textContent = '';
       return;
     }
     const parts = [];
-    if (this.stream?.current && this.stream.layers > 1) {
-      parts.push(this.layerNames()[this.stream.current.spatialLayer] ?? '');
+    if (this.incoming?.current && this.incoming.layers > 1) {
+      parts.push(this.layerNames()[this.incoming.current.spatialLayer] ?? '');
     }
     if (figures.width) parts.push(`${figures.width}×${figures.height}`);
     parts.push(`${Math.round(figures.fps)} fps`, bitrate(figures.bitrate));
@@ -128,11 +130,11 @@ export class Tile {
   }
 
   private layerNames(): string[] {
-    return NAMES[this.stream?.layers ?? 1] ?? [];
+    return NAMES[this.incoming?.layers ?? 1] ?? [];
   }
 
-  private offer(stream: Stream): void {
-    const names = NAMES[stream.layers];
+  private offer(incoming: Incoming): void {
+    const names = NAMES[incoming.layers];
     this.layers.hidden = !names;
     if (!names) return;
     this.layers.setAttribute('aria-label', 'Quality');
@@ -148,11 +150,11 @@ export class Tile {
   }
 
   private choose(name: string, names: string[]): void {
-    if (!this.stream) return;
+    if (!this.incoming) return;
     this.wish = name;
     const spatialLayer = name === 'Auto' ? names.length - 1 : names.indexOf(name);
-    this.actions.prefer(this.stream, { spatialLayer });
-    this.offer(this.stream);
+    this.actions.prefer(this.incoming, { spatialLayer });
+    this.offer(this.incoming);
   }
 }
 

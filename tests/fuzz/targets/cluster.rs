@@ -5,9 +5,10 @@ use starling_proto::{
     Id, MediaKind, NodeId, PeerId, ProducerId, RoomId, codec,
     flow::{FlowId, MAX_FLOW, MAX_HEADER, Part, decode, encode_header},
     json::Json,
-    link::{Hello, LinkMessage},
+    link::{Hello, LinkMessage, PlacedJoins},
     registry::{
-        AudioLevels, NodeLoad, NodeRecord, NodeState, PresenceRecord, RoomPolicy, RoomRecord,
+        AudioLevels, NodeCost, NodeLoad, NodeRecord, NodeState, PolicyMode, PresenceRecord,
+        RoomPolicy, RoomRecord,
     },
     roster::{Change, DataProducerEntry, PeerEntry, ProducerEntry, Snapshot},
     rtp::{RtpParameters, RtpType},
@@ -204,6 +205,8 @@ fn messages() -> Vec<Vec<u8>> {
         LinkMessage::DataOpen { flow: FlowId(3), room: room(), producer: channel().id, granted: 9 },
         LinkMessage::PipeLayers { flow: FlowId(3), layers: 1 },
         LinkMessage::Draining(node()),
+        LinkMessage::Cost(NodeCost { cpu: 0.5, ..NodeCost::default() }),
+        LinkMessage::Placed(vec![PlacedJoins { room: room(), node: node(), joins: 3 }]),
         voices(),
     ];
     let mut all = vec![codec::encode(&hello).expect("a message")];
@@ -216,16 +219,19 @@ fn records() -> Vec<Vec<u8>> {
         id: node(),
         epoch: 5,
         region: "eu".into(),
+        zone: "a".into(),
         link_addr: "192.0.2.1:7443".parse().expect("an address"),
         api_url: "http://192.0.2.1:4443".into(),
         version: "0.1.0".into(),
         protocol: (1, 1),
         state: NodeState::Up,
         load: NodeLoad::default(),
+        cost: Some(NodeCost { cpu: 0.5, ..NodeCost::default() }),
     };
     let policy = RoomPolicy {
         pinned_nodes: vec![node.id.clone()],
         regions: vec!["eu".into()],
+        mode: PolicyMode::Spread,
         max_peers: 9,
         last_n: 4,
         audio_levels: AudioLevels::DEFAULT,

@@ -5,11 +5,13 @@ use axum::{
     extract::State,
     http::{HeaderMap, Method, StatusCode},
 };
-use serde::Deserialize;
 use starling_proto::{
     Code, RoomId,
     registry::RoomPolicy,
-    rest::{CreateRoom, Placement, Problem as ProblemBody, RoomInfo},
+    rest::{
+        ClientAt, CreateRoom, Placement, PlacementExplained, PolicyChange, Problem as ProblemBody,
+        RoomInfo,
+    },
 };
 
 use crate::http::{
@@ -86,20 +88,51 @@ pub(crate) async fn set_policy(
     Ok(Json(app.node.set_room_policy(&room, policy).await?))
 }
 
-/// Query of the placement.
-#[derive(Debug, Deserialize)]
-pub(crate) struct Wish {
-    /// Where the client is.
-    region: Option<String>,
+/// Changes what is given of a room's policy, and leaves the rest: `{"pinnedNodes": []}` unpins it.
+#[utoipa::path(
+    patch, path = "/v1/rooms/{room}/policy", tag = "rooms", security(("admin" = [])),
+    params(("room" = RoomId, Path, description = "The room.")),
+    request_body = PolicyChange,
+    responses((status = 200, body = RoomInfo), (status = "4XX", body = ProblemBody))
+)]
+pub(crate) async fn change_policy(
+    _: Operator,
+    State(app): State<App>,
+    Path(room): Path<RoomId>,
+    Body(change): Body<PolicyChange>,
+) -> Result<Json<RoomInfo>, Problem> {
+    Ok(Json(app.node.set_room_policy(&room, change).await?))
 }
 
-/// Where to join a room. For clients: a token for the room is enough, and `starling dev` wants
-/// none.
+/// Where a join would go now, and why: every node with its points, or with the reason why it is
+/// left out. Nothing is counted or changed by asking.
 #[utoipa::path(
-    get, path = "/v1/rooms/{room}/placement", tag = "rooms", security(("room" = []), ("admin" = [])),
+    get, path = "/v1/rooms/{room}/explain", tag = "rooms", security(("admin" = [])),
+    params(
+        ("room" = RoomId, Path, description = "The room; it need not exist."),
+        ("region" = Option<String>, Query, description = "Where the client is."),
+        ("zone" = Option<String>, Query, description = "In which zone of that region.")
+    ),
+    responses((status = 200, body = PlacementExplained), (status = "4XX", body = ProblemBody))
+)]
+pub(crate) async fn explain(
+    _: Operator,
+    State(app): State<App>,
+    Path(room): Path<RoomId>,
+    Query(client): Query<ClientAt>,
+) -> Result<Json<PlacementExplained>, Problem> {
+    Ok(Json(app.node.explain(&room, client).await?))
+}
+
+/// Where to join a room; the peer is counted there until it comes. For clients: a token for the room
+/// is enough, and `starling dev` wants none.
+#[utoipa::path(
+    get, path = "/v1/rooms/{room}/placement", tag = "rooms",
+    security(("room" = []), ("admin" = [])),
     params(
         ("room" = RoomId, Path, description = "The room."),
-        ("region" = Option<String>, Query, description = "Where the client is.")
+        ("region" = Option<String>, Query, description = "Where the client is."),
+        ("zone" = Option<String>, Query, description = "In which zone of that region.")
     ),
     responses((status = 200, body = Placement), (status = "4XX", body = ProblemBody))
 )]
@@ -107,10 +140,10 @@ pub(crate) async fn placement(
     State(app): State<App>,
     headers: HeaderMap,
     Path(room): Path<RoomId>,
-    Query(wish): Query<Wish>,
+    Query(client): Query<ClientAt>,
 ) -> Result<Json<Placement>, Problem> {
     may_place(&app, &headers, &room)?;
-    Ok(Json(app.node.place(&room, wish.region).await?))
+    Ok(Json(app.node.place(&room, client).await?))
 }
 
 fn may_place(app: &App, headers: &HeaderMap, room: &RoomId) -> Result<(), Problem> {
