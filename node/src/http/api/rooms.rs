@@ -124,8 +124,8 @@ pub(crate) async fn explain(
     Ok(Json(app.node.explain(&room, client).await?))
 }
 
-/// Where to join a room; the peer is counted there until it comes. For clients: a token for the room
-/// is enough, and `starling dev` wants none.
+/// Where to join a room; the peer is counted there until it comes. For clients: a token for the
+/// room is enough, and `starling dev` wants none.
 #[utoipa::path(
     get, path = "/v1/rooms/{room}/placement", tag = "rooms",
     security(("room" = []), ("admin" = [])),
