@@ -1,7 +1,7 @@
 // What arrives and what is sent, read from the browser's statistics. Never does: show it.
 
+import type { Stream } from '@starling/client';
 import type { types } from 'mediasoup-client';
-import type { Incoming } from './seat';
 
 /** A stream's figures over the last interval. */
 export interface StreamFigures {
@@ -49,8 +49,8 @@ export interface Received {
 type Entry = Record<string, unknown> & { type: string };
 
 /** All statistics of one received stream. */
-export async function received(incoming: Incoming): Promise<Received | null> {
-  const { consumer } = incoming;
+export async function received(stream: Stream): Promise<Received | null> {
+  const { consumer } = stream;
   if (consumer.closed) return null;
   const report = await consumer.getStats().catch(() => null);
   let inbound: Entry | undefined;
@@ -61,13 +61,13 @@ export async function received(incoming: Incoming): Promise<Received | null> {
   const number = (name: string) => Number(inbound![name] ?? 0);
   return {
     consumerId: consumer.id,
-    peerId: incoming.peerId,
-    source: incoming.source,
+    peerId: stream.peerId,
+    source: stream.source,
     kind: consumer.kind,
-    producerPaused: incoming.producerPaused,
-    layers: incoming.layers,
-    spatialLayer: incoming.current?.spatialLayer ?? null,
-    temporalLayer: incoming.current?.temporalLayer ?? null,
+    producerPaused: stream.producerPaused,
+    layers: stream.layers,
+    spatialLayer: stream.current?.spatialLayer ?? null,
+    temporalLayer: stream.current?.temporalLayer ?? null,
     packetsReceived: number('packetsReceived'),
     packetsLost: number('packetsLost'),
     retransmittedPacketsReceived: number('retransmittedPacketsReceived'),

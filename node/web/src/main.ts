@@ -1,12 +1,13 @@
 // The page: puts lobby, call, stage, bar and panel together. Only routes between them.
 
+import { type End, type NodeHint, Session, type State } from '@starling/client';
 import { Bar } from './bar';
-import { Call } from './call';
 import { Chat } from './chat';
+import * as descriptor from './descriptor';
 import { el } from './dom';
 import { Rates, received, sent, type Received, type StreamFigures } from './figures';
 import { lobby } from './lobby';
-import { colour, type NodeHint } from './nodes';
+import { colour } from './nodes';
 import { Panel } from './panel';
 import { Probe } from './probe';
 import { options, randomId } from './query';
@@ -16,10 +17,11 @@ import * as tracks from './tracks';
 
 const wish = options(location.search, location.hash);
 const host = document.getElementById('app')!;
-const stage = new Stage({ prefer: (incoming, layers) => call?.prefer(incoming, layers) });
-const probe = new Probe(() => call, stage);
+const stage = new Stage({ prefer: (stream, layers) => session?.prefer(stream, layers) });
+const probe = new Probe(() => session, stage);
 const panel = new Panel(location.origin, (what, id) => probe.log(what, id));
-const chat = new Chat((text) => call ? call.say('chat', text) : Promise.reject(new Error('no call')));
+const chat = new Chat((text) =>
+  session ? session.say('chat', text) : Promise.reject(new Error('no call')));
 const banner = el('div', { class: 'banner', role: 'status', 'aria-live': 'polite', hidden: true });
 const notice = el('div', { class: 'notice', role: 'alert', hidden: true });
 const bar = new Bar({
@@ -32,7 +34,7 @@ const bar = new Bar({
 });
 const own: Partial<Record<tracks.Source, MediaStreamTrack>> = {};
 const rates = new Rates();
-let call: Call | null = null;
+let session: Session | null = null;
 let muted = false;
 let name = wish.name;
 let room = wish.room;
@@ -60,33 +62,46 @@ async function start(): Promise<void> {
   const isDev = await dev;
   show(isDev);
   const devices = open(opened);
-  const { token, codec, layers, temporal, mode } = wish;
   let secret: Secret | null = null;
   try {
     if (wish.passphrase !== null) secret = await Secret.of(wish.passphrase, room);
   } catch (error) {
     return over(`This call is encrypted end to end: ${String(error)}.`);
   }
-  const who = { room, peer: id, name, token, codec, layers, temporal, mode, secret };
-  call = new Call(who, location.origin, wish.here ?? isDev, {
-    peer: (peer) => { stage.peer(peer); people(); },
-    peerGone: (peerId) => { stage.peerGone(peerId); people(); },
-    incoming: (incoming) => stage.incoming(incoming),
-    incomingEnded: (incoming) => stage.incomingEnded(incoming),
-    incomingChanged: (incoming) => stage.incomingChanged(incoming),
-    said: ({ peerId, label, text }) => {
-      probe.heard(label, text);
-      if (label !== 'chat') return;
-      chat.add(call?.peers.get(peerId)?.displayName || peerId, text);
-      bar.unread(!document.body.classList.contains('with-chat'));
-    },
-    activeSpeaker: (peerId) => stage.active(peerId, id),
-    state: onState,
-    ended: (sentence) => over(sentence),
-    log: (what, detail) => probe.log(what, detail),
+  if (secret) descriptor.answerAlways();
+  session = new Session({
+    url: location.origin, room, peer: id, name,
+    token: wish.token,
+    here: wish.here ?? isDev,
+    encryption: secret,
+    device: secret ? { forcedRtpExtensions: descriptor.offered } : {},
   });
-  await call.join();
+  follow(session, id);
+  // Who opens it with the first thing said is heard by nobody: the others are not there yet.
+  session.openChannel('chat');
+  // What keeps it out is told by its state.
+  await session.join().catch(() => {});
   await devices;
+}
+
+/** Shows what the session tells. */
+function follow(session: Session, id: string): void {
+  session.on('peer', (peer) => { stage.peer(peer); people(); });
+  session.on('peerGone', (peerId) => { stage.peerGone(peerId); people(); });
+  session.on('stream', (stream) => stage.stream(stream));
+  session.on('streamMoved', (stream) => stage.stream(stream));
+  session.on('streamChanged', (stream) => stage.streamChanged(stream));
+  session.on('streamEnded', (stream) => stage.streamEnded(stream));
+  session.on('message', ({ peerId, label, text }) => {
+    probe.heard(label, text);
+    if (label !== 'chat') return;
+    chat.add(session.peers.get(peerId)?.displayName || peerId, text);
+    bar.unread(!document.body.classList.contains('with-chat'));
+  });
+  session.on('activeSpeaker', (peerId) => stage.active(peerId, id));
+  session.on('state', onState);
+  session.on('end', onEnd);
+  session.on('log', (what, detail) => probe.log(what, detail));
 }
 
 function show(isDev: boolean): void {
@@ -129,7 +144,9 @@ async function use(source: tracks.Source, track: MediaStreamTrack): Promise<void
   if (source !== 'audio') stage.own(source, track, name, node?.nodeId ?? null);
   track.addEventListener('ended', () => drop(source, track));
   paint();
-  await call?.send(source, track);
+  const { codec, layers, temporal, mode } = wish;
+  const how = source === 'audio' ? {} : { codec, layers, temporal, mode };
+  await session?.send(track, { source, ...how });
 }
 
 function drop(source: tracks.Source, track = own[source]): void {
@@ -137,7 +154,7 @@ function drop(source: tracks.Source, track = own[source]): void {
   delete own[source];
   track.stop();
   if (source !== 'audio') stage.own(source, null, name, node?.nodeId ?? null);
-  call?.unsend(source);
+  session?.unsend(source);
   paint();
 }
 
@@ -147,7 +164,7 @@ async function toggleMic(): Promise<void> {
   }
   muted = !muted;
   own.audio.enabled = !muted;
-  call?.pause('audio', muted);
+  session?.pause('audio', muted);
   paint();
 }
 
@@ -189,29 +206,39 @@ function paint(): void {
   stage.self(name, node?.nodeId ?? null, !mic);
 }
 
-function onState(at: NodeHint | null, sentence: string | null): void {
+function onState(state: State, at: NodeHint | null, reason: string): void {
   node = at ?? node;
+  const why = reason ? `: ${reason}` : '';
+  const sentence = {
+    in: null,
+    over: null,
+    joining: reason ? `No node takes us in yet${why}. Trying again…` : `Joining “${room}”…`,
+    rejoining: `Node ${node?.nodeId ?? ''} is gone${why}. Going to another one…`,
+  }[state];
   banner.hidden = sentence === null;
   banner.replaceChildren(el('span', { class: 'spinner', 'aria-hidden': 'true' }), sentence ?? '');
-  if (at) bar.where(room, at.nodeId, colour(at.nodeId));
+  if (state === 'in' && at) bar.where(room, at.nodeId, colour(at.nodeId));
   probe.log('state', sentence ?? at?.nodeId);
   paint();
   people();
+}
+
+function onEnd(why: End, reason: string): void {
+  if (why !== 'left') over(reason || 'The node closed the session.');
 }
 
 function people(): void {
   const counts = new Map<string, number>();
   const add = (id: string) => counts.set(id, (counts.get(id) ?? 0) + 1);
   if (node) add(node.nodeId);
-  for (const peer of call?.peers.values() ?? []) add(peer.nodeId);
+  for (const peer of session?.peers.values() ?? []) add(peer.nodeId);
   panel.people(counts, node?.nodeId ?? null);
 }
 
 async function measure(): Promise<void> {
-  const seat = call?.seat;
-  if (!seat) return;
+  if (session?.state !== 'in') return;
   const now = performance.now();
-  const read = await Promise.all([...seat.incoming.values()].map(received));
+  const read = await Promise.all([...session.streams.values()].map(received));
   const streams = read.filter((stream): stream is Received => stream !== null);
   const figures = new Map<string, StreamFigures>();
   for (const stream of streams) {
@@ -220,9 +247,9 @@ async function measure(): Promise<void> {
   }
   stage.refresh(figures, now);
   stage.levels(streams);
-  const producer = seat.producers.get('video');
+  const producer = session.producers.get('video');
   stage.refreshOwn(producer ? await ownFigures(await sent(producer), now) : null, now);
-  rates.keep(new Set([...seat.incoming.keys(), 'own']));
+  rates.keep(new Set([...streams.map((stream) => stream.consumerId), 'own']));
 }
 
 async function ownFigures(layers: Record<string, unknown>[], now: number): Promise<StreamFigures> {
@@ -248,7 +275,7 @@ function tell(sentence: string): void {
 }
 
 function leave(): void {
-  call?.leave();
+  session?.leave();
   over('You left the call.');
 }
 

@@ -1,13 +1,7 @@
-// Nodes as the page sees them: colours, where to join, and the switches of `starling dev`.
+// Nodes as the page sees them: colours, and the switches of `starling dev`.
 // Never does: hold a connection.
 
-/** A node to connect to. */
-export interface NodeHint {
-  nodeId: string;
-  /** `ws://…/`, without query. */
-  url: string;
-  region: string;
-}
+import { problem } from '@starling/client';
 
 /** A node of a `starling dev` process. */
 export interface DevNode {
@@ -27,33 +21,6 @@ export function colour(node: string): string {
   let index = digits ? Number(digits) - 1 : 0;
   if (!digits) for (const letter of node) index = (index * 31 + letter.charCodeAt(0)) >>> 0;
   return COLOURS[((index % COLOURS.length) + COLOURS.length) % COLOURS.length]!;
-}
-
-/** The signalling URL of the node that a page comes from. */
-export function wsUrl(origin: string): string {
-  return `${origin.replace(/^http/, 'ws').replace(/\/$/, '')}/`;
-}
-
-/** A refusal as the API words it. */
-export async function problem(response: Response): Promise<Error> {
-  const body = await response.json().catch(() => ({}));
-  const sentence = body.detail ?? body.title ?? body.message ?? `HTTP ${response.status}`;
-  return new Error(body.hint ? `${sentence} — ${body.hint}` : sentence);
-}
-
-/** Asks the node at `origin` where to join `room`. */
-export async function placement(
-  origin: string,
-  room: string,
-  token: string | null,
-): Promise<NodeHint> {
-  const response = await fetch(`${origin}/v1/rooms/${encodeURIComponent(room)}/placement`, {
-    headers: token ? { authorization: `Bearer ${token}` } : {},
-    signal: AbortSignal.timeout(4000),
-  });
-  if (!response.ok) throw await problem(response);
-  const body = await response.json();
-  return { nodeId: body.node, url: body.url, region: '' };
 }
 
 /** The nodes of a `starling dev` process, or null if this is none. */

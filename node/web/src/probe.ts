@@ -1,11 +1,9 @@
 // `window.starling`: what the call measures about itself, for tests and for a look from the console.
 // Never does: change anything but wishes for layers, or say anything but numbers.
 
-import { key, type Call } from './call';
-import type { How } from './channels';
+import type { How, Layers, Session, Stream } from '@starling/client';
 import { type Received, received, sent } from './figures';
-import { Stall } from './frames';
-import type { Incoming, Layers } from './seat';
+import { Stall, watch } from './frames';
 import type { Stage } from './stage';
 
 /** Something that happened, in milliseconds of performance.now(). */
@@ -40,7 +38,7 @@ export class Probe {
   private since = performance.now();
 
   constructor(
-    private readonly call: () => Call | null,
+    private readonly session: () => Session | null,
     private readonly stage: Stage,
   ) {}
 
@@ -51,10 +49,10 @@ export class Probe {
 
   /** Where this page is, whom it knows and what it receives and sends. */
   async stats() {
-    const call = this.call();
-    const seat = call?.seat;
+    const session = this.session();
+    const seated = session?.state === 'in';
     const now = performance.now();
-    const list = seat ? await Promise.all([...seat.incoming.values()].map(received)) : [];
+    const list = seated ? await Promise.all([...session.streams.values()].map(received)) : [];
     const consumers: Consumed[] = list
       .filter((stream) => stream !== null)
       .map((stream) => {
@@ -62,16 +60,16 @@ export class Probe {
         const maxFrameGapMs = stream.kind === 'video' ? log.longest(this.since, now) : 0;
         return { ...stream, maxFrameGapMs };
       });
-    const producers = seat
-      ? await Promise.all([...seat.producers].map(async ([source, producer]) => ({
+    const producers = seated
+      ? await Promise.all([...session.producers].map(async ([source, producer]) => ({
           source,
           producerId: producer.id,
           paused: producer.paused,
           layers: await sent(producer),
         })))
       : [];
-    const peers = [...(call?.peers.values() ?? [])];
-    return { now, node: seat?.node.nodeId ?? null, peers, consumers, producers };
+    const peers = [...(session?.peers.values() ?? [])];
+    return { now, node: seated ? session.node?.nodeId ?? null : null, peers, consumers, producers };
   }
 
   /** Gaps are measured from now on; returns performance.now(). */
@@ -98,32 +96,43 @@ export class Probe {
   }
 
   /** One stream of somebody else, by its consumer's id or by `peer/source`. */
-  incoming(consumer: string): Incoming | undefined {
-    const all = [...(this.call()?.seat?.incoming.values() ?? [])];
-    return all.find((incoming) => incoming.consumer.id === consumer || key(incoming) === consumer);
+  stream(consumer: string): Stream | undefined {
+    const all = [...(this.session()?.streams.values() ?? [])];
+    return all.find((stream) => stream.consumer.id === consumer || stream.key === consumer);
+  }
+
+  /** Counts the frames of a stream's own media, as a page that knows of no nodes would show it. */
+  follow(key: string): void {
+    const video = document.createElement('video');
+    video.muted = true;
+    video.srcObject = this.stream(key)?.media ?? null;
+    video.style.cssText = 'position:fixed;right:0;bottom:0;width:64px';
+    document.body.append(video);
+    watch(video, this.stage.log(`media:${key}`), () => {});
+    void video.play();
   }
 
   /** Wishes for layers of a consumer, by its id or by `peer/source`. */
   setLayers(consumer: string, spatialLayer: number, temporalLayer?: number): boolean {
-    const incoming = this.incoming(consumer);
-    if (incoming) this.call()?.prefer(incoming, { spatialLayer, temporalLayer });
-    return incoming !== undefined;
+    const stream = this.stream(consumer);
+    if (stream) this.session()?.prefer(stream, { spatialLayer, temporalLayer });
+    return stream !== undefined;
   }
 
   /** The layers of a consumer that flow, as its node says. */
   layers(consumer: string): Layers | undefined {
-    return this.incoming(consumer)?.current;
+    return this.stream(consumer)?.current;
   }
 
   /** Says the numbers below `count` on a channel, each with `padding` more characters. */
   async count(label: string, count: number, padding = 0, how?: How): Promise<void> {
     const rest = '.'.repeat(padding);
-    for (let n = 0; n < count; n++) await this.call()!.say(label, `${n} ${rest}`, how);
+    for (let n = 0; n < count; n++) await this.session()!.say(label, `${n} ${rest}`, how);
   }
 
   /** Says one thing on a channel. */
   async say(label: string, text: string, how?: How): Promise<void> {
-    await this.call()!.say(label, text, how);
+    await this.session()!.say(label, text, how);
   }
 
   /** Somebody said something: if it is a number, whether it is the next one. */
@@ -141,6 +150,6 @@ export class Probe {
   }
 
   leave(): void {
-    this.call()?.leave();
+    this.session()?.leave();
   }
 }

@@ -1,11 +1,10 @@
 // The grid of tiles: one per peer, one more for each further picture of a peer, and one's own.
 // Never does: know a node's address, or ask for statistics.
 
-import { key } from './call';
+import type { Peer, Stream } from '@starling/client';
 import { el } from './dom';
 import { FrameLog } from './frames';
 import type { Received, StreamFigures } from './figures';
-import type { Incoming, Peer } from './seat';
 import { Tile, type TileActions } from './tile';
 import type { Source } from './tracks';
 
@@ -55,27 +54,21 @@ export class Stage {
     }
   }
 
-  incoming(incoming: Incoming): void {
-    const id = key(incoming);
-    if (incoming.consumer.kind === 'audio') this.hear(id, incoming);
-    else this.tile(id, incoming.peerId).attach(incoming);
+  /** A stream is there, or comes from another node. */
+  stream(stream: Stream): void {
+    if (stream.kind === 'audio') this.hear(stream);
+    else this.tile(stream.key, stream.peerId).attach(stream);
   }
 
-  incomingEnded(incoming: Incoming): void {
-    const id = key(incoming);
-    const tile = this.tiles.get(id);
-    if (tile?.incoming !== incoming && tile?.incoming) return;
-    if (incoming.consumer.kind === 'audio') this.main(incoming.peerId)?.muted(true);
-    else if (id.endsWith('/video')) tile?.detach();
-    else this.drop(id);
+  streamEnded({ key, kind, peerId }: Stream): void {
+    if (kind === 'audio') this.main(peerId)?.muted(true);
+    else if (key.endsWith('/video')) this.tiles.get(key)?.detach();
+    else this.drop(key);
   }
 
-  incomingChanged(incoming: Incoming): void {
-    if (incoming.consumer.kind === 'audio') {
-      this.main(incoming.peerId)?.muted(incoming.producerPaused);
-    } else {
-      this.tiles.get(key(incoming))?.changed();
-    }
+  streamChanged({ key, kind, peerId, producerPaused }: Stream): void {
+    if (kind === 'audio') this.main(peerId)?.muted(producerPaused);
+    else this.tiles.get(key)?.changed();
   }
 
   /** One's own pictures. */
@@ -127,16 +120,16 @@ export class Stage {
       ?? [...this.tiles].find(([id]) => of(id) === peerId)?.[1];
   }
 
-  private hear(id: string, incoming: Incoming): void {
-    let sound = this.sounds.get(id);
+  private hear({ key, media, peerId, producerPaused }: Stream): void {
+    let sound = this.sounds.get(key);
     if (!sound) {
       sound = el('audio', { autoplay: true });
-      this.sounds.set(id, sound);
+      this.sounds.set(key, sound);
       this.root.append(sound);
     }
-    sound.srcObject = new MediaStream([incoming.consumer.track]);
+    if (sound.srcObject !== media) sound.srcObject = media;
     void sound.play().catch(() => {});
-    this.main(incoming.peerId)?.muted(incoming.producerPaused);
+    this.main(peerId)?.muted(producerPaused);
   }
 
   private title(id: string): string {
@@ -165,7 +158,7 @@ export class Stage {
     const placeholder = `${peerId}/video`;
     if (id === placeholder || peerId === OWN) return;
     if (id.endsWith('/screensharing')) return;
-    if (this.tiles.get(placeholder)?.incoming === null) this.drop(placeholder);
+    if (this.tiles.get(placeholder)?.stream === null) this.drop(placeholder);
   }
 
   private drop(id: string): void {

@@ -2,11 +2,11 @@
 // anew from another node, the old picture stays until the first new frame is there.
 // Never does: talk to a node.
 
+import type { Layers, Stream } from '@starling/client';
 import { bitrate, el, initials } from './dom';
 import { type FrameLog, watch } from './frames';
 import { icon } from './icons';
 import { colour } from './nodes';
-import type { Incoming, Layers } from './seat';
 import type { StreamFigures } from './figures';
 
 /** A picture without a new frame for so long is shown as waiting. */
@@ -15,12 +15,12 @@ const NAMES: Record<number, string[]> = { 2: ['Low', 'High'], 3: ['Low', 'Mid', 
 
 /** What a person may do at a tile. */
 export interface TileActions {
-  prefer(incoming: Incoming, layers: Layers): void;
+  prefer(stream: Stream, layers: Layers): void;
 }
 
 export class Tile {
   readonly root: HTMLElement;
-  incoming: Incoming | null = null;
+  stream: Stream | null = null;
   private wish = 'Auto';
   private videos: HTMLVideoElement[] = [];
   private readonly media = el('div', { class: 'media' });
@@ -67,37 +67,35 @@ export class Tile {
   }
 
   /** Shows a stream of somebody else in place of what was shown before. */
-  attach(incoming: Incoming): void {
-    this.incoming = incoming;
-    this.show(new MediaStream([incoming.consumer.track]));
-    incoming.consumer.observer.once('close', () => {
-      if (this.incoming === incoming) this.detach();
-    });
-    this.offer(incoming);
+  attach(stream: Stream): void {
+    this.stream = stream;
+    // An element of its own for each node, so that no frame is lost in changing what one shows.
+    this.show(new MediaStream([stream.track]));
+    this.offer(stream);
     this.changed();
   }
 
   detach(): void {
-    this.incoming = null;
+    this.stream = null;
     this.layers.hidden = true;
     this.blank();
   }
 
   changed(): void {
-    this.root.classList.toggle('paused', this.incoming?.producerPaused ?? false);
+    this.root.classList.toggle('paused', this.stream?.producerPaused ?? false);
   }
 
   /** Once a second: what arrives. */
   refresh(figures: StreamFigures | null, now: number): void {
-    const waits = this.incoming !== null && !this.incoming.producerPaused;
+    const waits = this.stream !== null && !this.stream.producerPaused;
     this.root.classList.toggle('stale', waits && this.log.age(now) > STALE);
     if (!figures) {
       this.figures.textContent = '';
       return;
     }
     const parts = [];
-    if (this.incoming?.current && this.incoming.layers > 1) {
-      parts.push(this.layerNames()[this.incoming.current.spatialLayer] ?? '');
+    if (this.stream?.current && this.stream.layers > 1) {
+      parts.push(this.layerNames()[this.stream.current.spatialLayer] ?? '');
     }
     if (figures.width) parts.push(`${figures.width}×${figures.height}`);
     parts.push(`${Math.round(figures.fps)} fps`, bitrate(figures.bitrate));
@@ -130,11 +128,11 @@ export class Tile {
   }
 
   private layerNames(): string[] {
-    return NAMES[this.incoming?.layers ?? 1] ?? [];
+    return NAMES[this.stream?.layers ?? 1] ?? [];
   }
 
-  private offer(incoming: Incoming): void {
-    const names = NAMES[incoming.layers];
+  private offer(stream: Stream): void {
+    const names = NAMES[stream.layers];
     this.layers.hidden = !names;
     if (!names) return;
     this.layers.setAttribute('aria-label', 'Quality');
@@ -150,11 +148,11 @@ export class Tile {
   }
 
   private choose(name: string, names: string[]): void {
-    if (!this.incoming) return;
+    if (!this.stream) return;
     this.wish = name;
     const spatialLayer = name === 'Auto' ? names.length - 1 : names.indexOf(name);
-    this.actions.prefer(this.incoming, { spatialLayer });
-    this.offer(this.incoming);
+    this.actions.prefer(this.stream, { spatialLayer });
+    this.offer(this.stream);
   }
 }
 

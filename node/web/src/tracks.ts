@@ -57,31 +57,3 @@ function only(stream: MediaStream): MediaStreamTrack {
   if (!track) throw new DOMException('no track', 'NotFoundError');
   return track;
 }
-
-/**
- * How many layers a picture of this size is worth. Chromium sends no more than these whatever it is
- * asked for, and would leave out the largest (libwebrtc, `video/config/simulcast.cc`).
- */
-function layersFor(width: number, height: number): number {
-  const pixels = width * height;
-  if (pixels >= 960 * 540) return 3;
-  return pixels >= 480 * 270 ? 2 : 1;
-}
-
-/** The simulcast ladder of a camera, low to high, each layer half as wide as the next. */
-export function ladder(
-  track: MediaStreamTrack,
-  wanted: number | null,
-  temporal: number,
-): RTCRtpEncodingParameters[] {
-  const { width = 640, height = 360 } = track.getSettings();
-  const count = wanted ?? layersFor(width, height);
-  // About 0.1 bit per pixel at 25 frames per second, with a floor under which VP8 falls apart.
-  const rate = (scale: number) =>
-    Math.max(90_000, Math.round(((width * height) / (scale * scale)) * 25 * 0.11));
-  return [4, 2, 1].slice(3 - count).map((scale) => ({
-    scaleResolutionDownBy: scale,
-    maxBitrate: rate(scale),
-    scalabilityMode: `L1T${temporal}`,
-  }));
-}

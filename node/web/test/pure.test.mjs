@@ -2,36 +2,15 @@
 
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { build } from 'esbuild';
+import { load as fromClient } from '../client/test/load.mjs';
 
-async function load(file) {
-  const built = await build({
-    entryPoints: [new URL(`../src/${file}`, import.meta.url).pathname],
-    bundle: true,
-    format: 'esm',
-    write: false,
-  });
-  const text = built.outputFiles[0].text;
-  return import(`data:text/javascript;base64,${Buffer.from(text).toString('base64')}`);
-}
+const load = (file) => fromClient(`../../src/${file}`);
 
-const { attempt, destinations } = await load('resume.ts');
 const { FrameLog } = await load('frames.ts');
 const { options } = await load('query.ts');
-const { colour, wsUrl } = await load('nodes.ts');
+const { colour } = await load('nodes.ts');
+const { wsUrl } = await fromClient('place.ts');
 const { answered } = await load('descriptor.ts');
-
-test('every standby node is tried at once, and then all of them again after a pause', () => {
-  const tries = [0, 1, 2, 3, 4, 5, 6, 7, 8].map((n) => attempt(n, ['a', 'b']));
-  assert.deepEqual(tries.map((t) => t.url), ['a', 'b', 'a', 'b', 'a', 'b', 'a', 'b', 'a']);
-  assert.deepEqual(tries.map((t) => t.wait), [0, 0, 250, 0, 500, 0, 1000, 0, 1000]);
-});
-
-test('the lost node is the last one to be tried, and none is tried twice', () => {
-  assert.deepEqual(destinations(['b', 'c', 'b'], 'a'), ['b', 'c', 'a']);
-  assert.deepEqual(destinations(['b', 'a'], 'a'), ['b', 'a']);
-  assert.deepEqual(destinations([], 'a'), ['a']);
-});
 
 test('a silence counts from the last frame before it to the first one after it', () => {
   const log = new FrameLog();

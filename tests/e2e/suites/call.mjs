@@ -167,16 +167,24 @@ async function killButton(cluster, people, report, key) {
   const [ada, ben] = people;
   await ada.page.setViewportSize({ width: 1280, height: 800 });
   await ada.page.click('button[aria-label="Nodes"]', { timeout: 5000 });
+  await ben.ask((stream) => window.starling.follow(stream), `${ada.name}/video`);
   await sleep(1000);
   const node = cluster.nodes[1].id;
-  await ada.resetGaps();
+  await Promise.all([ada.resetGaps(), ben.resetGaps()]);
   await ada.page.click(`[aria-label="Kill ${node}"]`, { timeout: 5000 });
   await until(`${ben.name} is on another node`, 15_000, async () => (await ben.stats()).node !== node);
   await sleep(2500);
   await ada.page.screenshot({ path: join(reports, `e2e-${key}-killed.png`) });
   const gap = (await ada.gaps()).gaps[`${ben.name}/video`];
   report.check(`${key}_kill_button_gap_ms`, gap, (ms) => ms < 2000, '< 2000');
-  console.log(`  ${key}: ${node} killed, ${Math.round(gap)} ms without ${ben.name}`);
+  // Who was on it sees the others again: in the page's tiles, and in media that a page sets up once.
+  const { gaps: seen } = await ben.gaps();
+  const own = seen[`${ada.name}/video`];
+  const media = seen[`media:${ada.name}/video`];
+  report.check(`${key}_kill_button_own_gap_ms`, own, (ms) => ms < 1500, '< 1500');
+  report.check(`${key}_kill_button_media_gap_ms`, media, (ms) => ms < 1500, '< 1500');
+  console.log(`  ${key}: ${node} killed, ${Math.round(gap)} ms without ${ben.name}, who saw nothing of `
+    + `${ada.name} for ${Math.round(own)} ms, ${Math.round(media)} ms in media set up once`);
 }
 
 async function picture([person], file) {

@@ -2,7 +2,7 @@
 // Never does: know what is said on them.
 
 import type { types } from 'mediasoup-client';
-import type { Data } from './protoo';
+import type { Data } from './protoo.js';
 
 /** What is said on a channel. */
 export interface Said {
