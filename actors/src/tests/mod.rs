@@ -22,6 +22,7 @@ mod rtp;
 mod shown;
 mod speakers;
 mod steer;
+mod tickets;
 mod transports;
 mod versions;
 mod world;

@@ -279,12 +279,18 @@ impl Client {
         answer["producerId"].as_str().expect("an id").to_owned()
     }
 
-    pub(super) async fn ask(&mut self, method: &str, data: Value) -> Result<Value, Refusal> {
+    /// Asks without waiting for the answer.
+    pub(super) async fn send(&mut self, method: &str, data: Value) -> Result<u32, Refusal> {
         self.next += 1;
         let id = self.next;
         let request = ClientRequest::parse(method, data)?;
         let sent = self.session.inbox.send(FromClient::Request { id, request }).await;
         sent.expect("the session is open");
+        Ok(id)
+    }
+
+    pub(super) async fn ask(&mut self, method: &str, data: Value) -> Result<Value, Refusal> {
+        let id = self.send(method, data).await?;
         loop {
             match timeout(PATIENCE, self.session.outbox.recv()).await.expect("an answer in time") {
                 Some(ToClient::Response { id: of, result }) if of == id => return result,

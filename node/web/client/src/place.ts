@@ -8,7 +8,7 @@ export interface NodeHint {
   region: string;
 }
 
-/** Longest wait for a placement, in milliseconds: longer than a node is tried. */
+/** Longest wait for a placement if nobody gives it up before, in milliseconds. */
 const PLACE = 4000;
 
 /** Where to join, or why not: a browser shows its page no status of a failed WebSocket, but this one. */
@@ -40,13 +40,12 @@ export async function placement(
   url: string,
   room: string,
   token: string | null,
-  signal?: AbortSignal,
+  signal: AbortSignal = AbortSignal.timeout(PLACE),
 ): Promise<NodeHint> {
   const { origin } = new URL(url.replace(/^ws/, 'http'));
-  const late = AbortSignal.timeout(PLACE);
   const response = await fetch(`${origin}/v1/rooms/${encodeURIComponent(room)}/placement`, {
     headers: token ? { authorization: `Bearer ${token}` } : {},
-    signal: signal ? AbortSignal.any([signal, late]) : late,
+    signal,
   });
   if (!response.ok) throw await problem(response);
   const body = await response.json();

@@ -229,11 +229,12 @@ export class Session extends Emitter<SessionEvents> {
 
   private closed(id: number, closed: Closed, reason: string): void {
     this.reason = reason || 'the connection was lost';
-    if (this.own?.id !== id) this.emit('log', 'refused', { code: closed.code, why: reason });
+    const refused = this.own?.id !== id;
+    if (refused) this.emit('log', 'refused', { code: closed.code, why: reason });
     this.gone(id, this.reason);
     this.feed({ closed: { seat: id, ...closed } });
     // Each refusal is news for whoever waits.
-    if (!this.own && this.state !== 'over') this.tell(this.state, this.node);
+    if (refused && !this.own && this.state !== 'over') this.tell(this.state, this.node);
   }
 
   /** A seat is closed; what it showed stays until something else is there. */
