@@ -6,6 +6,7 @@
 mod bench;
 mod client;
 mod drive;
+mod fleet;
 mod floor;
 mod measure;
 mod memory;
@@ -20,6 +21,7 @@ mod workers;
 
 use std::{path::PathBuf, process::ExitCode};
 
+use fleet::{FleetConfig, fleet};
 use room::{PublishConfig, WatchConfig, publish, watch};
 
 const USAGE: &str = "\
@@ -30,7 +32,10 @@ usage: starling-load bench [--quick] [part]
        starling-load publish [--url …] [--room load] [--publishers 1] [--ladder 100,300,900]
          [--fps 25] [--temporal 1] [--audio N] [--seconds 10]
        starling-load watch [--url …] [--room load] [--peer watcher] [--priorities publisher-0=200,…]
-         [--rtt-ms 100] [--playout-ms 100] [--every-ms 200] [--seconds 10]";
+         [--rtt-ms 100] [--playout-ms 100] [--every-ms 200] [--seconds 10]
+       starling-load fleet [--nodes http://a,http://b,…] [--room fleet] [--rooms 1] [--members 10]
+         [--publishers 2] [--fps 15] [--sounds 10] [--prefix fleet] [--at-once 8]
+         people who stay and come back by themselves; `mark`, `report` and `quit` on standard input";
 
 fn main() -> ExitCode {
     // Without it, dtls panics beside quinn.
@@ -43,6 +48,7 @@ fn main() -> ExitCode {
         Some("run") => run(&rest),
         Some("publish") => PublishConfig::parse(&rest).and_then(|it| block_on(publish(it))),
         Some("watch") => WatchConfig::parse(&rest).and_then(|it| block_on(watch(it))),
+        Some("fleet") => FleetConfig::parse(&rest).and_then(|it| many(fleet(it))),
         _ => Err(USAGE.to_owned()),
     };
     match done {
@@ -67,6 +73,12 @@ fn run(words: &[String]) -> Result<(), String> {
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
     let runtime = runtime.map_err(|error| error.to_string())?;
     runtime.block_on(run::run(&config)).map_err(|error| error.to_string())
+}
+
+/// On all cores: a thousand handshakes at once are work.
+fn many(work: impl Future<Output = Result<(), client::Failure>>) -> Result<(), String> {
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
+    runtime.map_err(|error| error.to_string())?.block_on(work).map_err(|error| error.to_string())
 }
 
 /// On one thread, so that what it measures waits for nobody else of its own.

@@ -10,8 +10,8 @@ use serde_json::{Value, json};
 use starling_proto::transport::WebRtcTransportInfo;
 
 use crate::shape::{Shape, Source};
-pub(crate) use signal::{Signal, Told};
-pub(crate) use transport::{Arrived, Transport, check};
+pub(crate) use signal::{Heard, Signal, Told};
+pub(crate) use transport::{Arrived, Look, Transport, check};
 
 /// Why a client gave up.
 pub(crate) type Failure = Box<dyn std::error::Error + Send + Sync>;
@@ -131,7 +131,8 @@ impl Client {
     }
 }
 
-async fn transport(
+/// A transport of the node, for `producer` or `consumer`, and its id.
+pub(crate) async fn transport(
     signal: &Signal,
     direction: &str,
 ) -> Result<(String, WebRtcTransportInfo), Failure> {
@@ -141,7 +142,8 @@ async fn transport(
     Ok((id, serde_json::from_value(answer)?))
 }
 
-async fn connect(
+/// Connects to it: ICE, DTLS, keys.
+pub(crate) async fn connect(
     signal: &Signal,
     info: &WebRtcTransportInfo,
     identity: &Identity,

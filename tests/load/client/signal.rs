@@ -37,6 +37,21 @@ pub(crate) struct Told {
     pub(crate) data: Value,
 }
 
+/// What a session hears, in order.
+#[derive(Clone, Debug)]
+pub(crate) enum Heard {
+    /// The node asked or told something. A request is answered when the listener returns.
+    Told(Told),
+    /// The session is over; 1006 if the node said no code.
+    Closed { code: u16, reason: String },
+}
+
+/// Without a close frame (RFC 6455 §7.1.5).
+const ABNORMAL: u16 = 1006;
+
+/// Called for each thing that is heard; must not wait.
+type Listener = Box<dyn Fn(Heard) + Send + Sync>;
+
 /// An open session.
 pub(crate) struct Signal {
     out: Out,
@@ -49,6 +64,19 @@ pub(crate) struct Signal {
 impl Signal {
     /// Connects to `ws://…/?roomId=…&peerId=…`. Every `newConsumer` is accepted.
     pub(crate) async fn connect(url: &str) -> Result<Self, Failure> {
+        let told = Arc::default();
+        let hear = Arc::clone(&told);
+        let listener = move |heard| match heard {
+            Heard::Told(told) => keep(&hear, told),
+            Heard::Closed { .. } => {}
+        };
+        let mut signal = Self::listening(url, Box::new(listener)).await?;
+        signal.told = told;
+        Ok(signal)
+    }
+
+    /// The same; all that is heard goes to `listener`.
+    pub(crate) async fn listening(url: &str, listener: Listener) -> Result<Self, Failure> {
         let mut request = url.into_client_request()?;
         let protocol = HeaderValue::from_static("protoo");
         request.headers_mut().insert("sec-websocket-protocol", protocol);
@@ -56,27 +84,32 @@ impl Signal {
         let (out, mut from) = socket.split();
         let (out, waiting) = (Arc::new(tokio::sync::Mutex::new(out)), Waiting::default());
         let (answers, pending) = (Arc::clone(&out), Arc::clone(&waiting));
-        let told = Arc::default();
-        let hear = Arc::clone(&told);
         let reader = tokio::spawn(async move {
+            let (mut code, mut reason) = (ABNORMAL, String::new());
             while let Some(Ok(message)) = from.next().await {
+                if let Message::Close(Some(frame)) = &message {
+                    (code, reason) = (frame.code.into(), frame.reason.to_string());
+                }
                 let Message::Text(text) = message else { continue };
                 match Frame::parse(text.as_str()) {
                     Ok(Frame::Request { id, method, data }) => {
-                        keep(&hear, method, data);
+                        listener(Heard::Told(Told { method, data }));
                         let answer = Frame::Response { id, data: json!({}) }.to_text();
                         let _ = answers.lock().await.send(Message::text(answer)).await;
                     }
                     Ok(Frame::Response { id, data }) => settle(&pending, id, Ok(data)),
                     Ok(Frame::Failure { id, reason, .. }) => settle(&pending, id, Err(reason)),
-                    Ok(Frame::Notification { method, data }) => keep(&hear, method, data),
+                    Ok(Frame::Notification { method, data }) => {
+                        listener(Heard::Told(Told { method, data }));
+                    }
                     Err(_) => {}
                 }
             }
-            // Whoever waits is told by the end of its channel.
+            // First why, then whoever waits, by the end of its channel.
+            listener(Heard::Closed { code, reason });
             pending.lock().unwrap_or_else(PoisonError::into_inner).clear();
         });
-        Ok(Self { out, waiting, told, next: AtomicU32::new(1), reader })
+        Ok(Self { out, waiting, told: Arc::default(), next: AtomicU32::new(1), reader })
     }
 
     /// What the node asked and told since the last call; what nobody takes is lost at some time.
@@ -88,6 +121,11 @@ impl Signal {
     pub(crate) async fn notify(&self, method: &str, data: Value) -> Result<(), Failure> {
         let text = Frame::Notification { method: method.to_owned(), data }.to_text();
         Ok(self.out.lock().await.send(Message::text(text)).await?)
+    }
+
+    /// Says that the client leaves.
+    pub(crate) async fn close(&self) {
+        let _ = self.out.lock().await.send(Message::Close(None)).await;
     }
 
     /// Asks and waits for the answer.
@@ -108,10 +146,10 @@ impl Drop for Signal {
     }
 }
 
-fn keep(told: &Mutex<Vec<Told>>, method: String, data: Value) {
-    let mut told = told.lock().unwrap_or_else(PoisonError::into_inner);
-    if told.len() < MAX_TOLD {
-        told.push(Told { method, data });
+fn keep(all: &Mutex<Vec<Told>>, told: Told) {
+    let mut all = all.lock().unwrap_or_else(PoisonError::into_inner);
+    if all.len() < MAX_TOLD {
+        all.push(told);
     }
 }
 

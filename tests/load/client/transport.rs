@@ -50,7 +50,22 @@ pub(crate) struct Arrived {
     pub(crate) bytes: Vec<u8>,
 }
 
-type Listener = Arc<Mutex<Option<mpsc::Sender<Arrived>>>>;
+/// Looks at a packet in the clear: whether it is RTCP, and its bytes.
+pub(crate) type Look = Box<dyn FnMut(bool, &[u8]) + Send>;
+
+/// Who gets packets in the clear.
+#[derive(Default)]
+enum Listens {
+    /// They are measured.
+    #[default]
+    Measure,
+    /// They are kept for somebody.
+    Channel(mpsc::Sender<Arrived>),
+    /// Somebody looks at them at once.
+    Call(Look),
+}
+
+type Listener = Arc<Mutex<Listens>>;
 
 /// A transport with keys.
 pub(crate) struct Transport {
@@ -168,13 +183,18 @@ impl Reader {
         let Some(keys) = keys.as_mut() else { return };
         let opened = if rtcp { keys.decrypt_rtcp(datagram) } else { keys.decrypt_rtp(datagram) };
         let Ok(packet) = opened else { return };
-        let listener = self.listener.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(listener) = listener.as_ref() {
-            let (at, clock) = (std::time::Instant::now(), monotonic());
-            // Full: it is lost, as in a socket's buffer.
-            let _ = listener.try_send(Arrived { at, clock, rtcp, bytes: packet.to_vec() });
-        } else if !rtcp {
-            self.measure.lock().unwrap_or_else(PoisonError::into_inner).take(&packet);
+        let mut listener = self.listener.lock().unwrap_or_else(PoisonError::into_inner);
+        match &mut *listener {
+            Listens::Channel(to) => {
+                let (at, clock) = (std::time::Instant::now(), monotonic());
+                // Full: it is lost, as in a socket's buffer.
+                let _ = to.try_send(Arrived { at, clock, rtcp, bytes: packet.to_vec() });
+            }
+            Listens::Call(look) => look(rtcp, &packet),
+            Listens::Measure if !rtcp => {
+                self.measure.lock().unwrap_or_else(PoisonError::into_inner).take(&packet);
+            }
+            Listens::Measure => {}
         }
     }
 }
@@ -240,8 +260,13 @@ impl Transport {
     /// All that comes from now on, in place of measuring it.
     pub(crate) fn listen(&self) -> mpsc::Receiver<Arrived> {
         let (to, from) = mpsc::channel(LISTENED);
-        *self.listener.lock().unwrap_or_else(PoisonError::into_inner) = Some(to);
+        *self.listener.lock().unwrap_or_else(PoisonError::into_inner) = Listens::Channel(to);
         from
+    }
+
+    /// The same, without keeping it: `look` must not wait.
+    pub(crate) fn look(&self, look: Look) {
+        *self.listener.lock().unwrap_or_else(PoisonError::into_inner) = Listens::Call(look);
     }
 
     /// Sends no checks any more.

@@ -10,3 +10,4 @@ mod words;
 
 pub(crate) use publish::{PublishConfig, publish};
 pub(crate) use watch::{WatchConfig, watch};
+pub(crate) use words::Words;
