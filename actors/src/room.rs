@@ -41,6 +41,7 @@ use crate::{
     router::{RouterMsg, RouterSeq, Taker},
     session::{Session, SessionRequest},
 };
+pub(crate) use away::{Leavers, MoveWish};
 pub(crate) use data::DataRoomMsg;
 use data::RoomData;
 use entries::Entries;
@@ -137,8 +138,16 @@ pub(crate) enum RoomMsg {
         consumer: CreateDataConsumer,
         reply: Reply<DataConsumerCreated>,
     },
-    /// The node is draining, or no more: tell the peers where to go.
+    /// The node is draining, or no more: whoever joins is told where to go.
     Drain(bool),
+    /// Who could be asked to move.
+    Leavers(Reply<Leavers>),
+    /// Send a client to another node, make before break.
+    MovePeer { peer: PeerId, wish: MoveWish, reply: Option<Reply<()>> },
+    /// On which node a peer is.
+    WhereIs { peer: PeerId, reply: Reply<NodeId> },
+    /// Whoever is still here is sent away.
+    Cut(&'static str),
     /// Something the room needs has failed: its peers are told to reconnect.
     Fail(String),
     /// A router, or the thread of its core, has failed: its peers are told to reconnect.
@@ -381,7 +390,11 @@ impl RoomState {
             RoomMsg::RouterRef(reply) => {
                 let _ = reply.send(Ok(self.routers.first().expect("somebody was here")));
             }
-            RoomMsg::Drain(draining) => self.drain(draining),
+            RoomMsg::Drain(draining) => self.set_draining(draining),
+            message @ (RoomMsg::Leavers(_)
+            | RoomMsg::MovePeer { .. }
+            | RoomMsg::WhereIs { .. }
+            | RoomMsg::Cut(_)) => self.handle_leaving(message),
             RoomMsg::Record(record) => {
                 self.args.record = record;
                 self.show_all();
@@ -398,6 +411,7 @@ impl RoomState {
         }
         self.ask_about_dry(now);
         self.renew_standby();
+        self.close_moved(now);
         self.tick_data(now);
         self.tell_volumes(now);
     }

@@ -35,6 +35,9 @@ pub struct NodeRecord {
     pub protocol: (u16, u16),
     /// May it take new peers?
     pub state: NodeState,
+    /// It may not, but keeps those it has: its state is `draining` for nodes that do not know this.
+    #[serde(default)]
+    pub cordoned: bool,
     /// How busy it is, rewritten every 5 s.
     pub load: NodeLoad,
     /// What makes it so; absent from a node that does not say it.

@@ -23,10 +23,13 @@ use starling_proto::{
         ClientAt, CreatePeer, CreateRoom, NodeInfo, PeerInfo, Placement, PlacementExplained,
         PolicyChange, RoomInfo, WorkersInfo,
     },
+    signal::NodeHint,
 };
+use tokio::task::JoinHandle;
 
 use super::{
     Readiness, Reply, Shared,
+    drain::{Scene, Target},
     gauge::Gauge,
     joins::{Waiting, Waitlist},
 };
@@ -94,8 +97,14 @@ pub(crate) enum NodeMsg {
     DeleteRoom { room: RoomId, reply: Reply<()> },
     /// A room with peers here.
     RoomRef { room: RoomId, reply: Reply<ActorRef<RoomMsg>> },
-    /// Take no new peers; tell the others where to go.
-    Drain(Reply<()>),
+    /// Take no new peers; move the others to other nodes.
+    Drain { within: Duration, emergency: bool, reply: Reply<()> },
+    /// Take no new peers.
+    Cordon(Reply<()>),
+    /// What a drain looks at.
+    Scene(Reply<Scene>),
+    /// Where somebody here could go; it is reserved there.
+    Target(Target, Reply<NodeHint>),
     /// Take new peers again.
     Undrain(Reply<()>),
     /// The process and its workers.
@@ -138,6 +147,10 @@ pub(crate) struct NodeTree {
     pub(super) ended_links: BTreeMap<NodeId, ActorRef<LinkMsg>>,
     pub(super) waiting: Waitlist,
     pub(super) state: NodeState,
+    /// `state` is for those who ask for a place; this says that nobody is to leave.
+    pub(super) cordoned: bool,
+    /// A drain under way.
+    pub(super) drain: Option<JoinHandle<()>>,
     pub(super) registered: bool,
     pub(super) record_written: Option<Instant>,
     pub(super) gauge: Gauge,
@@ -365,6 +378,7 @@ impl NodeTree {
     }
 
     async fn stop(&mut self) {
+        self.end_drain();
         for room in self.rooms.values() {
             let _ = room.actor.cast(RoomMsg::Fail("the node is stopping".into()));
         }

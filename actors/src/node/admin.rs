@@ -16,7 +16,6 @@ use super::{
 use crate::{
     Metric,
     registry_actor::{RegistryMsg, registry_lost},
-    room::RoomMsg,
 };
 
 impl NodeTree {
@@ -56,31 +55,16 @@ impl NodeTree {
                 let found = self.rooms.get(&room).map(|here| here.actor.clone());
                 let _ = reply.send(found.ok_or_else(|| room_not_found(&room)));
             }
-            NodeMsg::Drain(reply) => {
-                self.set_state(NodeState::Draining);
-                for room in self.rooms.values() {
-                    let _ = room.actor.cast(RoomMsg::Drain(true));
-                }
-                let _ = reply.send(Ok(()));
-            }
-            NodeMsg::Undrain(reply) => {
-                self.set_state(NodeState::Up);
-                for room in self.rooms.values() {
-                    let _ = room.actor.cast(RoomMsg::Drain(false));
-                }
-                let _ = reply.send(Ok(()));
-            }
+            NodeMsg::Drain { .. }
+            | NodeMsg::Cordon(_)
+            | NodeMsg::Undrain(_)
+            | NodeMsg::Scene(_)
+            | NodeMsg::Target(..) => self.handle_leaving(message),
             NodeMsg::Workers(reply) => drop(reply.send(Ok(self.workers_info()))),
             NodeMsg::Readiness(reply) => drop(reply.send(Ok(self.readiness()))),
             NodeMsg::Metrics(reply) => drop(reply.send(Ok(self.metrics()))),
             _ => {}
         }
-    }
-
-    fn set_state(&mut self, state: NodeState) {
-        self.state = state;
-        self.tell_load();
-        self.write_record();
     }
 
     fn write_room(
@@ -118,6 +102,7 @@ impl NodeTree {
             api_url: record.api_url,
             version: record.version,
             state: record.state,
+            cordoned: record.cordoned,
             load: record.load,
             cost: record.cost,
         });
@@ -153,7 +138,9 @@ impl NodeTree {
         for (node, trouble) in self.endpoint.troubles() {
             degraded.push(format!("no link to node '{node}': {trouble}"));
         }
-        if self.state == NodeState::Draining {
+        if self.cordoned {
+            degraded.push("the node is cordoned: it takes no new peers".to_owned());
+        } else if self.state == NodeState::Draining {
             degraded.push("the node is draining".to_owned());
         }
         let alive = self.shared.alive();

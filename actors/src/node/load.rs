@@ -113,6 +113,7 @@ impl NodeTree {
             max_peers: self.shared.config.max_peers,
         };
         self.view.set_own(load, cost, self.state);
+        self.view.set_cordoned(self.cordoned);
     }
 
     pub(super) fn on_registered(&mut self, result: Result<(), RegistryError>) {

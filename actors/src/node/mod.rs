@@ -4,9 +4,11 @@
 mod actor;
 mod admin;
 mod config;
+mod drain;
 mod feed;
 mod gauge;
 mod joins;
+mod leave;
 mod load;
 mod peers;
 mod place;
@@ -14,15 +16,15 @@ mod shared;
 mod start;
 mod workers;
 
-use std::{sync::Arc, time::Duration};
+use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
 use ractor::ActorRef;
 use serde_json::Value;
 use starling_proto::{
-    Code, NodeId, Refusal, RoomId, RtpCapabilities,
+    Code, NodeId, PeerId, Refusal, RoomId, RtpCapabilities,
     rest::{
-        ClientAt, CreateRoom, NodeInfo, Placement, PlacementExplained, PolicyChange, RoomInfo,
-        WorkersInfo,
+        ClientAt, CreateRoom, DrainInfo, DrainStage, MovePeer, NodeInfo, PeerMoved, Placement,
+        PlacementExplained, PolicyChange, RoomInfo, WorkersInfo,
     },
 };
 use tokio::sync::oneshot;
@@ -32,11 +34,12 @@ pub(crate) use feed::Of;
 pub use peers::{Inspected, Steered};
 
 pub(crate) use actor::NodeMsg;
+use drain::Target;
 pub(crate) use shared::{Core, Shared};
 
 use crate::{
     Metric,
-    room::RoomMsg,
+    room::{MoveWish, RoomMsg},
     session::{Session, SessionRequest},
 };
 
@@ -46,6 +49,16 @@ pub(crate) type Reply<T> = oneshot::Sender<Result<T, Refusal>>;
 /// Longest wait for an answer of an actor. The slowest answers wait for the registry, whose own
 /// bound is 2 s.
 const PATIENCE: Duration = Duration::from_secs(5);
+
+/// Between two looks whether a drain is over.
+const DRAIN_LOOK: Duration = Duration::from_millis(50);
+/// Longest wait for a client that was told to move. A move takes a second; two of these are within
+/// what a node waits for another's answer.
+const MOVED_WITHIN: Duration = Duration::from_millis(3_500);
+/// Between two looks whether it has.
+const MOVE_LOOK: Duration = Duration::from_millis(50);
+/// Nodes that it is sent to, if the operator does not name one.
+const MOVE_TRIES: usize = 2;
 
 /// Attempts at a join whose room ends under it. Each means that a room failed in that moment.
 const JOIN_TRIES: usize = 3;
@@ -200,29 +213,102 @@ impl Node {
         ask(&self.actor, NodeMsg::Workers).await
     }
 
-    /// Takes no new peers, tells the present ones where to go, and returns when the last has left
-    /// or at the deadline.
+    /// Takes no new peers, moves the present ones to other nodes, and returns when the last has
+    /// left or when `within` has passed and the rest were cut.
     ///
     /// # Errors
     /// Only if the node is stopping.
-    pub async fn drain(&self, deadline: Duration) -> Result<(), Refusal> {
-        ask(&self.actor, NodeMsg::Drain).await?;
-        let end = tokio::time::Instant::now() + deadline;
-        while tokio::time::Instant::now() < end {
-            if self.shared.peers() == 0 {
-                break;
-            }
-            tokio::time::sleep(Duration::from_millis(100)).await;
-        }
+    pub async fn drain(&self, within: Duration) -> Result<(), Refusal> {
+        self.start_drain(within, false).await?;
+        self.drained(within).await;
         Ok(())
     }
 
-    /// Takes new peers again.
+    /// Waits for the end of a drain that was started with so much time.
+    pub async fn drained(&self, within: Duration) {
+        let end = tokio::time::Instant::now() + within + PATIENCE;
+        while self.drain_info().stage == DrainStage::Draining && tokio::time::Instant::now() < end {
+            tokio::time::sleep(DRAIN_LOOK).await;
+        }
+    }
+
+    /// The same without waiting for its end. An emergency asks everybody at once.
+    ///
+    /// # Errors
+    /// Only if the node is stopping.
+    pub async fn start_drain(&self, within: Duration, emergency: bool) -> Result<(), Refusal> {
+        ask(&self.actor, |reply| NodeMsg::Drain { within, emergency, reply }).await
+    }
+
+    /// How far it is with leaving.
+    pub fn drain_info(&self) -> DrainInfo {
+        self.shared.drain()
+    }
+
+    /// Takes no new peers; those that are here stay.
+    ///
+    /// # Errors
+    /// Only if the node is stopping.
+    pub async fn cordon(&self) -> Result<(), Refusal> {
+        ask(&self.actor, NodeMsg::Cordon).await
+    }
+
+    /// Takes new peers again. Whoever was asked to move and has not may stay.
     ///
     /// # Errors
     /// Only if the node is stopping.
     pub async fn undrain(&self) -> Result<(), Refusal> {
         ask(&self.actor, NodeMsg::Undrain).await
+    }
+
+    /// Moves a client to another node, make before break, and answers when it is there. Without a
+    /// wanted node one is chosen, and another one if the client does not get there.
+    ///
+    /// # Errors
+    /// `room_not_found`, `peer_not_found`, `node_not_found`, `no_capacity`, `draining`,
+    /// `wrong_state` for a program's peer, `timeout`.
+    pub async fn move_peer(
+        &self,
+        room: &RoomId,
+        peer: &PeerId,
+        MovePeer { to: wanted }: MovePeer,
+    ) -> Result<PeerMoved, Refusal> {
+        let actor = self.room_ref(room).await?;
+        let mut avoid = BTreeSet::new();
+        let tries = if wanted.is_some() { 1 } else { MOVE_TRIES };
+        for _ in 0..tries {
+            let target =
+                Target { room: room.clone(), avoid: avoid.clone(), wanted: wanted.clone() };
+            let to = ask(&self.actor, |reply| NodeMsg::Target(target, reply)).await?;
+            avoid.insert(to.node_id.clone());
+            let reason = "an operator moves this client";
+            let wish = MoveWish { to, within: Duration::ZERO, reason };
+            let told = |reply| RoomMsg::MovePeer { peer: peer.clone(), wish, reply: Some(reply) };
+            ask(&actor, told).await?;
+            if let Some(to) = self.moved(&actor, peer).await? {
+                return Ok(PeerMoved { peer: peer.clone(), from: self.id().clone(), to });
+            }
+        }
+        let message = format!("peer '{peer}' was told to move and has not");
+        Err(Refusal::new(Code::Timeout, message)
+            .hint("its client may not know 'moveTo', or does not reach the other node"))
+    }
+
+    /// Waits until a peer is on another node; says which.
+    async fn moved(
+        &self,
+        room: &ActorRef<RoomMsg>,
+        peer: &PeerId,
+    ) -> Result<Option<NodeId>, Refusal> {
+        let end = tokio::time::Instant::now() + MOVED_WITHIN;
+        while tokio::time::Instant::now() < end {
+            let at = ask(room, |reply| RoomMsg::WhereIs { peer: peer.clone(), reply }).await?;
+            if at != *self.id() {
+                return Ok(Some(at));
+            }
+            tokio::time::sleep(MOVE_LOOK).await;
+        }
+        Ok(None)
     }
 
     /// Should it get new peers?

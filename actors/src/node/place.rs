@@ -60,12 +60,17 @@ impl NodeTree {
         PlacementExplained { room, policy, client, node, refusal, nodes }
     }
 
-    fn policy_of(&self, room: &RoomId) -> RoomPolicy {
+    pub(super) fn policy_of(&self, room: &RoomId) -> RoomPolicy {
         let record = self.rooms.get(room).map(|here| here.record.clone());
         record.or_else(|| self.view.record(room)).unwrap_or_default().policy
     }
 
-    fn join<'a>(&self, room: &'a RoomId, policy: &'a RoomPolicy, client: &'a ClientAt) -> Join<'a> {
+    pub(super) fn join<'a>(
+        &self,
+        room: &'a RoomId,
+        policy: &'a RoomPolicy,
+        client: &'a ClientAt,
+    ) -> Join<'a> {
         let region = client.region.as_deref().unwrap_or_default();
         let zone = client.zone.as_deref().unwrap_or_default();
         let here_has_room = self.rooms.contains_key(room);

@@ -16,6 +16,7 @@ use starling_media::ice::{Announcement, worker_candidates};
 use starling_proto::{
     NodeId, PeerId, RoomId, RtpCapabilities,
     registry::{NodeRecord, RoomPolicy},
+    rest::{DrainInfo, DrainStage},
     signal::{NodeHint, ResumeOffer},
     transport::{DtlsParameters, DtlsRole, IceCandidate, Protocol},
 };
@@ -71,6 +72,8 @@ pub(crate) struct Shared {
     pub(crate) speakers: SpeakerCounters,
     /// What observers are told.
     pub(crate) feed: Feed,
+    /// How far it is with leaving.
+    drain: RwLock<DrainInfo>,
 }
 
 /// What rooms count of who speaks.
@@ -104,6 +107,7 @@ impl Shared {
         capabilities: RtpCapabilities,
         epoch: u64,
     ) -> Self {
+        let quiet = DrainInfo::quiet(config.id.clone(), DrainStage::Up, 0);
         Self {
             announced: config.announced.clone(),
             config,
@@ -117,7 +121,18 @@ impl Shared {
             next_router: AtomicU32::new(1),
             speakers: SpeakerCounters::default(),
             feed: Feed::default(),
+            drain: RwLock::new(quiet),
         }
+    }
+
+    /// How far the node is with leaving.
+    pub(crate) fn drain(&self) -> DrainInfo {
+        let drain = self.drain.read().unwrap_or_else(PoisonError::into_inner);
+        DrainInfo { left: self.peers(), ..drain.clone() }
+    }
+
+    pub(super) fn set_drain(&self, drain: DrainInfo) {
+        *self.drain.write().unwrap_or_else(PoisonError::into_inner) = drain;
     }
 
     /// Sessions of this node.

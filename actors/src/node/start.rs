@@ -60,6 +60,7 @@ pub(super) async fn start(
         version: config.version.clone(),
         protocol: versions,
         state: NodeState::Up,
+        cordoned: false,
         load: NodeLoad::default(),
         cost: None,
     };
@@ -133,6 +134,8 @@ pub(super) async fn assemble(
         ended_links: BTreeMap::new(),
         waiting: Waitlist::default(),
         state: NodeState::Up,
+        cordoned: false,
+        drain: None,
         registered: false,
         record_written: None,
         gauge: Gauge::start(),

@@ -1,5 +1,7 @@
 //! What follows from a change of the merged view: peers here are told, pulls are moved.
 
+use std::time::Instant;
+
 use starling_cluster::decide::roster::Fact;
 use starling_proto::{
     NodeId, PeerId, ProducerId,
@@ -87,16 +89,16 @@ impl RoomState {
         }
     }
 
-    /// The peer's session is on another node now. Where it was here, it is over.
+    /// The peer's session is on another node now. Where it was here, it is over: at once, or, if
+    /// this node asked it to move, when its client has got everything there.
     fn peer_moved(&mut self, peer: PeerId, from: &NodeId, to: NodeId) {
         let own = &self.args.shared.config.id;
         let winner = self.replica.peer(&peer).map_or(u64::MAX, |view| view.entry.incarnation);
         if from == own
             && to != *own
-            && let Some(here) = self.here.get(&peer).filter(|here| here.incarnation < winner)
+            && let Some(here) = self.here.get_mut(&peer).filter(|here| here.incarnation < winner)
         {
-            let reason = "the peer continued on another node".to_owned();
-            let _ = here.actor.cast(PeerMsg::Close { code: 4000, reason });
+            here.moved(Instant::now());
         }
         let moved = ServerNotification::PeerMoved { peer_id: peer.clone(), node_id: to };
         self.tell_others(&peer, &moved);

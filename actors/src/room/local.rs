@@ -15,7 +15,7 @@ use starling_proto::{
 };
 use tokio::sync::{Semaphore, mpsc};
 
-use super::{RoomState, Shown, ShownWish, routers::Counted};
+use super::{RoomState, Shown, ShownWish, away::Moving, routers::Counted};
 use crate::{
     fresh,
     limits::PEERS_PER_CORE,
@@ -31,6 +31,8 @@ pub(super) struct Here {
     pub(super) joined: bool,
     /// It came with a ticket: a peer of that id elsewhere is the same peer.
     resumed: bool,
+    /// It was told to move and, once it has, when.
+    pub(super) moving: Moving,
     /// Its client, to be told when its actor can no longer do it.
     pub(super) outbox: Option<mpsc::Sender<ToClient>>,
     /// The session that it resumes here, which goes on until this one has joined: if it ended
@@ -77,6 +79,7 @@ impl RoomState {
             incarnation,
             joined: false,
             resumed: resumed.is_some(),
+            moving: Moving::No,
             outbox: Some(outbox),
             resumes: None,
             core,
@@ -108,6 +111,7 @@ impl RoomState {
             incarnation,
             joined: true,
             resumed: false,
+            moving: Moving::No,
             outbox: None,
             resumes: None,
             core,
@@ -240,10 +244,8 @@ impl RoomState {
         if let Some(speaker) = self.speaker_notification() {
             let _ = actor.cast(PeerMsg::Tell(speaker));
         }
-        if self.draining
-            && let Some(here) = self.here.get(peer)
-        {
-            self.tell_to_move(peer, here);
+        if self.draining {
+            self.tell_to_move(peer);
         }
     }
 

@@ -12,6 +12,7 @@ mod failpoints;
 mod fields;
 mod inspect;
 mod leaks;
+mod leaving;
 mod media;
 mod moves;
 mod observe;

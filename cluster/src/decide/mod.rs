@@ -3,6 +3,7 @@
 
 pub mod cores;
 pub mod cost;
+pub mod drain;
 pub mod exchange;
 pub mod floor;
 pub mod last_n;

@@ -67,6 +67,7 @@ mod tests {
             version: "0.1.0".to_owned(),
             protocol: (1, 1),
             state: NodeState::Up,
+            cordoned: false,
             load: NodeLoad::default(),
             cost: None,
         };

@@ -202,6 +202,11 @@ impl ClusterView {
         (self.own.load, self.own.cost, self.own.state) = (load, Some(cost), state);
     }
 
+    /// This node keeps whom it has and takes nobody else.
+    pub fn set_cordoned(&mut self, cordoned: bool) {
+        self.own.cordoned = cordoned;
+    }
+
     /// This node's record.
     pub fn own(&self) -> &NodeRecord {
         &self.own
@@ -418,6 +423,7 @@ mod tests {
             version: String::new(),
             protocol: (1, 1),
             state: NodeState::Up,
+            cordoned: false,
             load: NodeLoad::default(),
             cost: None,
         }

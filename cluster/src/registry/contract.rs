@@ -300,6 +300,7 @@ pub(super) fn record(name: &str, epoch: u64) -> NodeRecord {
         version: "0.1.0".to_owned(),
         protocol: (1, 1),
         state: NodeState::Up,
+        cordoned: false,
         load: NodeLoad::default(),
         cost: None,
     }

@@ -7,7 +7,7 @@ use clap::Subcommand;
 use starling_proto::{
     NodeId, RoomId,
     registry::NodeState,
-    rest::{DrainNode, NodeInfo, WorkersInfo},
+    rest::{DrainInfo, DrainNode, DrainStage, NodeInfo, WorkersInfo},
 };
 
 use super::{
@@ -16,10 +16,8 @@ use super::{
 };
 use crate::config::value;
 
-/// What a drain may take longer than its deadline.
-const SLACK: Duration = Duration::from_secs(15);
-/// A node's own deadline is not known here: an operator who waits without one waits so long.
-const LONGEST: Duration = Duration::from_secs(24 * 3600);
+/// Between two looks at a drain.
+const LOOK: Duration = Duration::from_millis(500);
 
 /// Nodes.
 #[derive(Debug, clap::Args)]
@@ -52,7 +50,12 @@ enum Verb {
         /// The room.
         room: RoomId,
     },
-    /// Takes no new peers and sends the present ones to other nodes.
+    /// Takes no new peers; those that are there stay.
+    Cordon {
+        /// The node.
+        node: NodeId,
+    },
+    /// Takes no new peers and moves the present ones to other nodes.
     Drain {
         /// The node. In a node's own container: itself.
         #[arg(env = "STARLING_ID")]
@@ -63,6 +66,9 @@ enum Verb {
         /// Peers that are still there then are cut: 30s, 2m.
         #[arg(long, value_parser = deadline)]
         deadline: Option<Duration>,
+        /// Everybody at once, within 25 s: the machine is about to be taken away.
+        #[arg(long)]
+        emergency: bool,
     },
     /// Takes new peers again.
     Undrain {
@@ -95,15 +101,18 @@ pub(super) async fn run(Nodes { verb, remote }: Nodes) -> Result<(), Failure> {
             let router: serde_json::Value = remote.fetch(&path).await?;
             output::json(&router)
         }
-        Verb::Drain { node, wait, deadline } => {
+        Verb::Cordon { node } => {
+            let path = format!("/v1/nodes/{node}/cordon");
+            show_one(&remote, remote.ask(Method::POST, &path, None::<&()>).await?)
+        }
+        Verb::Drain { node, wait, deadline, emergency } => {
             let deadline_ms = deadline.map(|d| u64::try_from(d.as_millis()).unwrap_or(u64::MAX));
-            let wish = DrainNode { deadline_ms, wait };
-            if wait {
-                note(&format!("waiting for {node} to empty"));
-            }
-            let within = if wait { deadline.unwrap_or(LONGEST) + SLACK } else { SLACK };
+            let wish = DrainNode { deadline_ms, wait: false, emergency };
             let path = format!("/v1/nodes/{node}/drain");
-            let info = remote.ask_within(Method::POST, &path, Some(&wish), within).await?;
+            let info = remote.ask(Method::POST, &path, Some(&wish)).await?;
+            if wait {
+                return watch(&remote, &node).await;
+            }
             show_one(&remote, info)
         }
         Verb::Undrain { node } => {
@@ -120,6 +129,38 @@ fn place(node: &NodeInfo) -> String {
     if named.is_empty() { "-".to_owned() } else { named.join("/") }
 }
 
+/// Says how far a drain is, until it is over.
+async fn watch(remote: &Remote, node: &NodeId) -> Result<(), Failure> {
+    let path = format!("/v1/nodes/{node}/drain");
+    let mut said = String::new();
+    loop {
+        let drain: DrainInfo = remote.fetch(&path).await?;
+        let line = progress(&drain);
+        if line != said {
+            note(&line);
+            said = line;
+        }
+        match drain.stage {
+            DrainStage::Draining => tokio::time::sleep(LOOK).await,
+            _ if remote.output == Format::Json => return output::json(&drain),
+            _ => return show_one(remote, remote.fetch(&format!("/v1/nodes/{node}")).await?),
+        }
+    }
+}
+
+fn progress(drain: &DrainInfo) -> String {
+    let DrainInfo { node, moved, total, on_the_way, left, .. } = drain;
+    match drain.stage {
+        DrainStage::Draining => {
+            format!("{node}: {moved} of {total} peers moved, {on_the_way} on the way")
+        }
+        DrainStage::Drained => format!("{node}: drained, {moved} of {total} peers moved"),
+        DrainStage::Cut => format!("{node}: {moved} of {total} peers moved, {left} sessions cut"),
+        DrainStage::Cordoned => format!("{node}: cordoned meanwhile; {moved} of {total} moved"),
+        DrainStage::Up => format!("{node}: undrained meanwhile"),
+    }
+}
+
 fn show_one(remote: &Remote, info: NodeInfo) -> Result<(), Failure> {
     if remote.output == Format::Json {
         return output::json(&info);
@@ -134,6 +175,7 @@ fn show(remote: &Remote, nodes: Vec<NodeInfo>) -> Result<(), Failure> {
     let row = |node: &NodeInfo| {
         let state = match node.state {
             NodeState::Up => "up",
+            NodeState::Draining if node.cordoned => "cordoned",
             NodeState::Draining => "draining",
         };
         let link = match (node.here, node.linked, node.rtt_ms) {

@@ -3,8 +3,8 @@
 use axum::http::Method;
 use clap::{Subcommand, ValueEnum};
 use starling_proto::{
-    PeerId, RoomId,
-    rest::{PeerInfo, PeerObjects, TransportKind},
+    NodeId, PeerId, RoomId,
+    rest::{MovePeer, PeerInfo, PeerMoved, PeerObjects, TransportKind},
 };
 
 use super::{
@@ -49,6 +49,16 @@ enum Verb {
         /// Counts instead.
         #[arg(long)]
         stats: bool,
+    },
+    /// Moves a peer to another node; its client hears and shows no gap.
+    Move {
+        /// The room.
+        room: RoomId,
+        /// The peer.
+        peer: PeerId,
+        /// The node; without it, the one where a join would be placed.
+        #[arg(long)]
+        to: Option<NodeId>,
     },
     /// Sends a peer away.
     #[command(visible_alias = "rm")]
@@ -105,6 +115,15 @@ pub(super) async fn run(Peers { verb, remote }: Peers) -> Result<(), Failure> {
             let path = format!("/v1/rooms/{room}/peers/{peer}/{}/{id}{tail}", kind.path());
             let seen: serde_json::Value = remote.fetch(&path).await?;
             output::json(&seen)
+        }
+        Verb::Move { room, peer, to } => {
+            let path = format!("/v1/rooms/{room}/peers/{peer}/move");
+            let moved: PeerMoved = remote.ask(Method::POST, &path, Some(&MovePeer { to })).await?;
+            if remote.output == Format::Json {
+                return output::json(&moved);
+            }
+            let row = vec![moved.peer.to_string(), moved.from.to_string(), moved.to.to_string()];
+            output::table(&["peer", "from", "to"], &[row])
         }
         Verb::Remove { room, peer } => {
             let path = format!("/v1/rooms/{room}/peers/{peer}");

@@ -53,7 +53,8 @@ fn admin_routes() -> Vec<Route> {
     vec![
         ("/v1/nodes", &["get"], get(nodes::list)),
         ("/v1/nodes/{id}", &["get"], get(nodes::one)),
-        ("/v1/nodes/{id}/drain", &["post"], post(nodes::drain)),
+        ("/v1/nodes/{id}/cordon", &["post"], post(nodes::cordon)),
+        ("/v1/nodes/{id}/drain", &["get", "post"], get(nodes::drain_info).post(nodes::drain)),
         ("/v1/nodes/{id}/undrain", &["post"], post(nodes::undrain)),
         ("/v1/nodes/{id}/events", &["get"], get(events::events)),
         ("/v1/nodes/{id}/log", &["put"], put(nodes::log)),
@@ -85,6 +86,7 @@ fn peer_routes() -> Vec<Route> {
             &["get", "delete"],
             get(inspect::objects).delete(peers::remove),
         ),
+        ("/v1/rooms/{room}/peers/{peer}/move", &["post"], post(peers::move_away)),
         ("/v1/rooms/{room}/peers/{peer}/transports", &["post"], post(transports::create)),
         (
             "/v1/rooms/{room}/peers/{peer}/transports/{transport}",

@@ -153,7 +153,9 @@ impl Live {
             },
             // Neither protocol can move a session: its client comes again. Who plays can be told so
             // and where, who publishes sees its connection end.
-            ToClient::Notification(ServerNotification::MoveTo { nodes, .. }) => {
+            ToClient::Notification(ServerNotification::MoveTo { nodes, .. })
+                if !nodes.is_empty() =>
+            {
                 let url = nodes.first().map(|node| http(&node.url) + &self.again);
                 self.feeds.reconnect(url);
                 Heard::End

@@ -225,6 +225,7 @@ fn records() -> Vec<Vec<u8>> {
         version: "0.1.0".into(),
         protocol: (1, 1),
         state: NodeState::Up,
+        cordoned: false,
         load: NodeLoad::default(),
         cost: Some(NodeCost { cpu: 0.5, ..NodeCost::default() }),
     };

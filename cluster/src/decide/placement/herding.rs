@@ -119,6 +119,7 @@ impl<'a> Burst<'a> {
             version: String::new(),
             protocol: (1, 1),
             state: NodeState::Up,
+            cordoned: false,
             load: NodeLoad::default(),
             cost: None,
         };

@@ -22,6 +22,7 @@ fn record(name: &str, region: &str) -> NodeRecord {
         version: "0.1.0".to_owned(),
         protocol: (1, 1),
         state: NodeState::Up,
+        cordoned: false,
         load: NodeLoad::default(),
         cost: None,
     }

@@ -10,7 +10,7 @@ use axum::{
 };
 use starling_proto::{
     Code, NodeId, RoomId,
-    rest::{DrainNode, NodeInfo, Problem as ProblemBody, SetLog, WorkersInfo},
+    rest::{DrainInfo, DrainNode, NodeInfo, Problem as ProblemBody, SetLog, WorkersInfo},
 };
 
 use crate::{
@@ -49,8 +49,9 @@ pub(crate) async fn one(
     find(&app, &id).await.map(Json)
 }
 
-/// Takes no new peers and sends the present ones elsewhere. With `wait` the answer comes when the
-/// node is empty or the deadline has passed.
+/// Takes no new peers and moves the present ones to other nodes: the biggest rooms first, no faster
+/// than the others take them in unless the deadline is near; in an emergency all at once. Who is
+/// left at the deadline is cut. With `wait` the answer comes when it is over.
 #[utoipa::path(
     post, path = "/v1/nodes/{id}/drain", tag = "nodes", security(("admin" = [])),
     params(("id" = NodeId, Path, description = "The node.")),
@@ -78,17 +79,50 @@ pub(crate) async fn drain(
         let within = deadline + forward::WITHIN;
         return hand_on(&app, operator, &id, path, body, within).await;
     }
-    if wish.wait {
-        app.node.drain(deadline).await?;
-        return Ok((StatusCode::OK, Json(find(&app, &id).await?)).into_response());
+    app.node.start_drain(deadline, wish.emergency).await?;
+    let status = if wish.wait {
+        app.node.drained(deadline).await;
+        StatusCode::OK
+    } else {
+        StatusCode::ACCEPTED
+    };
+    Ok((status, Json(find(&app, &id).await?)).into_response())
+}
+
+/// How far the node is with leaving.
+#[utoipa::path(
+    get, path = "/v1/nodes/{id}/drain", tag = "nodes", security(("admin" = [])),
+    params(("id" = NodeId, Path, description = "The node.")),
+    responses((status = 200, body = DrainInfo), (status = "4XX", body = ProblemBody))
+)]
+pub(crate) async fn drain_info(
+    operator: Operator,
+    State(app): State<App>,
+    Path(id): Path<NodeId>,
+) -> Result<Response, Problem> {
+    if id != *app.node.id() {
+        return look_at(&app, operator, &id, format!("/v1/nodes/{id}/drain")).await;
     }
-    let node = app.node.clone();
-    tokio::spawn(async move {
-        if let Err(refusal) = node.drain(deadline).await {
-            tracing::warn!(%refusal, "drain did not start");
-        }
-    });
-    Ok((StatusCode::ACCEPTED, Json(find(&app, &id).await?)).into_response())
+    Ok(Json(app.node.drain_info()).into_response())
+}
+
+/// Takes no new peers; those that are there stay.
+#[utoipa::path(
+    post, path = "/v1/nodes/{id}/cordon", tag = "nodes", security(("admin" = [])),
+    params(("id" = NodeId, Path, description = "The node.")),
+    responses((status = 200, body = NodeInfo), (status = "4XX", body = ProblemBody))
+)]
+pub(crate) async fn cordon(
+    operator: Operator,
+    State(app): State<App>,
+    Path(id): Path<NodeId>,
+) -> Result<Response, Problem> {
+    if id != *app.node.id() {
+        let path = format!("/v1/nodes/{id}/cordon");
+        return hand_on(&app, operator, &id, path, Vec::new(), forward::WITHIN).await;
+    }
+    app.node.cordon().await?;
+    Ok(Json(find(&app, &id).await?).into_response())
 }
 
 /// Takes new peers again.

@@ -3,7 +3,7 @@
 use axum::{Json, extract::State, http::StatusCode};
 use starling_proto::{
     PeerId, RoomId,
-    rest::{CreatePeer, PeerInfo, Problem as ProblemBody},
+    rest::{CreatePeer, MovePeer, PeerInfo, PeerMoved, Problem as ProblemBody},
 };
 
 use crate::http::{
@@ -40,6 +40,25 @@ pub(crate) async fn create(
     Body(peer): Body<CreatePeer>,
 ) -> Result<(StatusCode, Json<PeerInfo>), Problem> {
     Ok((StatusCode::CREATED, Json(app.node.create_peer(&room, peer).await?)))
+}
+
+/// Moves a client to another node, make before break, and answers when it is there.
+#[utoipa::path(
+    post, path = "/v1/rooms/{room}/peers/{peer}/move", tag = "peers", security(("admin" = [])),
+    params(
+        ("room" = RoomId, Path, description = "The room."),
+        ("peer" = PeerId, Path, description = "The peer.")
+    ),
+    request_body = MovePeer,
+    responses((status = 200, body = PeerMoved), (status = "4XX", body = ProblemBody))
+)]
+pub(crate) async fn move_away(
+    _: Operator,
+    State(app): State<App>,
+    Path((room, peer)): Path<(RoomId, PeerId)>,
+    Body(wish): Body<MovePeer>,
+) -> Result<Json<PeerMoved>, Problem> {
+    Ok(Json(app.node.move_peer(&room, &peer, wish).await?))
 }
 
 /// Sends a peer away, whichever node it is on.
