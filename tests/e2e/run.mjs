@@ -15,6 +15,8 @@
 //   bandwidth  a link that becomes narrow and wide again, and one that ten streams share
 //   loss       losses each way at 50 ms: what repair leaves, and what it costs
 //   chaos    four nodes and an etcd of three are killed, stopped and cut (TRIALS=5, FAULTS=kill,cut)
+//   drain    nodes are emptied and restarted under 60 people and three Chromium (TRIALS=3, DRAIN_BROWSERS=0)
+//   storm    a node of STORM (1000) people dies: how soon are all back?
 //
 // CODECS=vp8,h264  LOSS=2  E2E_SECONDS=30  STARLING=…  ETCD_BIN=…  CHROMIUM=…
 
@@ -30,9 +32,9 @@ import { call } from './suites/call.mjs';
 import { page } from './suites/page.mjs';
 
 const SUITES = ['dev', 'cluster', 'ffmpeg', 'clients', 'whip', 'data', 'tcp', 'codecs', 'e2ee', 'chaos',
-  'wire', 'bandwidth', 'loss', 'demo'];
+  'wire', 'bandwidth', 'loss', 'demo', 'drain', 'storm'];
 /** These write a report of their own. */
-const OWN_REPORT = ['codecs', 'chaos', 'wire', 'bandwidth', 'loss'];
+const OWN_REPORT = ['codecs', 'chaos', 'wire', 'bandwidth', 'loss', 'drain', 'storm'];
 const EVERYDAY = ['dev', 'cluster', 'ffmpeg', 'clients', 'whip', 'data', 'tcp', 'e2ee'];
 const MINUTE = 60_000;
 
@@ -54,9 +56,9 @@ async function stop() {
   await endAll();
 }
 
-async function on(Kind, name, within, run, where = []) {
+async function on(Kind, name, within, run, where = [], nodes = 3) {
   console.log(`${name}: starting`);
-  cluster = new Kind(3, join(folder, 'logs', name), ...where);
+  cluster = new Kind(nodes, join(folder, 'logs', name), ...where);
   try {
     await cluster.start();
     await bounded(name, within, run());
@@ -127,6 +129,14 @@ async function suite(name, report) {
   if (name === 'tcp') {
     const { tcp } = await import('./suites/tcp.mjs');
     return on(DevCluster, name, 4 * MINUTE, () => tcp({ cluster, report }));
+  }
+  if (name === 'drain') {
+    const { drain, settings } = await import('./suites/drain.mjs');
+    return on(ProcessCluster, name, 12 * MINUTE, () => drain({ cluster, report }), [settings]);
+  }
+  if (name === 'storm') {
+    const { settings, storm } = await import('./suites/storm.mjs');
+    return on(ProcessCluster, name, 8 * MINUTE, () => storm({ cluster, report }), [settings], 4);
   }
   const { chaos, minutes } = await import('./suites/chaos/index.mjs');
   return bounded(name, minutes() * MINUTE, chaos({ report }));
