@@ -1,7 +1,7 @@
 // The load generator's people who stay: `starling-load fleet`, steered by words and heard as rows.
 
 import { spawn } from 'node:child_process';
-import { openSync } from 'node:fs';
+import { appendFileSync, openSync } from 'node:fs';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { SECRETS } from './cluster.mjs';
@@ -17,7 +17,8 @@ export class Fleet {
   constructor(cluster, options, logs) {
     const nodes = cluster.nodes.map(({ url }) => url).join(',');
     const words = Object.entries({ nodes, ...options }).flatMap(([key, value]) => [`--${key}`, `${value}`]);
-    const log = openSync(join(logs, 'fleet.log'), 'w');
+    this.diary = join(logs, 'fleet.events.log');
+    const log = openSync(join(logs, 'fleet.log'), 'a');
     this.process = spawn(load(), ['fleet', ...words], {
       stdio: ['pipe', 'pipe', log],
       env: { ...process.env, ...SECRETS },
@@ -26,18 +27,20 @@ export class Fleet {
     this.process.on('error', (error) => this.ended(error));
     this.process.stdin.on('error', () => {});
     createInterface({ input: this.process.stdout }).on('line', (line) => this.hear(JSON.parse(line)));
-  }
-
-  /** Waits until all are in and hear each other. */
-  async start() {
-    await this.answer('ready', 60_000);
-    return this;
+    /** All are in and hear each other. */
+    this.ready = this.answer('ready', 60_000);
+    this.ready.catch(() => {});
   }
 
   hear(row) {
-    if (row.event) this.events.push(row);
+    if (row.event) this.note(row);
     else if (row.stream) this.rows.push(row.stream);
     else for (const word of ['ready', 'marked', 'report']) if (row[word]) this.waiting.get(word)?.resolve(row[word]);
+  }
+
+  note(event) {
+    this.events.push(event);
+    appendFileSync(this.diary, `${JSON.stringify(event)}\n`);
   }
 
   ended(error) {
@@ -59,7 +62,14 @@ export class Fleet {
   }
 
   /** A row for each stream that each member hears; `last` has how many members there are, and how many are in. */
-  async streams() {
+  streams() {
+    // One at a time: rows do not say whose question they answer.
+    const asked = (this.asking ?? Promise.resolve()).then(() => this.ask());
+    this.asking = asked.catch(() => {});
+    return asked;
+  }
+
+  async ask() {
     this.rows = [];
     const answer = this.answer('report', 10_000);
     this.process.stdin.write('report\n');
@@ -67,8 +77,11 @@ export class Fleet {
     return this.rows;
   }
 
-  stop() {
-    this.process.stdin.end();
-    this.process.kill('SIGTERM');
+  /** All leave. */
+  async stop() {
+    const gone = new Promise((done) => this.process.on('exit', done));
+    if (this.process.exitCode !== null || !this.process.stdin.writable) return;
+    this.process.stdin.end('quit\n');
+    await bounded('the end of the fleet', 5000, gone).catch(() => this.process.kill('SIGKILL'));
   }
 }

@@ -1,6 +1,6 @@
 // Everybody in the play: people in Chromium, and the load generator's members in a room of their own.
 
-import { sleep } from '../../lib/wait.mjs';
+import { sleep, until } from '../../lib/wait.mjs';
 import { Members, ROOM as LOAD_ROOM } from './members.mjs';
 import { People, ROOM } from './people.mjs';
 
@@ -70,6 +70,11 @@ export class Cast {
   /** Everybody is where they belong. */
   async home() {
     for (const group of this.groups) await group.home();
+    await until('everybody is at home', 10_000, async () => {
+      const away = (await Promise.all(this.groups.map((group) => group.away()))).flat();
+      if (away.length) throw new Error(`not ${away}`);
+      return true;
+    });
     await this.whole();
   }
 

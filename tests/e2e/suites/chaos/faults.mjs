@@ -92,16 +92,16 @@ const etcd = (how) => ({ targets: (trial, all) => [nth(trial, all)], role: untou
 
 /** Shares are of TRIALS; `seconds` is what one trial takes, for the estimate. */
 export const FAULTS = {
-  kill: kill({ name: 'SIGKILL', share: 1, seconds: 12, targets: (trial, all) => [nth(trial, all)] }),
-  stop3: stop(3, { share: 0.5, seconds: 17 }),
-  stop30: stop(30, { share: 0.1, seconds: 46 }),
-  cut: cutLink(true, { name: 'link cut for 8 s', share: 0.4, seconds: 16 }),
-  oneway: cutLink(false, { name: 'link cut one way for 8 s', share: 0.4, seconds: 16 }),
-  two: kill({ name: 'SIGKILL of two nodes', share: 0.2, seconds: 15, targets: pair }),
+  kill: kill({ name: 'SIGKILL', share: 1, seconds: 9, targets: (trial, all) => [nth(trial, all)] }),
+  stop3: stop(3, { share: 0.5, seconds: 13 }),
+  stop30: stop(30, { share: 0.1, seconds: 40 }),
+  cut: cutLink(true, { name: 'link cut for 8 s', share: 0.4, seconds: 14 }),
+  oneway: cutLink(false, { name: 'link cut one way for 8 s', share: 0.4, seconds: 14 }),
+  two: kill({ name: 'SIGKILL of two nodes', share: 0.2, seconds: 10, targets: pair }),
   all: kill({
     name: 'SIGKILL of all nodes',
     share: 0.1,
-    seconds: 25,
+    seconds: 11,
     targets: (_, all) => Array.from({ length: all }, (_, node) => node),
     role: () => 'everybody',
     // They are away for as long as it takes to start them.
@@ -117,7 +117,7 @@ export const FAULTS = {
   etcdcut: etcd({
     name: 'node cut from etcd for 20 s',
     share: 0.1,
-    seconds: 30,
+    seconds: 27,
     hold: 20_000,
     strike: (cluster, [node]) => cutOff(cluster.cutEtcd(node), 2),
     during: registry.withoutNode,
@@ -126,7 +126,7 @@ export const FAULTS = {
   leader: etcd({
     name: "etcd's leader killed",
     share: 0.2,
-    seconds: 12,
+    seconds: 9,
     strike: async (cluster) => {
       const old = await until('etcd has a leader', 10_000, async () => {
         const leader = await cluster.etcd.leader();
@@ -141,7 +141,7 @@ export const FAULTS = {
   down: etcd({
     name: 'all of etcd down for 120 s',
     share: 0.02,
-    seconds: 145,
+    seconds: 130,
     hold: 120_000,
     strike: async (cluster) => {
       await Promise.all(cluster.etcd.members.map((_, member) => cluster.etcd.kill(member)));

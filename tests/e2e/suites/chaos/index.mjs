@@ -1,14 +1,15 @@
 // Four nodes, an etcd of three, people in Chromium and the load generator's members: what happens to all of them
 // when one of ten things happens to the cluster? Composes only. TRIALS is how often nodes are killed; what takes
-// longer is tried less often, as `faults.mjs` says. FAULTS=kill,cut picks; MEMBERS=40 adds the load generator's.
+// longer is tried less often, as `faults.mjs` says. FAULTS=kill,cut picks; MEMBERS=0 leaves the load out.
 
-import { mkdirSync, writeFileSync } from 'node:fs';
+import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { ApartCluster } from '../../lib/apart.mjs';
 import { reports } from '../../lib/paths.mjs';
 import { Cast } from './cast.mjs';
 import { FAULTS, plan } from './faults.mjs';
 import { Result, markdown } from './judge.mjs';
+import { tell } from './tell.mjs';
 import { trial } from './trial.mjs';
 
 const NODES = 4;
@@ -19,9 +20,10 @@ const START = 40;
 export async function chaos({ report }) {
   const names = (process.env.FAULTS ?? Object.keys(FAULTS).join(',')).split(',');
   const steps = plan(names, Number(process.env.TRIALS ?? 5));
-  const members = Number(process.env.MEMBERS ?? 0);
+  const members = Number(process.env.MEMBERS ?? 40);
   announce(steps, members);
   const logs = join(reports, 'logs', 'chaos');
+  rmSync(logs, { recursive: true, force: true });
   mkdirSync(logs, { recursive: true });
   const cluster = new ApartCluster(NODES, logs);
   let cast = null;
@@ -64,22 +66,10 @@ async function all(cluster, cast, { key, fault, times }, result) {
     const began = performance.now();
     const outcome = await trial({ cluster, cast, key, fault, n });
     result.add(outcome);
-    tell(cluster, key, n, times, outcome, (performance.now() - began) / SECOND);
+    const took = Math.round((performance.now() - began) / SECOND);
+    tell(cluster, `${key} ${n + 1}/${times}`, outcome, took);
     await cluster.alive();
   }
-}
-
-function tell(cluster, key, n, times, { targets, wrong, notes, detect, whole, rows }, took) {
-  const worst = (role) => Math.max(...rows.filter((row) => row.role === role).map(({ gap }) => gap ?? Infinity));
-  const roles = [...new Set(rows.map(({ role }) => role))].sort();
-  const lost = rows.filter(({ role }) => role === 'neither').reduce((sum, row) => sum + row.lost, 0);
-  const gaps = roles.map((role) => `${role} ${Math.round(worst(role))}`).join(', ');
-  const seen = detect.length ? `, detected ${Math.round(Math.max(...detect))}` : '';
-  const more = Object.entries(notes).map(([name, value]) => `, ${name} ${value}`).join('');
-  const where = targets.map((node) => cluster.nodes[node].id).join(' ');
-  console.log(`  ${key} ${n + 1}/${times} ${where}: longest gaps ${gaps} ms; lost elsewhere ${lost}${seen}, `
-    + `whole ${whole === null ? 'never' : Math.round(whole)}${more} (${Math.round(took)} s)`);
-  for (const sentence of wrong) console.log(`    WRONG ${sentence}`);
 }
 
 /** What plots and documentation are made of, after each fault: a run that is broken off is not for nothing. */

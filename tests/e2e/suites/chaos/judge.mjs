@@ -59,7 +59,7 @@ export class Result {
     put('whole_after_ms', this.whole);
     for (const [name, values] of this.notes) put(name.replaceAll(' ', '_'), values);
     for (const [name, row] of this.rows) this.judgeRow(report, name, row, fault.bounds[row.role]);
-    report.check(`${key}_twice_or_of_an_older_life`, this.never, (n) => n === 0, '0');
+    report.check(`${key}_of_an_older_life`, this.never, (n) => n === 0, '0');
   }
 
   judgeRow(report, name, row, bound) {

@@ -96,11 +96,15 @@ export class People {
     return rows;
   }
 
+  /** Who is not where they began. */
+  async away() {
+    const nodes = await Promise.all(this.people.map((person) => person.stats()));
+    return this.people.filter(({ home }, n) => nodes[n].node !== this.cluster.nodes[home].id);
+  }
+
   /** Whoever is elsewhere comes back. */
   async home() {
-    for (const person of this.people) {
-      const { node } = await person.stats();
-      if (node === this.cluster.nodes[person.home].id) continue;
+    for (const person of await this.away()) {
       await person.leave();
       await person.open(person.url);
     }

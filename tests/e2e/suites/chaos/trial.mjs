@@ -2,7 +2,7 @@
 // is whole again. Judges nothing.
 
 import { sleep } from '../../lib/wait.mjs';
-import { detect, ghosts } from './witness.mjs';
+import { detect, drops, ghosts, grown } from './witness.mjs';
 
 /** What is looked at after the last blow even if nothing seems to be broken. */
 const AFTER = 2500;
@@ -19,6 +19,7 @@ export async function trial({ cluster, cast, key, fault, n }) {
   const guests = new Set();
   const scene = { cluster, cast, targets, note, wrong, guests };
   await cast.mark();
+  const before = await drops(cluster);
   await sleep(1000);
 
   const began = performance.now();
@@ -41,6 +42,9 @@ export async function trial({ cluster, cast, key, fault, n }) {
   outcome.detect = noticed.stop();
   outcome.rows = (await cast.seen())
     .map((row) => ({ ...row, role: fault.role(row.by, row.of, targets) }));
+  if (outcome.rows.some(({ role, lost }) => role === 'neither' && lost)) {
+    outcome.dropped = grown(before, await drops(cluster));
+  }
 
   await fault.restore?.(cluster, targets);
   await fault.after?.(scene).catch((error) => wrong(error.message));

@@ -1,4 +1,5 @@
-// What the nodes themselves say: when they hold another one for gone, and whether somebody who left is back.
+// What the nodes themselves say: when they hold another one for gone, whether somebody who left is back, and what they
+// dropped.
 
 import { sleep } from '../../lib/wait.mjs';
 
@@ -51,4 +52,22 @@ export async function ghosts(cluster, cast, [node], wrong) {
     await sleep(LOOK);
   }
   for (const ghost of seen) wrong(ghost);
+}
+
+/** Counters of every node that lives: what was dropped, shed, lost or not understood. */
+export async function drops(cluster) {
+  const counts = new Map();
+  for (const [node, { id }] of cluster.nodes.entries()) {
+    const text = await cluster.api(node, 'GET', '/metrics').catch(() => '');
+    for (const [, name, value] of text.matchAll(/^(starling_\S*(?:drop|shed|lost|oversize|full)\S*) (\d+)$/gm)) {
+      counts.set(`${id} ${name}`, Number(value));
+    }
+  }
+  return counts;
+}
+
+/** Those that grew, in words. */
+export function grown(before, after) {
+  const more = [...after].map(([name, value]) => [name, value - (before.get(name) ?? 0)]);
+  return more.filter(([, count]) => count > 0).map(([name, count]) => `${name} +${count}`);
 }
