@@ -280,6 +280,7 @@ impl ClientSession {
         }
         self.drop_old();
         self.route.rest();
+        self.route.trust(&nodes);
         self.route.begin(nodes);
         self.due = Some(now + wait);
         self.tick(now, 0.0);

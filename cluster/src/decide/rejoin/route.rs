@@ -76,6 +76,12 @@ impl Route {
         self.known(url).busy = Some(until);
     }
 
+    /// A node that lives vouches for these, whatever they did before.
+    pub(super) fn trust(&mut self, urls: &[String]) {
+        let named = self.known.iter_mut().filter(|known| urls.contains(&known.url));
+        named.for_each(|known| known.shunned = None);
+    }
+
     /// It may be tried again in this round.
     pub(super) fn untry(&mut self, url: &str) {
         self.tried.retain(|tried| tried != url);

@@ -243,6 +243,7 @@ export class ClientSession {
     if (this.trying) return;
     this.dropOld();
     this.route.rest();
+    this.route.trust(others);
     this.route.begin(others);
     this.due = now + Math.min(withinMs, WITHIN_MAX) * random;
     this.tick(now, 0);

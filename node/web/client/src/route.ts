@@ -69,6 +69,11 @@ export class Route {
     this.of(url).busy = until;
   }
 
+  /** A node that lives vouches for these, whatever they did before. */
+  trust(urls: string[]): void {
+    for (const known of this.known) if (urls.includes(known.url)) known.shunned = -Infinity;
+  }
+
   /** It may be tried again in this round. */
   untry(url: string): void {
     this.tried = this.tried.filter((tried) => tried !== url);

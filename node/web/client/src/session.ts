@@ -5,6 +5,7 @@ import type { types } from 'mediasoup-client';
 import type { How, Said } from './channels.js';
 import { Emitter } from './emitter.js';
 import type { SendOptions } from './encodings.js';
+import { goes, LOOK } from './flow.js';
 import { type NodeHint, wsUrl } from './place.js';
 import { type Closed, ClientSession, type End, type Input, type Offer, type Output } from './rejoin.js';
 import { Capable, type Encryption, type Peer, type ResumeOffer, Seat, type SeatEvents, type Who } from './seat.js';
@@ -58,8 +59,15 @@ export interface SessionEvents {
 
 /** Pictures of a node that is gone are kept until the new ones came, but not longer. */
 const KEEP = 8000;
+/**
+ * After something was sent from a new node, others have it after so long: two links to be told over, a pull, and
+ * a key frame. Until then the old one sends as well.
+ */
+const FOUND = 500;
 /** Peers that a new node has not named after so long are no longer there, in milliseconds. */
 const ROSTER = 3000;
+
+const pause = (ms: number) => new Promise((done) => setTimeout(done, ms));
 
 interface Sent {
   track: MediaStreamTrack;
@@ -83,6 +91,8 @@ export class Session extends Emitter<SessionEvents> {
   private readonly channels = new Set<string>();
   /** Streams that the seat before received, and this one does not yet. */
   private awaited = new Set<string>();
+  /** Others have found what this one sends. */
+  private found = false;
   private timer: ReturnType<typeof setTimeout> | undefined;
   private reason = '';
 
@@ -263,7 +273,8 @@ export class Session extends Emitter<SessionEvents> {
     if (seat.speaker !== null) this.speaks(seat.speaker);
     for (const label of this.channels) this.open(seat, label);
     const all = [...this.sent].map(([source, sent]) => this.produce(seat, source, sent));
-    void Promise.all(all).then(() => this.settle());
+    this.found = false;
+    void Promise.all(all).then(() => this.find(id, seat));
     setTimeout(() => this.forget(id), ROSTER);
     setTimeout(() => this.keep(id), KEEP);
   }
@@ -273,6 +284,18 @@ export class Session extends Emitter<SessionEvents> {
     await seat.produce(source, track, options).catch((error) => {
       this.emit('log', 'unproduced', { source, why: String(error) });
     });
+  }
+
+  /** Waits until what it sends from here can have been found by others. */
+  private async find(id: number, seat: Seat): Promise<void> {
+    const here = () => this.own?.id === id;
+    for (const producer of seat.producers.values()) {
+      while (here() && !producer.closed && !producer.paused && !(await goes(producer))) await pause(LOOK);
+    }
+    if (seat.producers.size) await pause(FOUND);
+    if (!here()) return;
+    this.found = true;
+    this.settle();
   }
 
   private open(seat: Seat, label: string): void {
@@ -308,9 +331,9 @@ export class Session extends Emitter<SessionEvents> {
     this.settle();
   }
 
-  /** All that the seat before showed is shown by this one. */
+  /** All that the seat before showed is shown by this one, and others have what it sends. */
   private settle(): void {
-    if (this.own && !this.awaited.size) this.feed({ settled: { seat: this.own.id } });
+    if (this.own && this.found && !this.awaited.size) this.feed({ settled: { seat: this.own.id } });
   }
 
   /** Lets go of seats that are gone and show nothing. */

@@ -1,6 +1,7 @@
 // One stream of somebody else, whichever node it comes from. Never does: ask for one.
 
 import type { types } from 'mediasoup-client';
+import { comes, LOOK } from './flow.js';
 
 /** Layers of a stream. */
 export interface Layers {
@@ -19,9 +20,6 @@ export interface Incoming {
   current?: Layers;
   producerPaused: boolean;
 }
-
-/** Between two looks for the first frame, in milliseconds: a frame of a camera takes as long. */
-const LOOK = 40;
 
 /** A stream of a peer's source, over all moves. */
 export class Stream {
@@ -94,7 +92,7 @@ export class Stream {
   async adopt(incoming: Incoming): Promise<boolean> {
     this.incoming = incoming;
     while (this.is(incoming) && !incoming.consumer.closed && !incoming.producerPaused) {
-      if (await begun(incoming.consumer)) break;
+      if (await comes(incoming.consumer)) break;
       await new Promise((done) => setTimeout(done, LOOK));
     }
     if (!this.is(incoming)) return false;
@@ -119,15 +117,4 @@ export class Stream {
 /** A stream's peer and source. */
 export function keyOf({ peerId, source }: { peerId: string; source: string }): string {
   return `${peerId}/${source}`;
-}
-
-/** Whether a frame was decoded, or sound came. */
-async function begun(consumer: types.Consumer): Promise<boolean> {
-  const report = await consumer.getStats().catch(() => null);
-  let came = 0;
-  report?.forEach((entry: Record<string, unknown>) => {
-    const field = consumer.kind === 'video' ? 'framesDecoded' : 'packetsReceived';
-    if (entry.type === 'inbound-rtp') came += Number(entry[field] ?? 0);
-  });
-  return came > 0;
 }

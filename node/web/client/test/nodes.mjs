@@ -15,6 +15,8 @@ export class Nodes {
   sessions = new Map();
   /** Whether frames come. */
   frames = true;
+  /** Whether what is sent goes out. */
+  sends = true;
   /** URLs of all sockets in the order in which they were opened, with their tickets. */
   opened = [];
   /** At most so many sessions were joined at once. */
@@ -48,6 +50,8 @@ export class Nodes {
       const handler = make.factory ? make.factory(options) : make(options);
       handler.getReceiverStats = async () => new Map(nodes.frames
         ? [['in', { type: 'inbound-rtp', framesDecoded: 1, packetsReceived: 1 }]] : []);
+      handler.getSenderStats = async () => new Map(nodes.sends
+        ? [['out', { type: 'outbound-rtp', packetsSent: 1 }]] : []);
       return handler;
     };
     return { handlerFactory: make.factory ? { ...make, factory } : factory };

@@ -80,6 +80,21 @@ test('a move joins there before it leaves here, and nobody sees a state of it', 
   session.leave();
 });
 
+test('a move leaves the old node when others can have found the new one', async () => {
+  const { nodes, session } = await seated('a', 'b');
+  nodes.sends = false;
+  nodes.tell('a', 'moveTo', { nodes: [{ nodeId: 'b', url: nodes.url('b'), region: '' }], reason: 'drain' });
+  await until('it is on both', () => nodes.joined().length === 2);
+  await pause(700);
+  assert.equal(nodes.joined().length, 2, 'nothing was sent yet');
+  nodes.sends = true;
+  const began = performance.now();
+  await until('it has left', () => nodes.joined().length === 1);
+  const took = performance.now() - began;
+  assert.ok(took > 450 && took < 1000, `${took} ms`);
+  session.leave();
+});
+
 test('an old node that ends the session while the new one begins ends nothing', async () => {
   const { nodes, session, heard } = await seated('a', 'b');
   nodes.frames = false;
