@@ -1,5 +1,5 @@
 //! Pure decisions: placement on nodes and cores and what work costs, standby, rosters and their
-//! exchange, the view of the cluster.
+//! exchange, the view of the cluster, relay trees and pulls.
 
 pub mod cores;
 pub mod cost;
@@ -10,7 +10,9 @@ pub mod last_n;
 pub mod placement;
 mod policy;
 pub mod rejoin;
+mod rendezvous;
 pub mod reservations;
 pub mod roster;
 pub mod standby;
+pub mod tree;
 pub mod view;
