@@ -9,6 +9,11 @@ const WAIT: Duration = Duration::from_millis(1000);
 /// libwebrtc's 300 ms (`kMinKeyframeSendInterval`, `video/encoder_rtcp_feedback.cc`), and what a
 /// busy machine may take longer for one request than for another.
 const IGNORED: Duration = Duration::from_millis(380);
+/// Of any [`MOST`] requests to one sender and the next. A key frame is many pictures' worth of
+/// bits, to each of its receivers.
+const SPAN: Duration = Duration::from_secs(1);
+/// Requests that a sender gets in a [`SPAN`], whoever needs a key frame from wherever.
+const MOST: usize = 2;
 /// Streams of one producer; simulcast has three, and senders that forge SSRCs get no more.
 const MAX_STREAMS: usize = 16;
 
@@ -16,7 +21,7 @@ const MAX_STREAMS: usize = 16;
 struct Pending {
     ssrc: u32,
     until: Instant,
-    /// Somebody asked again meanwhile, or the request was ignored: then it is repeated.
+    /// Somebody asked again meanwhile, it was ignored, or it is yet to be sent.
     again: bool,
 }
 
@@ -31,16 +36,31 @@ struct Delayed {
 #[derive(Clone, Debug)]
 pub struct KeyFrameRequests {
     delay: Duration,
+    /// They go to the sender itself, not over a pipe.
+    direct: bool,
     pending: Vec<Pending>,
     delayed: Vec<Delayed>,
+    /// The last requests, newest first.
+    asked: [Option<Instant>; MOST],
     /// The last request that a sender heeds.
     heeded: Option<Instant>,
+    /// The sender has answered a request with key frames of other streams too.
+    together: bool,
 }
 
 impl KeyFrameRequests {
     /// Requests of a stream within `delay` of one become one at its end (KF2); zero for none.
-    pub const fn new(delay: Duration) -> Self {
-        Self { delay, pending: Vec::new(), delayed: Vec::new(), heeded: None }
+    /// Over a pipe none waits for others: the sender's own plane sees to that.
+    pub const fn new(delay: Duration, piped: bool) -> Self {
+        Self {
+            delay,
+            direct: !piped,
+            pending: Vec::new(),
+            delayed: Vec::new(),
+            asked: [None; MOST],
+            heeded: None,
+            together: false,
+        }
     }
 
     /// Somebody needs a key frame: whether to ask the sender now.
@@ -65,8 +85,11 @@ impl KeyFrameRequests {
         self.ask_unless_pending(now, ssrc)
     }
 
-    /// A key frame arrived.
-    pub fn on_key_frame(&mut self, ssrc: u32) {
+    /// A key frame arrived; `first`: its stream began with it.
+    pub fn on_key_frame(&mut self, now: Instant, ssrc: u32, first: bool) {
+        let asked = self.pending.iter().any(|entry| entry.ssrc == ssrc);
+        let lately = self.heeded.is_some_and(|at| now < at + IGNORED);
+        self.together |= !asked && !first && lately;
         self.pending.retain(|entry| entry.ssrc != ssrc);
     }
 
@@ -113,9 +136,18 @@ impl KeyFrameRequests {
             return false;
         }
         let ignored = self.heeded.map(|at| at + IGNORED).filter(|end| now < *end);
+        // It is about to answer this one too.
+        let answered = ignored.filter(|_| self.together);
+        let spent = self.asked[MOST - 1].map(|at| at + SPAN).filter(|end| now < *end);
+        if let Some(until) = answered.max(spent).filter(|_| self.direct) {
+            self.pending.push(Pending { ssrc, until, again: true });
+            return false;
+        }
         if ignored.is_none() {
             self.heeded = Some(now);
         }
+        self.asked.rotate_right(1);
+        self.asked[0] = Some(now);
         let until = ignored.unwrap_or(now + WAIT);
         self.pending.push(Pending { ssrc, until, again: ignored.is_some() });
         true

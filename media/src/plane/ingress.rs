@@ -182,7 +182,7 @@ impl Plane {
         }
         let lost_too_much = self.arm_nack(index, encoding);
         if key_frame {
-            self.producers[index].key_frames.on_key_frame(ssrc);
+            self.producers[index].key_frames.on_key_frame(now, ssrc, begins);
         }
         if begins {
             self.watch(index);

@@ -116,15 +116,17 @@ impl Plane {
         if !producer.piped {
             return;
         }
-        let mut mask = 0;
+        let (mut own, mut below) = (0, 0);
         for &place in &producer.consumers {
             let consumer = &self.consumers[place as usize];
             if !consumer.active || producer.paused {
                 continue;
             }
-            mask |= if consumer.is_pipe() {
-                consumer.pipe_layers & ((1 << producer.spatial_layers()) - 1)
-            } else if producer.is_svc() {
+            if consumer.is_pipe() {
+                below |= consumer.pipe_layers & ((1 << producer.spatial_layers()) - 1);
+                continue;
+            }
+            own |= if producer.is_svc() {
                 // Higher layers need the lower ones, in K-SVC at key frames.
                 let top = consumer.ceiling().top(producer.spatial_layers());
                 top.map_or(0, |top| (2 << top) - 1)
@@ -135,7 +137,7 @@ impl Plane {
             };
         }
         let producer = &mut self.producers[index];
-        let told = producer.wanted.update(now, mask);
+        let told = producer.wanted.update(now, own, below);
         let key = producer.key;
         if producer.wanted.is_lingering() {
             self.watch(index);

@@ -108,7 +108,7 @@ impl Producer {
             piped,
             consumers: Vec::new(),
             pending: Vec::new(),
-            key_frames: KeyFrameRequests::new(key_frame_delay),
+            key_frames: KeyFrameRequests::new(key_frame_delay, piped),
             wanted: Wanted::default(),
             scores: vec![0; encodings],
             watched: false,

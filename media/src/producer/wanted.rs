@@ -14,15 +14,19 @@ const LINGER: Duration = Duration::from_millis(1500);
 pub struct Wanted {
     told: u32,
     mask: u32,
+    own: u32,
     last: [Option<Instant>; MAX_ENCODINGS],
 }
 
 impl Wanted {
-    /// `mask` is wanted now; the encodings to tell if they are others than before.
-    pub fn update(&mut self, now: Instant, mask: u32) -> Option<u32> {
-        let seen = mask | self.mask;
-        self.mask = mask;
-        let mut told = mask;
+    /// `own` is wanted here now, `below` by planes that it is piped on to; the encodings to tell if
+    /// they are others than before. What is no longer wanted below has been kept there for a while
+    /// already: each plane on the way would add its own.
+    pub fn update(&mut self, now: Instant, own: u32, below: u32) -> Option<u32> {
+        let seen = own | self.own;
+        self.own = own;
+        self.mask = own | below;
+        let mut told = self.mask;
         for (index, last) in self.last.iter_mut().enumerate() {
             let bit = 1 << index;
             if seen & bit != 0 {
@@ -54,12 +58,12 @@ mod tests {
     fn added_at_once_and_dropped_after_a_while() {
         let start = Instant::now();
         let mut wanted = Wanted::default();
-        assert_eq!(wanted.update(start, 0), None);
-        assert_eq!(wanted.update(ms(start, 10), 0b100), Some(0b100));
-        assert_eq!(wanted.update(ms(start, 20), 0b001), Some(0b101));
+        assert_eq!(wanted.update(start, 0, 0), None);
+        assert_eq!(wanted.update(ms(start, 10), 0b100, 0), Some(0b100));
+        assert_eq!(wanted.update(ms(start, 20), 0b001, 0), Some(0b101));
         assert!(wanted.is_lingering());
-        assert_eq!(wanted.update(ms(start, 1_519), 0b001), None);
-        assert_eq!(wanted.update(ms(start, 1_520), 0b001), Some(0b001));
+        assert_eq!(wanted.update(ms(start, 1_519), 0b001, 0), None);
+        assert_eq!(wanted.update(ms(start, 1_520), 0b001, 0), Some(0b001));
         assert!(!wanted.is_lingering());
     }
 
@@ -67,11 +71,23 @@ mod tests {
     fn wanted_again_while_lingering_tells_nothing() {
         let start = Instant::now();
         let mut wanted = Wanted::default();
-        wanted.update(start, 1);
-        assert_eq!(wanted.update(ms(start, 100), 0), None);
-        assert_eq!(wanted.update(ms(start, 900), 1), None);
-        assert_eq!(wanted.update(ms(start, 5_000), 1), None);
-        assert_eq!(wanted.update(ms(start, 5_001), 0), None);
-        assert_eq!(wanted.update(ms(start, 6_501), 0), Some(0));
+        wanted.update(start, 1, 0);
+        assert_eq!(wanted.update(ms(start, 100), 0, 0), None);
+        assert_eq!(wanted.update(ms(start, 900), 1, 0), None);
+        assert_eq!(wanted.update(ms(start, 5_000), 1, 0), None);
+        assert_eq!(wanted.update(ms(start, 5_001), 0, 0), None);
+        assert_eq!(wanted.update(ms(start, 6_501), 0, 0), Some(0));
+    }
+
+    #[test]
+    fn what_is_piped_on_is_dropped_at_once_unless_somebody_here_wanted_it_a_moment_ago() {
+        let start = Instant::now();
+        let mut wanted = Wanted::default();
+        assert_eq!(wanted.update(start, 0, 0b110), Some(0b110));
+        assert_eq!(wanted.update(ms(start, 10), 0, 0b010), Some(0b010));
+        assert_eq!(wanted.update(ms(start, 20), 0b010, 0b010), None);
+        assert_eq!(wanted.update(ms(start, 30), 0, 0b001), Some(0b011));
+        assert_eq!(wanted.update(ms(start, 1_529), 0, 0b001), None);
+        assert_eq!(wanted.update(ms(start, 1_530), 0, 0b001), Some(0b001));
     }
 }

@@ -14,6 +14,7 @@ mod narrowing;
 mod pipes;
 mod plain;
 mod redundancy;
+mod relays;
 mod repair;
 mod replace;
 mod replay;
