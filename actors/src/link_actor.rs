@@ -10,7 +10,7 @@ use std::{
 };
 
 use ractor::{Actor, ActorProcessingErr, ActorRef};
-use starling_cluster::link::Link;
+use starling_cluster::{decide::pulls::Request, link::Link};
 use starling_proto::{NodeId, RoomId, flow::FlowId, link::LinkMessage};
 
 use crate::{
@@ -173,8 +173,14 @@ impl LinkState {
                 self.tell_room(&room, RoomMsg::SnapshotWanted(node))
             }
             LinkMessage::PipeOpen { flow, room, producer, layers } => {
-                if self.admit_flow(flow, &room) {
-                    self.tell_room(&room, RoomMsg::PipeOpen { node, flow, producer, layers });
+                self.pipe_open(node, &room, Request { flow, producer, layers, hops: None });
+            }
+            LinkMessage::PipeOpenVia { flow, room, producer, layers, hops } => {
+                self.pipe_open(node, &room, Request { flow, producer, layers, hops: Some(hops) });
+            }
+            LinkMessage::PipeServed { flow, path } => {
+                if let Some(room) = self.flows.get(&flow).cloned() {
+                    self.tell_room(&room, RoomMsg::PipeServed { node, flow, path });
                 }
             }
             LinkMessage::DataOpen { flow, room, producer, granted } => {
@@ -198,6 +204,12 @@ impl LinkState {
                     self.tell_room(&room, RoomMsg::PipeClosed { node, flow });
                 }
             }
+        }
+    }
+
+    fn pipe_open(&mut self, node: NodeId, room: &RoomId, request: Request) {
+        if self.admit_flow(request.flow, room) {
+            self.tell_room(room, RoomMsg::PipeOpen { node, request });
         }
     }
 

@@ -20,7 +20,9 @@ use std::{collections::BTreeMap, sync::Arc, time::Instant};
 
 use ractor::{Actor, ActorProcessingErr, ActorRef, SupervisionEvent};
 use serde_json::Value;
-use starling_cluster::decide::{exchange::Exchange, floor::Floor, roster::RoomReplica};
+use starling_cluster::decide::{
+    exchange::Exchange, floor::Floor, pulls::Request, roster::RoomReplica,
+};
 use starling_media::command::{ConsumerParams, ProducerParams};
 use starling_proto::{
     ConsumerId, NodeId, PeerId, ProducerId, RoomId, TransportId,
@@ -38,7 +40,7 @@ use crate::{
     link_actor::LinkPort,
     node::{NodeMsg, Reply, Shared},
     peer::PeerMsg,
-    router::{RouterMsg, RouterSeq, Taker},
+    router::{RouterMsg, RouterSeq},
     session::{Session, SessionRequest},
 };
 pub(crate) use away::{Leavers, MoveWish};
@@ -46,7 +48,7 @@ pub(crate) use data::DataRoomMsg;
 use data::RoomData;
 use entries::Entries;
 use local::Here;
-use pipes::Pull;
+use pipes::Pipes;
 use routers::Routers;
 pub(crate) use shown::{Shown, ShownWish};
 use uses::Uses;
@@ -98,8 +100,10 @@ pub(crate) enum RoomMsg {
     RemoteDelta { node: NodeId, seq: u64, change: Box<Change> },
     /// A node missed a change.
     SnapshotWanted(NodeId),
-    /// A node wants a producer of ours.
-    PipeOpen { node: NodeId, flow: FlowId, producer: ProducerId, layers: u32 },
+    /// A node wants a producer.
+    PipeOpen { node: NodeId, request: Request },
+    /// By which way a producer comes to the node that it is pulled from.
+    PipeServed { node: NodeId, flow: FlowId, path: Vec<NodeId> },
     /// It wants other layers of it.
     PipeLayers { node: NodeId, flow: FlowId, layers: u32 },
     /// A node does not have what we wanted.
@@ -114,6 +118,8 @@ pub(crate) enum RoomMsg {
     Data(DataRoomMsg),
     /// Something may be due.
     Tick,
+    /// Something about pulls is.
+    PullsDue,
     /// REST: how many there are, and who has the floor.
     Summary(Reply<(u32, Option<PeerId>)>),
     /// REST: who is here and elsewhere.
@@ -206,8 +212,8 @@ pub(crate) struct RoomState {
     links: BTreeMap<NodeId, LinkPort>,
     /// Who of them is told what.
     exchange: Exchange,
-    /// Producers of other nodes that somebody here consumes.
-    pulls: BTreeMap<ProducerId, Pull>,
+    /// What comes from other nodes and goes to them.
+    pipes: Pipes,
     /// The core of each producer of this node.
     own: BTreeMap<ProducerId, usize>,
     /// Who here consumes what.
@@ -264,7 +270,7 @@ impl Actor for RoomActor {
             here: BTreeMap::new(),
             links: BTreeMap::new(),
             exchange: Exchange::new(args.id.clone()),
-            pulls: BTreeMap::new(),
+            pipes: Pipes::new(args.shared.config.id.clone()),
             own: BTreeMap::new(),
             uses: Uses::default(),
             names: BTreeMap::new(),
@@ -370,22 +376,19 @@ impl RoomState {
             RoomMsg::RemoteSnapshot { node, snapshot } => self.remote_snapshot(&node, snapshot),
             RoomMsg::RemoteDelta { node, seq, change } => self.remote_delta(&node, seq, &change),
             RoomMsg::SnapshotWanted(node) => self.snapshot_wanted(&node),
-            RoomMsg::PipeOpen { node, flow, producer, layers } => {
-                self.pipe_open(&node, flow, &producer, layers);
-            }
-            RoomMsg::PipeLayers { node, flow, layers } => {
-                let taker = Taker::Node(node, flow);
-                self.routers.tell_all(|| RouterMsg::ServeLayers { taker: taker.clone(), layers });
-            }
+            RoomMsg::PipeOpen { node, request } => self.pipe_open(&node, request),
+            RoomMsg::PipeServed { node, flow, path } => self.pipe_served(&node, flow, path),
+            RoomMsg::PipeLayers { node, flow, layers } => self.pipe_layers(node, flow, layers),
             RoomMsg::PipeRefused { node, flow } | RoomMsg::PipeClosed { node, flow } => {
                 if !self.data_flow_over(&node, flow) {
-                    self.flow_over(node, flow);
+                    self.flow_over(&node, flow);
                 }
             }
             RoomMsg::Heard(heard) => self.heard(heard),
             RoomMsg::RemoteVoices { node, voices } => self.remote_voices(&node, voices),
             RoomMsg::Data(message) => self.handle_data(message),
             RoomMsg::Tick => self.tick(),
+            RoomMsg::PullsDue => self.tick_pulls(),
             #[cfg(test)]
             RoomMsg::RouterRef(reply) => {
                 let _ = reply.send(Ok(self.routers.first().expect("somebody was here")));
@@ -409,7 +412,7 @@ impl RoomState {
             let facts = self.replica.expire(now);
             self.apply(facts);
         }
-        self.ask_about_dry(now);
+        self.tick_pulls();
         self.renew_standby();
         self.close_moved(now);
         self.tick_data(now);

@@ -121,6 +121,27 @@ pub enum LinkMessage {
     /// Joins that the sender has just placed, wherever: so that others who answer joins at the
     /// same moment know of them before the nodes' loads tell it (version 4).
     Placed(Vec<PlacedJoins>),
+    /// As `PipeOpen`, of a node that may have the producer from another: whoever does not have it
+    /// yet pulls it (version 4).
+    PipeOpenVia {
+        /// Chosen by the sender of this message.
+        flow: FlowId,
+        /// Where.
+        room: RoomId,
+        /// What.
+        producer: ProducerId,
+        /// Bit n: encoding n is wanted.
+        layers: u32,
+        /// For whom it is asked, the sender last. Who finds itself there refuses.
+        hops: Vec<NodeId>,
+    },
+    /// By which way what is sent on a flow comes to the sender, and that it comes (version 4).
+    PipeServed {
+        /// Which.
+        flow: FlowId,
+        /// The publisher's node first, the sender last; empty while nothing comes.
+        path: Vec<NodeId>,
+    },
 }
 
 /// Joins to a room that were placed on a node.
@@ -141,7 +162,10 @@ impl LinkMessage {
         match self {
             Self::Voices { .. } => 2,
             Self::DataOpen { .. } => 3,
-            Self::Cost(_) | Self::Placed(_) => 4,
+            Self::Cost(_)
+            | Self::Placed(_)
+            | Self::PipeOpenVia { .. }
+            | Self::PipeServed { .. } => 4,
             _ => 1,
         }
     }

@@ -309,12 +309,13 @@ impl NodeTree {
             // What it was about to tell rooms must not come after what the new one tells them.
             let _ = old.stop_and_wait(None, Some(LAST_WORDS)).await;
         }
+        // Rooms that hear of the link look up where the node is.
+        self.view.link_up(node.clone());
+        self.publish_nodes();
         let rooms = self.rooms.iter().map(|(id, room)| (id.clone(), room.actor.clone())).collect();
         let args = LinkArgs { link: link.clone(), node: self.myself.clone(), rooms };
         let (actor, _) = Actor::spawn_linked(None, LinkActor, args, self.myself.get_cell()).await?;
-        self.links.insert(node.clone(), LinkSlot { actor, link });
-        self.view.link_up(node);
-        self.publish_nodes();
+        self.links.insert(node, LinkSlot { actor, link });
         self.tell_load();
         Ok(())
     }

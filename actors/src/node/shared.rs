@@ -156,6 +156,11 @@ impl Shared {
         *known = nodes;
     }
 
+    /// What is known of a node that clients may be sent to, or of this one.
+    pub(crate) fn node(&self, node: &NodeId) -> Option<NodeRecord> {
+        self.nodes.read().unwrap_or_else(PoisonError::into_inner).get(node).cloned()
+    }
+
     /// Standby nodes may be others when this is another number.
     pub(crate) fn nodes_version(&self) -> u64 {
         self.nodes_version.load(Ordering::Acquire)

@@ -67,7 +67,8 @@ impl RoomState {
                     },
                 );
             }
-            Fact::ProducerAdded { peer, producer, .. } => {
+            Fact::ProducerAdded { peer, node, producer } => {
+                self.producer_appeared(&node, &producer.id);
                 let entry = self.entries.share(&producer);
                 self.each_other(&peer.clone(), |to| {
                     let (peer, entry) = (peer.clone(), entry.clone());

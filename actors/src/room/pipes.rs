@@ -1,36 +1,47 @@
-//! Pipes of the room: producers of other nodes that somebody here consumes are pulled, once each,
-//! to one core of this node, their root; producers of this node are served to nodes that ask, from
-//! the core of their peer. From its root a producer is piped to each other core with consumers of
-//! it.
+//! Pipes of the room: `cluster::decide::pulls` decides from which node a producer is pulled and to
+//! which it is passed on, here that is carried out. What comes from another node comes to one core
+//! of this one, its root; what is served, own or not, is served from its root. From there it is
+//! piped to each other core with consumers of it.
 
-use std::{
-    collections::BTreeSet,
-    time::{Duration, Instant},
+use std::{collections::BTreeMap, time::Instant};
+
+use starling_cluster::decide::{
+    pulls::{Action, NewFlow, Pulls, Reach, Request},
+    tree::Place,
 };
-
 use starling_proto::{
-    ConsumerId, NodeId, ProducerId, flow::FlowId, link::LinkMessage, roster::ProducerEntry,
+    ConsumerId, NodeId, ProducerId,
+    flow::FlowId,
+    link::LinkMessage,
+    registry::{NodeRecord, NodeState},
+    roster::ProducerEntry,
 };
 
-use super::{Consume, RoomState};
+use super::{Consume, RoomMsg, RoomState};
 use crate::{
     peer::PeerMsg,
     router::{RouterMsg, Source, Taker},
 };
 
-/// A producer of another node, consumed here.
-pub(super) struct Pull {
-    node: NodeId,
-    /// Absent while the node is out of reach, or had no such producer.
-    flow: Option<FlowId>,
-    /// The core it arrives at.
-    root: usize,
-    /// When the node was last asked why it does not flow.
-    asked: Option<Instant>,
+/// The link protocol that brought relays.
+const RELAYS: u16 = 4;
+
+/// The room's pipes to other nodes.
+pub(super) struct Pipes {
+    pub(super) pulls: Pulls,
+    /// The core that each pulled producer comes to.
+    roots: BTreeMap<ProducerId, usize>,
+    /// The version of the nodes that [`Pulls`] knows.
+    nodes_version: u64,
+    /// When the room is to look at it again, as far as it has been woken.
+    wakes: Option<Instant>,
 }
 
-/// How often a node is asked why it refuses a producer: a roster may be a megabyte.
-const ASK_AGAIN: Duration = Duration::from_secs(1);
+impl Pipes {
+    pub(super) fn new(here: NodeId) -> Self {
+        Self { pulls: Pulls::new(here), roots: BTreeMap::new(), nodes_version: 0, wakes: None }
+    }
+}
 
 impl RoomState {
     pub(super) fn consume(&mut self, consume: Consume) {
@@ -42,9 +53,9 @@ impl RoomState {
         let Consume { peer, core, transport, consumer, producer, params } = consume;
         let (node, entry) = (owner.node.clone(), entry.clone());
         let first = self.uses.add(consumer.clone(), producer.clone(), core);
-        if node != self.args.shared.config.id && !self.pulls.contains_key(&producer) {
-            self.pulls.insert(producer.clone(), Pull { node, flow: None, root: core, asked: None });
-            self.open_pull(&entry);
+        if node != self.args.shared.config.id {
+            self.pipes.roots.entry(producer.clone()).or_insert(core);
+            self.pull(|pulls, now, flows| pulls.used(now, &producer, &node, flows));
         }
         if first {
             self.spread(core, &entry);
@@ -57,22 +68,17 @@ impl RoomState {
         let Some(ended) = self.uses.remove(consumer) else { return };
         let producer = ended.producer;
         self.routers.tell(ended.core, RouterMsg::RemoveConsumer(consumer.clone()));
-        let root = self.root_of(&producer);
-        if ended.last_there && root != Some(ended.core) {
+        if ended.last_there && self.root_of(&producer) != Some(ended.core) {
             self.routers.tell(ended.core, RouterMsg::RemoveProducer(producer.clone()));
         }
-        if ended.last
-            && self.end_pull(&producer)
-            && let Some(root) = root
-        {
-            self.routers.tell(root, RouterMsg::RemoveProducer(producer));
+        if ended.last {
+            self.pull(|pulls, now, _| pulls.unused(now, &producer));
         }
     }
 
     /// The core where a producer is without another core's help.
     fn root_of(&self, producer: &ProducerId) -> Option<usize> {
-        let pulled = self.pulls.get(producer).map(|pull| pull.root);
-        pulled.or_else(|| self.own.get(producer).copied())
+        self.pipes.roots.get(producer).or_else(|| self.own.get(producer)).copied()
     }
 
     /// A core wants a producer that is on this node already, if on another core.
@@ -84,29 +90,106 @@ impl RoomState {
         }
     }
 
-    /// Asks the producer's node for it, on a new flow. No layers at first: the plane says which its
-    /// consumers can use as soon as one of them may forward.
-    fn open_pull(&mut self, entry: &ProducerEntry) {
-        let Some(pull) = self.pulls.get_mut(&entry.id) else { return };
-        let Some(port) = self.links.get(&pull.node) else { return };
-        let flow = port.new_flow(&self.args.id);
-        if let Some(old) = pull.flow.replace(flow) {
-            port.end_flow(old);
+    /// Tells the pulls what has happened, and does what follows.
+    fn pull(&mut self, what: impl FnOnce(&mut Pulls, Instant, &mut NewFlow<'_>) -> Vec<Action>) {
+        let (links, room) = (&self.links, &self.args.id);
+        let mut new_flow = |node: &NodeId| links.get(node).map(|port| port.new_flow(room));
+        let actions = what(&mut self.pipes.pulls, Instant::now(), &mut new_flow);
+        actions.into_iter().for_each(|action| self.carry_out_pull(action));
+        self.wake_for_pulls();
+    }
+
+    fn carry_out_pull(&mut self, action: Action) {
+        match action {
+            Action::Open { node, flow, producer, hops } => {
+                let Some(port) = self.links.get(&node) else { return };
+                // No layers at first: the plane says which its consumers can use as soon as one of
+                // them may forward.
+                let (room, layers) = (self.args.id.clone(), 0);
+                port.link.send(match hops {
+                    Some(hops) => LinkMessage::PipeOpenVia { flow, room, producer, layers, hops },
+                    None => LinkMessage::PipeOpen { flow, room, producer, layers },
+                });
+            }
+            Action::Attach { producer, node, flow } => self.attach(&producer, &node, flow),
+            Action::Detach(producer) => {
+                if let Some(root) = self.pipes.roots.get(&producer) {
+                    self.routers.tell(*root, RouterMsg::Unpull(producer));
+                }
+            }
+            Action::End(producer) => {
+                if let Some(root) = self.pipes.roots.remove(&producer) {
+                    self.routers.tell(root, RouterMsg::RemoveProducer(producer));
+                }
+            }
+            Action::Close { node, flow } => {
+                let taker = Taker::Node(node.clone(), flow);
+                self.routers.tell_all(|| RouterMsg::Unserve(taker.clone()));
+                if let Some(port) = self.links.get(&node) {
+                    port.end_flow(flow);
+                }
+            }
+            Action::Refuse { node, flow } => {
+                if let Some(port) = self.links.get(&node) {
+                    port.refuse_flow(flow);
+                }
+            }
+            Action::Serve { node, flow, producer, layers } => {
+                self.serve(&node, flow, &producer, layers);
+            }
+            Action::Unserve { node, flow } => {
+                let taker = Taker::Node(node, flow);
+                self.routers.tell_all(|| RouterMsg::Unserve(taker.clone()));
+            }
+            Action::Tell { node, flow, path } => {
+                if let Some(port) = self.links.get(&node) {
+                    port.link.send(LinkMessage::PipeServed { flow, path });
+                }
+            }
+            Action::AskRoster(node) => {
+                if let Some(port) = self.links.get(&node) {
+                    port.link.send(LinkMessage::SnapshotWanted(self.args.id.clone()));
+                }
+            }
         }
-        let (room, producer) = (self.args.id.clone(), entry.id.clone());
-        port.link.send(LinkMessage::PipeOpen { flow, room, producer, layers: 0 });
-        let (entry, link) = (Box::new(entry.clone()), port.link.clone());
-        let from = Source::Flow(flow, link);
-        self.routers.tell(pull.root, RouterMsg::Pull { entry, from });
+    }
+
+    fn attach(&mut self, producer: &ProducerId, node: &NodeId, flow: FlowId) {
+        let entry = self.replica.producer(producer).map(|(_, entry)| Box::new(entry.clone()));
+        let (Some(entry), Some(port)) = (entry, self.links.get(node)) else { return };
+        let from = Source::Flow(flow, port.link.clone());
+        let Some(root) = self.root_for(producer) else { return };
+        self.routers.tell(root, RouterMsg::Pull { entry, from });
+    }
+
+    /// The root of what is pulled; for other nodes alone, any core will do.
+    fn root_for(&mut self, producer: &ProducerId) -> Option<usize> {
+        let root = self.root_of(producer).or_else(|| self.routers.cores().first().copied())?;
+        if !self.own.contains_key(producer) {
+            self.pipes.roots.insert(producer.clone(), root);
+        }
+        Some(root)
+    }
+
+    fn serve(&mut self, node: &NodeId, flow: FlowId, producer: &ProducerId, layers: u32) {
+        let entry = self.replica.producer(producer).map(|(_, entry)| Box::new(entry.clone()));
+        let root = self.root_for(producer);
+        let Some(port) = self.links.get(node) else { return };
+        let (Some(entry), Some(root)) = (entry, root) else {
+            port.refuse_flow(flow);
+            return self.flow_over(node, flow);
+        };
+        let link = port.link.clone();
+        self.routers.tell(root, RouterMsg::Serve { entry, flow, link, layers });
     }
 
     /// The source of `old` is `producer` now, on `node`: whoever consumed the one goes on with the
     /// other.
     pub(super) fn move_pull(&mut self, node: &NodeId, old: &ProducerId, producer: &ProducerEntry) {
-        let old_root = self.root_of(old);
-        self.end_pull(old);
-        self.own.remove(old);
         let new = producer.id.clone();
+        let old_root = self.root_of(old);
+        self.own.remove(old);
+        self.pipes.roots.remove(old);
         self.uses.rename(old, &new);
         let cores = self.uses.cores(&new);
         for core in self.routers.cores() {
@@ -120,115 +203,124 @@ impl RoomState {
                 },
             );
         }
-        if *node != self.args.shared.config.id {
-            let kept = old_root.filter(|root| cores.contains(root));
-            let Some(root) = kept.or_else(|| cores.first().copied()) else { return };
-            self.pulls.insert(new, Pull { node: node.clone(), flow: None, root, asked: None });
-            self.open_pull(producer);
+        let kept = old_root.filter(|root| cores.contains(root));
+        if *node != self.args.shared.config.id
+            && let Some(root) = kept.or_else(|| cores.first().copied())
+        {
+            self.pipes.roots.insert(new.clone(), root);
         }
-        cores.into_iter().for_each(|core| self.spread(core, producer));
+        self.pull(|pulls, now, flows| pulls.replaced(now, old, &new, node, flows));
+        if self.root_of(&new).is_some() {
+            cores.into_iter().for_each(|core| self.spread(core, producer));
+        }
     }
 
     /// A core died, and with it what was pulled there: it goes to another core that wants it.
     pub(super) fn move_roots(&mut self, dead: usize) {
         self.uses.forget_core(dead);
-        let pulled: Vec<_> = self.pulls.keys().cloned().collect();
+        let pulled: Vec<_> = self.pipes.roots.keys().cloned().collect();
         for producer in pulled {
             let cores = self.uses.cores(&producer);
+            if cores.is_empty() {
+                self.pull(|pulls, now, _| pulls.unused(now, &producer));
+            }
+            if self.pipes.roots.get(&producer) != Some(&dead) {
+                continue;
+            }
+            match cores.first() {
+                Some(root) => self.pipes.roots.insert(producer.clone(), *root),
+                None => self.pipes.roots.remove(&producer),
+            };
+            self.pull(|pulls, now, flows| pulls.restart(now, &producer, flows));
             let entry = self.replica.producer(&producer).map(|(_, entry)| entry.clone());
-            let (Some(&root), Some(entry)) = (cores.first(), entry) else {
-                if self.end_pull(&producer) {
-                    self.routers.tell_all(|| RouterMsg::RemoveProducer(producer.clone()));
-                }
-                continue;
-            };
-            let Some(pull) = self.pulls.get_mut(&producer).filter(|pull| pull.root == dead) else {
-                continue;
-            };
-            pull.root = root;
-            self.open_pull(&entry);
-            cores.into_iter().for_each(|core| self.spread(core, &entry));
+            if let Some(entry) = entry {
+                cores.into_iter().for_each(|core| self.spread(core, &entry));
+            }
         }
     }
 
-    /// False if it was not pulled.
-    pub(super) fn end_pull(&mut self, producer: &ProducerId) -> bool {
-        let Some(Pull { node, flow, .. }) = self.pulls.remove(producer) else { return false };
-        if let (Some(flow), Some(port)) = (flow, self.links.get(&node)) {
-            port.end_flow(flow);
-        }
-        true
+    pub(super) fn end_pull(&mut self, producer: &ProducerId) {
+        self.pull(|pulls, _, _| pulls.ended(producer));
     }
 
-    /// The link to a node is down: nothing comes from it, nobody there is served.
+    /// Peers of a room can be had from their node by who has heard of them: somebody may have asked
+    /// for this before.
+    pub(super) fn producer_appeared(&mut self, node: &NodeId, producer: &ProducerId) {
+        self.pull(|pulls, now, flows| pulls.appeared(now, producer, node, flows));
+    }
+
+    /// The link to a node is down, or the room there has ended: nothing comes from it, nobody there
+    /// is served.
     pub(super) fn lose_pulls(&mut self, node: &NodeId) {
-        for (producer, pull) in self.pulls.iter_mut().filter(|(_, pull)| pull.node == *node) {
-            pull.flow = None;
-            self.routers.tell(pull.root, RouterMsg::Unpull(producer.clone()));
-        }
         self.routers.tell_all(|| RouterMsg::UnserveNode(node.clone()));
+        self.pull(|pulls, now, flows| pulls.lose(now, node, flows));
+    }
+
+    /// The room is on other nodes than before, or they are other ones.
+    pub(super) fn meet_pulls(&mut self) {
+        let version = self.args.shared.nodes_version();
+        self.pipes.nodes_version = version;
+        let shared = &self.args.shared;
+        let relay_here = shared.config.link_protocol_max >= RELAYS;
+        let reach = |node: &NodeId| {
+            let reach = shared.node(node).map(|record| reach_of(&record, relay_here));
+            (node.clone(), reach.unwrap_or_default())
+        };
+        let nodes = self.exchange.members().chain([&shared.config.id]).map(reach).collect();
+        self.pull(|pulls, now, flows| pulls.set_nodes(now, nodes, flows));
     }
 
     /// A node told its peers anew: what is wanted of it and does not flow is asked for.
     pub(super) fn pull_again(&mut self, node: &NodeId) {
-        let dry = self.pulls.iter().filter(|(_, pull)| pull.node == *node && pull.flow.is_none());
-        let dry: Vec<_> = dry.map(|(producer, _)| producer.clone()).collect();
-        for producer in dry {
-            let found = self.replica.producer(&producer);
-            let Some((owner, entry)) = found else { continue };
-            if owner.node == node {
-                let entry = entry.clone();
-                self.open_pull(&entry);
-            }
+        self.pull(|pulls, now, flows| pulls.told(now, node, flows));
+    }
+
+    pub(super) fn pipe_open(&mut self, node: &NodeId, request: Request) {
+        let found = self.replica.producer(&request.producer);
+        let origin = found.map(|(owner, _)| owner.node.clone());
+        self.pull(|pulls, now, flows| pulls.asked(now, node, request, origin.as_ref(), flows));
+    }
+
+    pub(super) fn pipe_layers(&mut self, node: NodeId, flow: FlowId, layers: u32) {
+        if !self.pipes.pulls.layers(&node, flow, layers) {
+            let taker = Taker::Node(node, flow);
+            self.routers.tell_all(|| RouterMsg::ServeLayers { taker: taker.clone(), layers });
         }
     }
 
-    pub(super) fn pipe_open(
-        &mut self,
-        node: &NodeId,
-        flow: FlowId,
-        producer: &ProducerId,
-        layers: u32,
-    ) {
-        let Some(port) = self.links.get(node) else { return };
-        let own = self.replica.producer(producer);
-        let own = own.filter(|(owner, _)| *owner.node == self.args.shared.config.id);
-        let Some((_, entry)) = own else {
-            port.refuse_flow(flow);
-            return;
-        };
-        let Some(root) = self.own.get(producer) else { return port.refuse_flow(flow) };
-        let (entry, link) = (Box::new(entry.clone()), port.link.clone());
-        self.routers.tell(*root, RouterMsg::Serve { entry, flow, link, layers });
+    pub(super) fn pipe_served(&mut self, node: &NodeId, flow: FlowId, path: Vec<NodeId>) {
+        self.pull(|pulls, now, flows| pulls.served(now, node, flow, path, flows));
     }
 
     /// The other side ended a flow: one it pulled, or one we did.
-    pub(super) fn flow_over(&mut self, node: NodeId, flow: FlowId) {
-        let ours = |pull: &Pull| pull.node == node && pull.flow == Some(flow);
-        let pulled = self.pulls.iter_mut().find(|(_, pull)| ours(pull));
-        if let Some((producer, pull)) = pulled {
-            pull.flow = None;
-            self.routers.tell(pull.root, RouterMsg::Unpull(producer.clone()));
-            self.ask_about_dry(Instant::now());
-            return;
-        }
-        let taker = Taker::Node(node, flow);
-        self.routers.tell_all(|| RouterMsg::Unserve(taker.clone()));
+    pub(super) fn flow_over(&mut self, node: &NodeId, flow: FlowId) {
+        self.pull(|pulls, now, flows| pulls.over(now, node, flow, flows));
     }
 
-    /// A node refused what its roster has: its next roster is about to say why, or ours is wrong.
-    /// Asked at most once a second, because a node that is full refuses again at once.
-    pub(super) fn ask_about_dry(&mut self, now: Instant) {
-        let mut asked = BTreeSet::new();
-        for pull in self.pulls.values_mut().filter(|pull| pull.flow.is_none()) {
-            let Some(port) = self.links.get(&pull.node) else { continue };
-            if pull.asked.is_some_and(|at| now.saturating_duration_since(at) < ASK_AGAIN) {
-                continue;
-            }
-            pull.asked = Some(now);
-            if asked.insert(pull.node.clone()) {
-                port.link.send(LinkMessage::SnapshotWanted(self.args.id.clone()));
-            }
+    /// Something may be due.
+    pub(super) fn tick_pulls(&mut self) {
+        if self.pipes.nodes_version != self.args.shared.nodes_version() {
+            self.meet_pulls();
+        }
+        if self.pipes.pulls.next_deadline().is_some_and(|at| at <= Instant::now()) {
+            self.pull(|pulls, now, flows| pulls.tick(now, flows));
         }
     }
+
+    /// Deadlines of pulls are shorter than a room's tick.
+    fn wake_for_pulls(&mut self) {
+        let Some(at) = self.pipes.pulls.next_deadline() else { return };
+        let now = Instant::now();
+        if self.pipes.wakes.is_some_and(|wakes| wakes > now && wakes <= at) {
+            return;
+        }
+        self.pipes.wakes = Some(at);
+        self.myself.send_after(at.saturating_duration_since(now), || RoomMsg::PullsDue);
+    }
+}
+
+fn reach_of(record: &NodeRecord, relay_here: bool) -> Reach {
+    let place =
+        Place { region: record.region.clone(), leaving: record.state == NodeState::Draining };
+    Reach { place, relays: relay_here && record.protocol.1 >= RELAYS }
 }

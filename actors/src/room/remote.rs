@@ -26,6 +26,7 @@ impl RoomState {
             }
         }
         if let Some(node) = told.met {
+            self.meet_pulls();
             self.greet(&node);
         }
         self.apply(told.facts);

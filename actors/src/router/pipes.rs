@@ -80,9 +80,6 @@ impl RouterState {
         link: Arc<dyn Link>,
         layers: u32,
     ) {
-        if !self.producers.contains_key(&entry.id) {
-            return;
-        }
         let taker = Taker::Node(link.node().clone(), flow);
         self.unserve(&taker);
         let class = match entry.kind {

@@ -19,6 +19,7 @@ mod observe;
 mod placement;
 mod races;
 mod registry;
+mod relays;
 mod rtp;
 mod shown;
 mod speakers;

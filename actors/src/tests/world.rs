@@ -65,7 +65,7 @@ impl World {
         let id: starling_proto::NodeId = id.parse().expect("a good id");
         let loopback = IpAddr::V4(Ipv4Addr::LOCALHOST);
         NodeConfig {
-            region: String::new(),
+            region: region_of(&id),
             zone: String::new(),
             network: 0,
             rtc_listen: vec![loopback],
@@ -113,6 +113,11 @@ impl World {
         linked(&nodes.iter().collect::<Vec<_>>()).await;
         nodes.try_into().ok().expect("as many as asked for")
     }
+}
+
+/// `eu-n1` is in region `eu`, `n1` in none.
+fn region_of(id: &starling_proto::NodeId) -> String {
+    id.to_string().split_once('-').map_or_else(String::new, |(region, _)| region.to_owned())
 }
 
 /// A node on a runtime of its own.

@@ -9,6 +9,7 @@ pub mod floor;
 pub mod last_n;
 pub mod placement;
 mod policy;
+pub mod pulls;
 pub mod rejoin;
 mod rendezvous;
 pub mod reservations;
