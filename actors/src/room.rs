@@ -10,6 +10,7 @@ mod entries;
 mod facts;
 mod floor;
 mod local;
+mod pipe_infos;
 mod pipes;
 mod remote;
 mod routers;
@@ -29,7 +30,10 @@ use starling_proto::{
     flow::FlowId,
     observer::Happened,
     registry::RoomRecord,
-    rest::{ConsumerCreated, CreateConsumer, CreateDataConsumer, DataConsumerCreated, PeerInfo},
+    rest::{
+        ConsumerCreated, CreateConsumer, CreateDataConsumer, DataConsumerCreated, PeerInfo,
+        PipeInfo,
+    },
     roster::{Change, ProducerEntry, Snapshot},
     voice::{Voice, Voices},
 };
@@ -126,6 +130,8 @@ pub(crate) enum RoomMsg {
     Peers(Reply<Vec<PeerInfo>>),
     /// REST: what the router here forwards to whom.
     RouterDump(Reply<Value>),
+    /// REST: what is pulled from other nodes.
+    Pipes(Reply<Vec<PipeInfo>>),
     /// REST: a peer of this node.
     PeerRef { peer: PeerId, reply: Reply<ActorRef<PeerMsg>> },
     /// REST: send a peer away.

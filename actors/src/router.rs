@@ -75,6 +75,8 @@ struct Pipe {
     transport: TransportKey,
     key: PipeKey,
     end: PipeEnd,
+    /// Layers that were last asked for on it.
+    wanted: u32,
 }
 
 /// What is at the other end of it.

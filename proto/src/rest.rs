@@ -2,6 +2,7 @@
 
 mod data;
 mod objects;
+mod pipes;
 mod placement;
 
 use std::net::SocketAddr;
@@ -11,6 +12,7 @@ use serde_json::Value;
 
 pub use data::*;
 pub use objects::*;
+pub use pipes::*;
 pub use placement::*;
 
 use crate::{

@@ -20,8 +20,8 @@ use starling_proto::{
     observer::Happened,
     registry::{NodeCost, NodeLoad, NodeState, RoomRecord},
     rest::{
-        ClientAt, CreatePeer, CreateRoom, NodeInfo, PeerInfo, Placement, PlacementExplained,
-        PolicyChange, RoomInfo, WorkersInfo,
+        ClientAt, CreatePeer, CreateRoom, LinkInfo, NodeInfo, PeerInfo, Placement,
+        PlacementExplained, PolicyChange, RoomInfo, WorkersInfo,
     },
     signal::NodeHint,
 };
@@ -32,6 +32,7 @@ use super::{
     drain::{Scene, Target},
     gauge::Gauge,
     joins::{Waiting, Waitlist},
+    rtts::Rtts,
 };
 use crate::{
     Metric,
@@ -95,6 +96,10 @@ pub(crate) enum NodeMsg {
     SetPolicy { room: RoomId, change: PolicyChange, reply: Reply<RoomInfo> },
     /// REST.
     DeleteRoom { room: RoomId, reply: Reply<()> },
+    /// REST.
+    Links(Reply<Vec<LinkInfo>>),
+    /// All rooms with peers here.
+    RoomRefs(Reply<Vec<ActorRef<RoomMsg>>>),
     /// A room with peers here.
     RoomRef { room: RoomId, reply: Reply<ActorRef<RoomMsg>> },
     /// Take no new peers; move the others to other nodes.
@@ -133,6 +138,7 @@ pub(super) struct Room {
 pub(super) struct LinkSlot {
     pub(super) actor: ActorRef<LinkMsg>,
     pub(super) link: Arc<dyn Link>,
+    pub(super) rtts: Rtts,
 }
 
 pub(crate) struct NodeTree {
@@ -315,7 +321,7 @@ impl NodeTree {
         let rooms = self.rooms.iter().map(|(id, room)| (id.clone(), room.actor.clone())).collect();
         let args = LinkArgs { link: link.clone(), node: self.myself.clone(), rooms };
         let (actor, _) = Actor::spawn_linked(None, LinkActor, args, self.myself.get_cell()).await?;
-        self.links.insert(node, LinkSlot { actor, link });
+        self.links.insert(node, LinkSlot { actor, link, rtts: Rtts::default() });
         self.tell_load();
         Ok(())
     }

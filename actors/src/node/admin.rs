@@ -51,6 +51,11 @@ impl NodeTree {
                 self.broadcast(&LinkMessage::RoomDeleted(room.clone()));
                 let _ = self.registry.cast(RegistryMsg::Delete { room, reply });
             }
+            NodeMsg::Links(reply) => self.link_infos(reply),
+            NodeMsg::RoomRefs(reply) => {
+                let actors = self.rooms.values().map(|here| here.actor.clone());
+                let _ = reply.send(Ok(actors.collect()));
+            }
             NodeMsg::RoomRef { room, reply } => {
                 let found = self.rooms.get(&room).map(|here| here.actor.clone());
                 let _ = reply.send(found.ok_or_else(|| room_not_found(&room)));

@@ -22,6 +22,7 @@ use crate::{
 impl NodeTree {
     pub(super) fn tick(&mut self) {
         self.tell_load();
+        self.sample_rtts();
         let due = self.record_written.is_none_or(|at| at.elapsed() >= RECORD_EVERY);
         if due {
             self.write_record();

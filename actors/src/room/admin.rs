@@ -32,6 +32,7 @@ impl RoomState {
                 let _ = reply.send(Ok(self.peer_infos()));
             }
             RoomMsg::RouterDump(reply) => self.router_dump(reply),
+            RoomMsg::Pipes(reply) => self.pipe_infos(reply),
             RoomMsg::PeerRef { peer, reply } => {
                 let found = self.here(&peer).map(|here| here.actor.clone());
                 let _ = reply.send(found);

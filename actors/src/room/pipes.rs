@@ -77,7 +77,7 @@ impl RoomState {
     }
 
     /// The core where a producer is without another core's help.
-    fn root_of(&self, producer: &ProducerId) -> Option<usize> {
+    pub(super) fn root_of(&self, producer: &ProducerId) -> Option<usize> {
         self.pipes.roots.get(producer).or_else(|| self.own.get(producer)).copied()
     }
 

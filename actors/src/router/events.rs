@@ -91,7 +91,8 @@ impl RouterState {
             }
             Event::LayersWanted { producer, layers } => {
                 let Some(id) = self.producer_ids.get(&producer) else { return };
-                if let Some(Producer { pipe: Some(pipe), .. }) = self.producers.get(id) {
+                if let Some(Producer { pipe: Some(pipe), .. }) = self.producers.get_mut(id) {
+                    pipe.wanted = layers;
                     pipe.end.want(layers);
                 }
             }

@@ -148,6 +148,8 @@ pub(crate) enum Look {
     Stats { of: StatsWish, reply: Reply<serde_json::Value> },
     /// What the plane holds of it.
     Dump { of: StatsWish, reply: Reply<serde_json::Value> },
+    /// The layers that are wanted of a pulled producer.
+    Layers(ProducerId, Reply<u32>),
     /// What the router holds.
     DumpSelf(Reply<serde_json::Value>),
     /// Tell what passes.

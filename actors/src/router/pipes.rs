@@ -97,7 +97,7 @@ impl RouterState {
         let transport = self.keys.transport();
         self.command(Command::AddPipe { transport, pipe: key });
         self.args.worker.set_pipe_out(key, out);
-        let pipe = Pipe { transport, key, end: PipeEnd::Taker };
+        let pipe = Pipe { transport, key, end: PipeEnd::Taker, wanted: 0 };
         let consumer = self.consume_for_pipe(&pipe, entry, 0);
         self.served.insert(Taker::Core(key), Served { pipe, consumer });
     }
@@ -143,7 +143,7 @@ impl RouterState {
         let (transport, key) = (self.keys.transport(), self.keys.pipe());
         self.command(Command::AddPipe { transport, pipe: key });
         self.args.worker.set_pipe_out(key, out);
-        Pipe { transport, key, end }
+        Pipe { transport, key, end, wanted: 0 }
     }
 
     pub(super) fn end_pipe(&mut self, pipe: &Pipe) {

@@ -29,6 +29,10 @@ impl RouterState {
         match look {
             Look::Stats { of, reply } => self.ask_stats(of, false, reply),
             Look::Dump { of, reply } => self.ask_stats(of, true, reply),
+            Look::Layers(id, reply) => {
+                let pipe = self.producers.get(&id).and_then(|producer| producer.pipe.as_ref());
+                let _ = reply.send(Ok(pipe.map_or(0, |pipe| pipe.wanted)));
+            }
             Look::DumpSelf(reply) => self.dump_self(reply),
             Look::Trace { of, types, reply } => drop(reply.send(self.trace(&of, types))),
             Look::Untrace(of) => self.untrace(of),

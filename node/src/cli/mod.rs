@@ -2,6 +2,7 @@
 
 mod certs;
 mod dev;
+mod links;
 mod node;
 mod nodes;
 mod output;
@@ -36,6 +37,12 @@ enum Command {
     Rooms(rooms::Rooms),
     /// Lists and drains nodes.
     Nodes(nodes::Nodes),
+    /// Lists links between nodes.
+    #[command(visible_alias = "link")]
+    Links(links::Links),
+    /// Lists streams that nodes pull from each other.
+    #[command(visible_alias = "pipe")]
+    Pipes(links::Pipes),
     /// Lists and removes peers.
     #[command(visible_alias = "peer")]
     Peers(peers::Peers),
@@ -57,6 +64,8 @@ pub fn main() -> ExitCode {
         Command::Dev(args) => dev::run(&args),
         Command::Rooms(args) => remote::block_on(rooms::run(args)),
         Command::Nodes(args) => remote::block_on(nodes::run(args)),
+        Command::Links(args) => remote::block_on(links::run_links(args)),
+        Command::Pipes(args) => remote::block_on(links::run_pipes(args)),
         Command::Peers(args) => remote::block_on(peers::run(args)),
         Command::Token(args) => remote::block_on(token::run(args)),
         Command::Certs(args) => certs::run(&args),
@@ -101,6 +110,9 @@ mod tests {
             "starling nodes undrain n1",
             "starling nodes workers n1",
             "starling nodes router n1 demo",
+            "starling links list --node n1 -o json",
+            "starling pipes list demo --node n1",
+            "starling pipes ls",
             "starling peers list demo",
             "starling peers get demo alice -o json",
             "starling peers inspect demo alice consumer c1 --stats",

@@ -49,7 +49,7 @@ type Route = (&'static str, &'static [&'static str], MethodRouter<App>);
 
 /// What operators use.
 fn admin_routes() -> Vec<Route> {
-    use api::{direct, events, nodes, rooms, tokens};
+    use api::{direct, events, nodes, pipes, rooms, tokens};
     vec![
         ("/v1/nodes", &["get"], get(nodes::list)),
         ("/v1/nodes/{id}", &["get"], get(nodes::one)),
@@ -60,6 +60,10 @@ fn admin_routes() -> Vec<Route> {
         ("/v1/nodes/{id}/log", &["put"], put(nodes::log)),
         ("/v1/nodes/{id}/workers", &["get"], get(nodes::workers)),
         ("/v1/nodes/{id}/routers/{room}", &["get"], get(nodes::router)),
+        ("/v1/nodes/{id}/links", &["get"], get(pipes::links_of)),
+        ("/v1/nodes/{id}/pipes", &["get"], get(pipes::pipes_of)),
+        ("/v1/links", &["get"], get(pipes::links)),
+        ("/v1/pipes", &["get"], get(pipes::pipes)),
         ("/v1/rooms", &["get", "post"], get(rooms::list).post(rooms::create)),
         ("/v1/rooms/{room}", &["get", "delete"], get(rooms::one).delete(rooms::delete)),
         (

@@ -28,6 +28,7 @@ use crate::whip::http as whip;
         api::nodes::list, api::nodes::one, api::nodes::drain, api::nodes::drain_info,
         api::nodes::cordon, api::nodes::undrain,
         api::events::events, api::nodes::log, api::nodes::workers, api::nodes::router,
+        api::pipes::links, api::pipes::pipes, api::pipes::links_of, api::pipes::pipes_of,
         api::rooms::list, api::rooms::create, api::rooms::one, api::rooms::delete,
         api::rooms::set_policy, api::rooms::change_policy, api::rooms::placement,
         api::rooms::explain,

@@ -8,6 +8,7 @@ pub(crate) mod events;
 pub(crate) mod inspect;
 pub(crate) mod nodes;
 pub(crate) mod peers;
+pub(crate) mod pipes;
 pub(crate) mod rooms;
 pub(crate) mod steer;
 pub(crate) mod tokens;

@@ -204,7 +204,7 @@ pub(crate) async fn router(
     Ok(Json(app.node.router_dump(&room).await?).into_response())
 }
 
-async fn look_at(
+pub(super) async fn look_at(
     app: &App,
     operator: Operator,
     id: &NodeId,

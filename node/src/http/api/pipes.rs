@@ -1,0 +1,103 @@
+//! `/v1/links` and `/v1/pipes`: each node tells of its own, any node gathers them.
+
+use axum::{
+    Json,
+    body::{Bytes, to_bytes},
+    extract::State,
+    http::Method,
+    response::{IntoResponse, Response},
+};
+use futures::{StreamExt, stream};
+use serde::de::DeserializeOwned;
+use starling_proto::{
+    NodeId,
+    rest::{LinkInfo, Links, NodeInfo, PipeInfo, Pipes, Problem as ProblemBody},
+};
+
+use crate::http::{App, Problem, api::nodes::look_at, forward, guard::Operator, problem::Path};
+
+/// Nodes asked at a time: an answer may be a megabyte.
+const AT_ONCE: usize = 16;
+/// Longest answer of one node: 10,000 pipes of 400 bytes.
+const MAX_ANSWER: usize = 4 << 20;
+
+/// All links, from both ends.
+#[utoipa::path(
+    get, path = "/v1/links", tag = "links", security(("admin" = [])),
+    responses((status = 200, body = Links), (status = "4XX", body = ProblemBody))
+)]
+pub(crate) async fn links(_: Operator, State(app): State<App>) -> Json<Links> {
+    let (links, missing) = gather(&app, "links", app.node.links().await).await;
+    Json(Links { links, missing })
+}
+
+/// What is pulled from node to node, each from the node that it comes to.
+#[utoipa::path(
+    get, path = "/v1/pipes", tag = "links", security(("admin" = [])),
+    responses((status = 200, body = Pipes), (status = "4XX", body = ProblemBody))
+)]
+pub(crate) async fn pipes(_: Operator, State(app): State<App>) -> Json<Pipes> {
+    let (pipes, missing) = gather(&app, "pipes", app.node.pipes().await).await;
+    Json(Pipes { pipes, missing })
+}
+
+/// A node's links.
+#[utoipa::path(
+    get, path = "/v1/nodes/{id}/links", tag = "links", security(("admin" = [])),
+    params(("id" = NodeId, Path, description = "The node.")),
+    responses((status = 200, body = Vec<LinkInfo>), (status = "4XX", body = ProblemBody))
+)]
+pub(crate) async fn links_of(
+    operator: Operator,
+    State(app): State<App>,
+    Path(id): Path<NodeId>,
+) -> Result<Response, Problem> {
+    if id != *app.node.id() {
+        return look_at(&app, operator, &id, format!("/v1/nodes/{id}/links")).await;
+    }
+    Ok(Json(app.node.links().await).into_response())
+}
+
+/// What a node pulls from others.
+#[utoipa::path(
+    get, path = "/v1/nodes/{id}/pipes", tag = "links", security(("admin" = [])),
+    params(("id" = NodeId, Path, description = "The node.")),
+    responses((status = 200, body = Vec<PipeInfo>), (status = "4XX", body = ProblemBody))
+)]
+pub(crate) async fn pipes_of(
+    operator: Operator,
+    State(app): State<App>,
+    Path(id): Path<NodeId>,
+) -> Result<Response, Problem> {
+    if id != *app.node.id() {
+        return look_at(&app, operator, &id, format!("/v1/nodes/{id}/pipes")).await;
+    }
+    Ok(Json(app.node.pipes().await).into_response())
+}
+
+/// What this node tells and what all others do, by node; and who did not answer.
+async fn gather<T: DeserializeOwned>(app: &App, what: &str, own: Vec<T>) -> (Vec<T>, Vec<NodeId>) {
+    let nodes = app.node.nodes().await;
+    let others = stream::iter(nodes.into_iter().filter(|node| !node.here));
+    let answers = others.map(|node| async move {
+        let told = told::<T>(app, &node, what).await;
+        (node.id, told)
+    });
+    let answers: Vec<_> = answers.buffered(AT_ONCE).collect().await;
+    let (mut all, mut missing) = (own, Vec::new());
+    for (node, told) in answers {
+        match told {
+            Some(told) => all.extend(told),
+            None => missing.push(node),
+        }
+    }
+    (all, missing)
+}
+
+async fn told<T: DeserializeOwned>(app: &App, node: &NodeInfo, what: &str) -> Option<Vec<T>> {
+    let path = format!("/v1/nodes/{}/{what}", node.id);
+    let asked = forward::hand_on(app, node, Method::GET, &path, Bytes::new(), forward::WITHIN);
+    let answer = asked.await.ok()?;
+    let body = to_bytes(answer.into_body(), MAX_ANSWER).await.ok()?;
+    serde_json::from_slice(&body).ok()
+}
