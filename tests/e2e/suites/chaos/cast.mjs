@@ -78,19 +78,6 @@ export class Cast {
     await this.whole();
   }
 
-  /** One more person; answers when they see everybody. */
-  async guest(home) {
-    const guest = await this.people.guest(home);
-    await this.whole();
-    return guest;
-  }
-
-  /** They leave again. */
-  async part(guest) {
-    this.people.people = this.people.people.filter((person) => person !== guest);
-    await guest.leave();
-  }
-
   async sos(name) {
     for (const group of this.groups) await group.sos(name);
   }

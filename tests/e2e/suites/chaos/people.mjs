@@ -3,6 +3,7 @@
 import { join } from 'node:path';
 import { Browser, CAMERA } from '../../lib/browser.mjs';
 import { reports } from '../../lib/paths.mjs';
+import { until } from '../../lib/wait.mjs';
 
 export const ROOM = 'chaos';
 const CAST = [
@@ -35,10 +36,19 @@ export class People {
     return person;
   }
 
-  /** One more, who only watches. */
+  /** One more, who only watches; answers when they see everybody, and everybody knows them. */
   async guest(home) {
     const guest = await this.come({ name: 'eve', home, sends: false });
-    this.people.push(guest);
+    const senders = this.people.filter(({ sends }) => sends).map(({ name }) => `${name}/video`);
+    await until('everybody sees the guest, who sees everybody', 20_000, async () => {
+      const { gaps } = await guest.gaps(await guest.ask((frozen) => performance.now() - frozen, FROZEN));
+      if (!senders.every((stream) => gaps[stream] < FROZEN)) throw new Error(JSON.stringify(gaps));
+      for (const person of this.people) {
+        const { peers } = await person.stats();
+        if (!peers.some(({ peerId }) => peerId === guest.name)) throw new Error(`${person.name} does not`);
+      }
+      return true;
+    });
     return guest;
   }
 
@@ -78,7 +88,7 @@ export class People {
   /** What was seen of each stream since the mark. */
   async seen() {
     const rows = [];
-    for (const by of this.people.filter(({ from }) => from !== undefined)) {
+    for (const by of this.people) {
       const [{ gaps, stallMs }, after] = [await by.gaps(by.from), lost(await by.stats())];
       this.stall = Math.max(this.stall ?? 0, stallMs);
       for (const { of } of this.streams.filter((stream) => stream.by === by)) {

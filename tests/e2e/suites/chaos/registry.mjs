@@ -36,7 +36,7 @@ export async function withoutNode({ cluster, targets: [node], note, wrong }) {
 export async function down({ cluster, cast, guests, note, wrong }) {
   await sleep(8000);
   const began = performance.now();
-  guests.add(await cast.guest(3));
+  guests.add(await cast.people.guest(3));
   note('joined a known room after_ms', performance.now() - began);
   for (const node of cluster.nodes.keys()) {
     const answer = await create(cluster, node);

@@ -48,7 +48,7 @@ export async function trial({ cluster, cast, key, fault, n }) {
 
   await fault.restore?.(cluster, targets);
   await fault.after?.(scene).catch((error) => wrong(error.message));
-  for (const guest of guests) await cast.part(guest);
+  for (const guest of guests) await guest.leave();
   await cluster.whole(30_000).catch((error) => wrong(error.message));
   await cast.home().catch((error) => wrong(`going home: ${error.message}`));
   return outcome;

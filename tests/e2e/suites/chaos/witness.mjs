@@ -5,8 +5,8 @@ import { sleep } from '../../lib/wait.mjs';
 
 /** Between two looks: what is measured is some hundred milliseconds. */
 const LOOK = 50;
-/** How long nobody may be seen in two places. */
-const HAUNT = 4000;
+/** How long nobody may be seen in two places, and between two looks at that: each is a list of all people. */
+const [HAUNT, GLANCE] = [4000, 500];
 
 /** Notes when node `by` has no link to node `of` any more, for each of `pairs`; `stop` answers the times. */
 export function detect(cluster, pairs) {
@@ -49,7 +49,7 @@ export async function ghosts(cluster, cast, [node], wrong) {
         }
       }
     }
-    await sleep(LOOK);
+    await sleep(GLANCE);
   }
   for (const ghost of seen) wrong(ghost);
 }
