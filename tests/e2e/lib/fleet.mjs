@@ -32,6 +32,12 @@ export class Fleet {
     this.ready.catch(() => {});
   }
 
+  /** Waits until all are in. */
+  async start() {
+    await this.ready;
+    return this;
+  }
+
   hear(row) {
     if (row.event) this.note(row);
     else if (row.stream) this.rows.push(row.stream);
