@@ -34,7 +34,7 @@ usage: starling-load bench [--quick] [part]
        starling-load watch [--url …] [--room load] [--peer watcher] [--priorities publisher-0=200,…]
          [--rtt-ms 100] [--playout-ms 100] [--every-ms 200] [--seconds 10]
        starling-load fleet [--nodes http://a,http://b,…] [--room fleet] [--rooms 1] [--members 10]
-         [--publishers 2] [--fps 15] [--sounds 10] [--prefix fleet] [--at-once 8]
+         [--publishers 2] [--fps 15] [--sounds 10] [--prefix fleet] [--at-once 8] [--per-second 1000]
          people who stay and come back by themselves; `mark`, `report` and `quit` on standard input";
 
 fn main() -> ExitCode {

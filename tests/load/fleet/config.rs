@@ -24,8 +24,9 @@ pub(crate) struct FleetConfig {
     /// Pictures and sounds a second; none: no camera, no microphone.
     pub(super) fps: u32,
     pub(super) sounds: u32,
-    /// Members that join at once.
+    /// Members that join at once, and at most in a second: nodes turn faster ones away.
     pub(super) at_once: usize,
+    pub(super) per_second: u32,
 }
 
 impl FleetConfig {
@@ -42,6 +43,7 @@ impl FleetConfig {
             fps: words.number("--fps", 15)?.min(60) as u32,
             sounds: words.number("--sounds", 10)?.min(50) as u32,
             at_once: words.number("--at-once", 8)?.max(1),
+            per_second: words.number("--per-second", 1_000)?.clamp(1, 10_000) as u32,
         };
         words.end().map(|()| config)
     }

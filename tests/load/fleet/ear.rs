@@ -58,9 +58,38 @@ pub(super) struct Heard {
     pub(super) gap_ms: f64,
     pub(super) received: u64,
     pub(super) lost: u64,
+    pub(super) packets_lost: u64,
     pub(super) duplicates: u64,
     pub(super) older: u64,
     pub(super) strange: u64,
+}
+
+/// RTP sequence numbers of one seat.
+#[derive(Clone, Copy, Debug, Default)]
+struct Run {
+    seat: u32,
+    /// The first that counts and one more than the newest, beyond 16 bits.
+    first: u64,
+    end: u64,
+    received: u64,
+}
+
+impl Run {
+    fn take(&mut self, sequence: u16) {
+        if self.end == 0 {
+            // High enough that what came before it is still above 0.
+            self.first = u64::from(sequence) + (1 << 16);
+            self.end = self.first;
+        }
+        let ahead = sequence.wrapping_sub(self.end as u16) as i16;
+        let number = self.end.wrapping_add_signed(i64::from(ahead));
+        self.received += u64::from(number >= self.first);
+        self.end = self.end.max(number + 1);
+    }
+
+    const fn lost(&self) -> u64 {
+        (self.end - self.first).saturating_sub(self.received)
+    }
 }
 
 /// Which copy of a picture: seat, life and layer.
@@ -74,6 +103,7 @@ struct Stream {
     /// The newest life heard on the newest seats: nodes learn of a move a moment apart, so that
     /// each seat has its own.
     lives: [(u32, u32); 2],
+    runs: [Run; 2],
     /// The first number that counts, and one more than the newest.
     first: u64,
     end: u64,
@@ -86,8 +116,20 @@ impl Stream {
     fn new(now: u64, number: u64) -> Self {
         let seen = vec![(u64::MAX, (0, 0, 0)); WINDOW];
         let heard = Heard::default();
-        let lives = [(0, 0); 2];
-        Self { last: now, gap: 0, lives, first: number, end: number, seen, heard }
+        let (lives, runs) = ([(0, 0); 2], [Run::default(); 2]);
+        Self { last: now, gap: 0, lives, runs, first: number, end: number, seen, heard }
+    }
+
+    /// Sequence numbers of a seat, which may be a new one.
+    fn run(&mut self, seat: u32) -> &mut Run {
+        let known = self.runs.iter().position(|run| run.seat == seat);
+        let at = known.unwrap_or_else(|| {
+            let oldest = usize::from(self.runs[1].seat < self.runs[0].seat);
+            self.heard.packets_lost += self.runs[oldest].lost();
+            self.runs[oldest] = Run { seat, ..Run::default() };
+            oldest
+        });
+        &mut self.runs[at]
     }
 
     /// The newest life heard on a seat, which may be a new one.
@@ -153,6 +195,13 @@ impl Ear {
         }
     }
 
+    /// A packet of any kind came on a stream that is known.
+    pub(super) fn packet(&mut self, key: &StreamKey, seat: u32, sequence: u16) {
+        if let Some(stream) = self.streams.get_mut(key) {
+            stream.run(seat).take(sequence);
+        }
+    }
+
     /// A packet of somebody who does not belong to the fleet.
     pub(super) fn unstamped(&mut self, now: u64, key: &StreamKey) {
         if let Some(stream) = self.stream(now, key, 0) {
@@ -172,6 +221,9 @@ impl Ear {
         for stream in self.streams.values_mut() {
             (stream.last, stream.gap, stream.first) = (now, 0, stream.end);
             stream.heard = Heard::default();
+            for run in &mut stream.runs {
+                (run.first, run.received) = (run.end, 0);
+            }
         }
     }
 
@@ -188,7 +240,9 @@ impl Ear {
             let lost = sent.saturating_sub(stream.heard.received);
             // Without stamps nothing was numbered.
             let lost = if stream.end == 0 { 0 } else { lost };
-            (key, Heard { gap_ms: gap as f64 / 1e6, lost, ..stream.heard })
+            let runs = stream.runs.iter().map(Run::lost).sum::<u64>();
+            let packets_lost = stream.heard.packets_lost + runs;
+            (key, Heard { gap_ms: gap as f64 / 1e6, lost, packets_lost, ..stream.heard })
         })
     }
 
@@ -253,6 +307,18 @@ mod tests {
         assert_eq!(report(&moved, 100).duplicates, 0, "of both seats of who sends");
         let heard = report(&ear, 100);
         assert_eq!((heard.received, heard.duplicates, heard.lost), (2, 1, 0));
+    }
+
+    #[test]
+    fn sequence_numbers_that_never_came_are_packets_lost_on_whichever_seat() {
+        let mut ear = hear(&[(0, 1, 1, 0)]);
+        for (seat, sequence) in [(1, 65_534), (1, 65_535), (1, 1), (2, 7), (2, 9), (2, 8), (3, 4)] {
+            ear.packet(&key(), seat, sequence);
+        }
+        assert_eq!(report(&ear, 1).packets_lost, 1);
+        ear.mark(MS);
+        ear.packet(&key(), 3, 7);
+        assert_eq!(report(&ear, 2).packets_lost, 2);
     }
 
     #[test]

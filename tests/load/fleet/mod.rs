@@ -21,7 +21,7 @@
 //! {"event": "gone", "peer", "room", "why", "at"}               gave up for good
 //! {"marked": at}
 //! {"stream": {"by", "by_node", "by_now", "of", "of_node", "of_now", "room", "source",
-//!   "gap_ms", "received", "lost", "duplicates", "older", "strange"}}
+//!   "gap_ms", "received", "lost", "packets_lost", "duplicates", "older", "strange"}}
 //! {"report": {"streams": n, "members": n, "in": n, "at"}}      ends the rows of a `report`
 //! ```
 //!
@@ -37,7 +37,10 @@
 //! In a row, `source` is `audio` or `video`; `gap_ms` is the longest time without anything new of
 //! the stream since the mark, the one that is still going on included. `lost` are pictures or
 //! sounds (each is one packet) that were sent and never came, between the first and the newest that
-//! did; what a member gets on two seats while it moves counts once. `duplicates` came twice on one
+//! did; what a member gets on two seats while it moves counts once. `packets_lost` are gaps in RTP
+//! sequence numbers, which is what a browser calls lost: nodes give those who go on with another
+//! seat of a publisher numbers without a gap, so a picture between the two may be missing and no
+//! packet lost. `duplicates` came twice on one
 //! seat. `older` came of an earlier life of the publisher after something of a later one: it must
 //! be 0. `strange` are packets of somebody else, or of another room: 0, too. Of a publisher that is
 //! not a member (a browser) `of_node` is null and only `gap_ms` and `received` count.

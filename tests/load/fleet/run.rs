@@ -117,7 +117,9 @@ impl Fleet {
             let urls = urls(config, place);
             let (at_once, seen) = (Arc::clone(&at_once), Arc::clone(&places));
             let peer = who.peer.clone();
+            let turn = Duration::from_secs(1) / config.per_second * n as u32;
             running.spawn(async move {
+                sleep(turn).await;
                 let permit = at_once.acquire_owned().await;
                 // Held until it is in: the door is narrow, not the room.
                 tokio::spawn(async move {
@@ -229,7 +231,8 @@ impl Fleet {
             "by": by.peer, "by_node": self.marked.get(&by.peer), "by_now": places.get(&by.peer),
             "of": of, "of_node": self.marked.get(of), "of_now": places.get(of),
             "room": by.room, "source": source, "gap_ms": (heard.gap_ms * 10.0).round() / 10.0,
-            "received": heard.received, "lost": heard.lost, "duplicates": heard.duplicates,
+            "received": heard.received, "lost": heard.lost, "packets_lost": heard.packets_lost,
+            "duplicates": heard.duplicates,
             "older": heard.older, "strange": heard.strange
         }})
     }

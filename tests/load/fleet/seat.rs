@@ -263,6 +263,7 @@ fn hear(seat: SeatId, who: &Who, lines: &Lines) -> Look {
             (Some(_), None) => {}
             (None, _) => lock(&ear).unstamped(now, &line.key),
         }
+        lock(&ear).packet(&line.key, seat, header.sequence);
     })
 }
 
