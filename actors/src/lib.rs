@@ -9,6 +9,7 @@ pub mod dtls;
 mod fresh;
 mod limits;
 mod link_actor;
+mod link_metrics;
 mod metric;
 pub mod negotiation;
 mod node;

@@ -10,7 +10,10 @@ use std::{
 };
 
 use ractor::{Actor, ActorProcessingErr, ActorRef};
-use starling_cluster::{decide::pulls::Request, link::Link};
+use starling_cluster::{
+    decide::{budget::Top, pulls::Request},
+    link::Link,
+};
 use starling_proto::{NodeId, RoomId, flow::FlowId, link::LinkMessage};
 
 use crate::{
@@ -63,6 +66,8 @@ impl LinkPort {
 pub(crate) enum LinkMsg {
     /// From the other node.
     Message(Box<LinkMessage>),
+    /// The best layers that the link takes of these flows.
+    Tops(Vec<(FlowId, Top)>),
     /// This node has peers of a room.
     RoomUp { room: RoomId, actor: ActorRef<RoomMsg> },
     /// It has none any more.
@@ -117,6 +122,13 @@ impl Actor for LinkActor {
     ) -> Result<(), ActorProcessingErr> {
         match message {
             LinkMsg::Message(message) => state.on_message(*message),
+            LinkMsg::Tops(tops) => {
+                let node = state.port.node().clone();
+                for (flow, top) in tops {
+                    let Some(room) = state.flows.get(&flow) else { continue };
+                    state.tell_room(room, RoomMsg::PipeTop { node: node.clone(), flow, top });
+                }
+            }
             LinkMsg::RoomUp { room, actor } => {
                 state.port.link.send(LinkMessage::RoomOpened(room.clone()));
                 let _ = actor.cast(RoomMsg::LinkUp(state.port.clone()));

@@ -22,7 +22,7 @@ use std::{collections::BTreeMap, sync::Arc, time::Instant};
 use ractor::{Actor, ActorProcessingErr, ActorRef, SupervisionEvent};
 use serde_json::Value;
 use starling_cluster::decide::{
-    exchange::Exchange, floor::Floor, pulls::Request, roster::RoomReplica,
+    budget::Top, exchange::Exchange, floor::Floor, pulls::Request, roster::RoomReplica,
 };
 use starling_media::command::{ConsumerParams, ProducerParams};
 use starling_proto::{
@@ -44,7 +44,7 @@ use crate::{
     link_actor::LinkPort,
     node::{NodeMsg, Reply, Shared},
     peer::PeerMsg,
-    router::{RouterMsg, RouterSeq},
+    router::{RouterMsg, RouterSeq, Taker},
     session::{Session, SessionRequest},
 };
 pub(crate) use away::{Leavers, MoveWish};
@@ -110,6 +110,8 @@ pub(crate) enum RoomMsg {
     PipeServed { node: NodeId, flow: FlowId, path: Vec<NodeId> },
     /// It wants other layers of it.
     PipeLayers { node: NodeId, flow: FlowId, layers: u32 },
+    /// The best layer that the link takes of a flow.
+    PipeTop { node: NodeId, flow: FlowId, top: Top },
     /// A node does not have what we wanted.
     PipeRefused { node: NodeId, flow: FlowId },
     /// A flow is over.
@@ -385,6 +387,10 @@ impl RoomState {
             RoomMsg::PipeOpen { node, request } => self.pipe_open(&node, request),
             RoomMsg::PipeServed { node, flow, path } => self.pipe_served(&node, flow, path),
             RoomMsg::PipeLayers { node, flow, layers } => self.pipe_layers(node, flow, layers),
+            RoomMsg::PipeTop { node, flow, top } => {
+                let taker = Taker::Node(node, flow);
+                self.routers.tell_all(|| RouterMsg::ServeTop { taker: taker.clone(), top });
+            }
             RoomMsg::PipeRefused { node, flow } | RoomMsg::PipeClosed { node, flow } => {
                 if !self.data_flow_over(&node, flow) {
                     self.flow_over(&node, flow);

@@ -13,7 +13,7 @@ mod trace;
 use std::{collections::BTreeMap, sync::Arc};
 
 use ractor::{Actor, ActorProcessingErr, ActorRef, SupervisionEvent};
-use starling_cluster::link::Link;
+use starling_cluster::{decide::budget::Top, link::Link};
 use starling_media::{
     Command, ConsumerKey, PipeKey, ProducerKey, TransportKey,
     command::{ConsumerParams, IceCredentials, ProducerParams},
@@ -92,6 +92,10 @@ enum PipeEnd {
 struct Served {
     pipe: Pipe,
     consumer: ConsumerKey,
+    /// Layers that are wanted there.
+    wished: u32,
+    /// The best that the link takes.
+    top: Top,
 }
 
 pub(crate) struct RouterState {
@@ -276,8 +280,17 @@ impl RouterState {
             }
             RouterMsg::ServeCore { entry, pipe, out } => self.serve_core(&entry, pipe, out),
             RouterMsg::ServeLayers { taker, layers } => {
-                if let Some(served) = self.served.get(&taker) {
-                    self.command(Command::SetPipeLayers { consumer: served.consumer, layers });
+                if let Some((consumer, layers)) =
+                    self.change_served(&taker, |served| served.wished = layers)
+                {
+                    self.command(Command::SetPipeLayers { consumer, layers });
+                }
+            }
+            RouterMsg::ServeTop { taker, top } => {
+                if let Some((consumer, layers)) =
+                    self.change_served(&taker, |served| served.top = top)
+                {
+                    self.command(Command::WithholdPipeLayers { consumer, layers });
                 }
             }
             RouterMsg::Unserve(taker) => self.unserve(&taker),

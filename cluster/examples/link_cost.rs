@@ -62,15 +62,18 @@ fn main() {
     }
 
     println!("40 ms path, one way 20 ms: latency ms");
-    println!("loss | videos | controller | p50 | p99 | max | delivered | shed | split | path lost");
-    for loss in [0.0, 0.01, 0.05] {
-        for videos in [1, 10] {
+    println!("path | videos | controller | p50 | p99 | max | delivered | shed | split | path lost");
+    let delay = Duration::from_millis(20);
+    let lossy = [0.0, 0.01, 0.05].map(|loss| Path { delay, loss, ..Path::default() });
+    // A third of a video, and one and three quarters.
+    let narrow = [1_000_000, 4_000_000].map(|rate| Path { delay, rate, ..Path::default() });
+    for path in lossy.into_iter().chain(narrow) {
+        for videos in if path.rate > 0 { &[1][..] } else { &[1, 10] } {
             for congestion in [Congestion::Cubic, Congestion::Bbr, Congestion::Steady] {
-                let path = Path { delay: Duration::from_millis(20), loss, ..Path::default() };
-                let r = Bench::new(congestion, Some(path)).run(Load::Videos(videos), length);
+                let r = Bench::new(congestion, Some(path)).run(Load::Videos(*videos), length);
                 println!(
-                    "{:3} %| {videos:6} | {:10} | {} | {} | {} | {} of {} | {} | {} | {}",
-                    loss * 100.0,
+                    "{}| {videos:6} | {:10} | {} | {} | {} | {} of {} | {} | {} | {}",
+                    name(&path),
                     format!("{congestion:?}"),
                     r.percentile(50.0).as_millis(),
                     r.percentile(99.0).as_millis(),
@@ -83,6 +86,13 @@ fn main() {
                 );
             }
         }
+    }
+}
+
+fn name(path: &Path) -> String {
+    match path.rate {
+        0 => format!("{:4} % ", path.loss * 100.0),
+        rate => format!("{} Mb/s ", rate / 1_000_000),
     }
 }
 
@@ -224,7 +234,7 @@ fn offer(link: &dyn Link, start: Instant, load: Load, length: Duration) -> (usiz
         for _ in 0..if key_frame { 60 } else { size } {
             let stamp = start.elapsed().as_nanos() as u64;
             packet[..8].copy_from_slice(&stamp.to_be_bytes());
-            link.send_packet(FLOW, PacketClass::Video, &packet);
+            link.send_packet(FLOW, PacketClass::Video, 0, &packet);
             sent += 1;
         }
         turn += 1;

@@ -280,6 +280,14 @@ pub enum Command {
         /// Bit n: encoding n, or spatial layer n of an SVC stream.
         layers: u32,
     },
+    /// The same while the other end wants others: it is told BYE of what it no longer gets, and so
+    /// takes another layer at once.
+    WithholdPipeLayers {
+        /// Which.
+        consumer: ConsumerKey,
+        /// Bit n: encoding n, or spatial layer n of an SVC stream.
+        layers: u32,
+    },
     /// Ask the producer for a key frame (throttled).
     RequestKeyFrame {
         /// Which.

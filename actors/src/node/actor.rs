@@ -256,6 +256,11 @@ impl NodeTree {
                     let _ = slot.actor.cast(LinkMsg::Message(message));
                 }
             }
+            NodeMsg::Link(LinkEvent::Budget { node, epoch, tops }) => {
+                if let Some(slot) = self.links.get(&node).filter(|it| it.link.epoch() == epoch) {
+                    let _ = slot.actor.cast(LinkMsg::Tops(tops));
+                }
+            }
             NodeMsg::Link(LinkEvent::Down { node, epoch, reason }) => {
                 tracing::info!(%node, %reason, "a link is down");
                 // The end of an older life must not end the link to the newer one.

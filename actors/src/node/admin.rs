@@ -198,6 +198,9 @@ impl NodeTree {
             "Messages to other nodes about who is heard in a room.",
             told,
         ));
+        for (node, slot) in &self.links {
+            crate::link_metrics::append(&mut metrics, node, &slot.link.counters());
+        }
         for worker in self.shared.workers() {
             crate::worker_metrics::append(&mut metrics, worker.index(), &worker.counters());
         }

@@ -4,7 +4,7 @@ use std::{net::SocketAddr, sync::Arc};
 
 use bytes::Bytes;
 use ractor::ActorRef;
-use starling_cluster::link::Link;
+use starling_cluster::{decide::budget::Top, link::Link};
 use starling_media::{
     Event, PipeKey, SocketId,
     command::{Bitrates, ConsumerParams, IceCredentials, ProducerParams, SrtpKeys},
@@ -98,6 +98,8 @@ pub(crate) enum RouterMsg {
     ServeCore { entry: Box<ProducerEntry>, pipe: PipeKey, out: PipeOut },
     /// It wants other layers.
     ServeLayers { taker: Taker, layers: u32 },
+    /// The best layer that the link to it takes.
+    ServeTop { taker: Taker, top: Top },
     /// It wants no more.
     Unserve(Taker),
     /// The link to a node is down.

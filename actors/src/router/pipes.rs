@@ -4,7 +4,10 @@
 
 use std::{sync::Arc, time::Duration};
 
-use starling_cluster::link::{Link, PacketClass};
+use starling_cluster::{
+    decide::budget,
+    link::{Link, PacketClass},
+};
 use starling_media::{
     Command, ConsumerKey, PipeKey,
     command::{ConsumerParams, ProducerParams},
@@ -39,7 +42,9 @@ impl RouterState {
     /// had its id until now.
     pub(super) fn pull(&mut self, entry: ProducerEntry, from: Source) {
         let pipe = match from {
-            Source::Flow(flow, link) => self.add_flow(flow, link, PacketClass::Control),
+            Source::Flow(flow, link) => {
+                self.add_flow(flow, link, PacketClass::Control, Arc::default())
+            }
             Source::Core { router, worker } => {
                 let there = self.keys.pipe();
                 let pipe = self.add_pipe(
@@ -86,9 +91,26 @@ impl RouterState {
             MediaKind::Audio => PacketClass::Audio,
             MediaKind::Video => PacketClass::Video,
         };
-        let pipe = self.add_flow(flow, link, class);
-        let consumer = self.consume_for_pipe(&pipe, entry, layers);
-        self.served.insert(taker, Served { pipe, consumer });
+        let ssrcs = entry.consumable.0.encodings.iter().filter_map(|encoding| encoding.ssrc);
+        let pipe = self.add_flow(flow, link, class, ssrcs.collect());
+        self.serve_on(taker, pipe, entry, layers);
+    }
+
+    fn serve_on(&mut self, taker: Taker, pipe: Pipe, entry: &ProducerEntry, wished: u32) {
+        let consumer = self.consume_for_pipe(&pipe, entry, wished);
+        let top = Some(u8::MAX);
+        self.served.insert(taker, Served { pipe, consumer, wished, top });
+    }
+
+    /// Other layers are wanted there, or the link takes others: which are to be carried now.
+    pub(super) fn change_served(
+        &mut self,
+        taker: &Taker,
+        change: impl FnOnce(&mut Served),
+    ) -> Option<(ConsumerKey, u32)> {
+        let served = self.served.get_mut(taker)?;
+        change(served);
+        Some((served.consumer, budget::layers(served.wished, served.top)))
     }
 
     /// Another core wants the producer. No layers at first, as between nodes: its plane says which
@@ -98,8 +120,7 @@ impl RouterState {
         self.command(Command::AddPipe { transport, pipe: key });
         self.args.worker.set_pipe_out(key, out);
         let pipe = Pipe { transport, key, end: PipeEnd::Taker, wanted: 0 };
-        let consumer = self.consume_for_pipe(&pipe, entry, 0);
-        self.served.insert(Taker::Core(key), Served { pipe, consumer });
+        self.serve_on(Taker::Core(key), pipe, entry, 0);
     }
 
     fn consume_for_pipe(&mut self, pipe: &Pipe, entry: &ProducerEntry, layers: u32) -> ConsumerKey {
@@ -132,8 +153,14 @@ impl RouterState {
         takers.iter().for_each(|taker| self.unserve(taker));
     }
 
-    fn add_flow(&mut self, flow: FlowId, link: Arc<dyn Link>, class: PacketClass) -> Pipe {
-        let out = PipeOut::Link(link.clone(), flow, class);
+    fn add_flow(
+        &mut self,
+        flow: FlowId,
+        link: Arc<dyn Link>,
+        class: PacketClass,
+        ssrcs: Arc<[u32]>,
+    ) -> Pipe {
+        let out = PipeOut::Link(link.clone(), flow, class, ssrcs);
         let pipe = self.add_pipe(out, PipeEnd::Flow(flow, link.clone()));
         link.open_flow(flow, self.args.worker.pipe_sink(pipe.key));
         pipe

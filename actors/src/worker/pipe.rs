@@ -29,8 +29,9 @@ pub(crate) const MAX_BYTES: usize = MAX_PACKETS * 1_500;
 /// Where the packets of a pipe transport go.
 #[derive(Clone)]
 pub enum PipeOut {
-    /// To another node. RTCP goes as [`PacketClass::Control`], whatever the class.
-    Link(Arc<dyn Link>, FlowId, PacketClass),
+    /// To another node. RTCP goes as [`PacketClass::Control`], whatever the class. Which of the
+    /// SSRCs a packet has says which layer it is of.
+    Link(Arc<dyn Link>, FlowId, PacketClass, Arc<[u32]>),
     /// To another worker of this node.
     Worker(Arc<PipeSink>),
     /// To a program, which is told nothing of what its queue cannot hold.
@@ -40,7 +41,9 @@ pub enum PipeOut {
 impl fmt::Debug for PipeOut {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Link(_, flow, class) => f.debug_tuple("Link").field(flow).field(class).finish(),
+            Self::Link(_, flow, class, _) => {
+                f.debug_tuple("Link").field(flow).field(class).finish()
+            }
             Self::Worker(sink) => f.debug_tuple("Worker").field(&sink.pipe).finish(),
             Self::Tap(_) => f.write_str("Tap"),
         }
@@ -66,9 +69,9 @@ pub(crate) fn send_all(
                 }
                 batch.get_or_insert_with(|| sink.queue.open()).push(sink.pipe, packet)
             }
-            Some(PipeOut::Link(link, flow, class)) => {
+            Some(PipeOut::Link(link, flow, class, ssrcs)) => {
                 let class = if is_rtcp(packet) { PacketClass::Control } else { *class };
-                link.send_packet(*flow, class, packet)
+                link.send_packet(*flow, class, layer(ssrcs, packet), packet)
             }
             Some(PipeOut::Tap(program)) => program.try_send(Bytes::copy_from_slice(packet)).is_ok(),
             None => false,
@@ -76,6 +79,13 @@ pub(crate) fn send_all(
         lost += u64::from(!sent);
     }
     lost
+}
+
+/// The place of an RTP packet's SSRC; the first if it is none of them.
+fn layer(ssrcs: &[u32], packet: &[u8]) -> u8 {
+    let ssrc = packet.get(8..12).and_then(|bytes| bytes.first_chunk()).copied();
+    let ssrc = ssrc.map(u32::from_be_bytes);
+    ssrcs.iter().position(|it| Some(*it) == ssrc).unwrap_or(0) as u8
 }
 
 /// RFC 5761 §4.
@@ -263,6 +273,13 @@ mod tests {
         queue.take(&mut Packets::default());
         assert!(sink.push(&[0; MAX_BYTES]));
         assert!(!sink.push(b"y"));
+    }
+
+    #[test]
+    fn a_layer_is_told_by_its_ssrc() {
+        let packet = |ssrc: u32| [&[0; 8][..], &ssrc.to_be_bytes()].concat();
+        assert_eq!([7, 8, 9].map(|ssrc| layer(&[7, 8], &packet(ssrc))), [0, 1, 0]);
+        assert_eq!(layer(&[7, 8], &[0; 11]), 0);
     }
 
     #[test]

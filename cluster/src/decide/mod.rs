@@ -1,6 +1,7 @@
 //! Pure decisions: placement on nodes and cores and what work costs, standby, rosters and their
 //! exchange, the view of the cluster, relay trees and pulls.
 
+pub mod budget;
 pub mod cores;
 pub mod cost;
 pub mod drain;

@@ -83,11 +83,18 @@ pub(super) struct Steady {
     round_start: Instant,
     acked: u64,
     lost: u64,
+    /// Bytes acknowledged since the connection began.
+    total: u64,
+}
+
+/// Bytes that were acknowledged since a connection began; none of controllers that are not ours.
+pub(super) fn acknowledged(controller: Box<dyn Controller>) -> Option<u64> {
+    controller.into_any().downcast::<Steady>().ok().map(|steady| steady.total)
 }
 
 impl Steady {
     fn new(now: Instant, ceiling: u64) -> Self {
-        Self { window: ceiling, ceiling, round_start: now, acked: 0, lost: 0 }
+        Self { window: ceiling, ceiling, round_start: now, acked: 0, lost: 0, total: 0 }
     }
 
     fn end_round(&mut self, now: Instant) {
@@ -104,6 +111,7 @@ impl Steady {
 
     fn handle_ack(&mut self, now: Instant, sent: Instant, bytes: u64) {
         self.acked += bytes;
+        self.total += bytes;
         // A packet sent in this round is acknowledged: at least one round trip has passed.
         if sent >= self.round_start && self.acked + self.lost >= MIN_ROUND {
             self.end_round(now);

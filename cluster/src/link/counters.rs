@@ -45,6 +45,8 @@ pub struct LinkCounters {
     pub transmits: u64,
     /// Smoothed round trip.
     pub rtt: Duration,
+    /// Bits per second that it takes, once that was less than what is wanted.
+    pub limit: Option<u64>,
     /// Largest datagram the path carries now, in bytes.
     pub max_datagram: u64,
 }

@@ -2,6 +2,7 @@
 //! with flow ids. Never looks inside a packet.
 
 mod ca;
+mod capacity;
 mod config;
 mod congestion;
 mod control;
@@ -10,6 +11,7 @@ mod data;
 mod endpoint;
 mod handshake;
 mod inbox;
+mod meter;
 mod outbox;
 pub mod peers;
 mod queue;
@@ -27,6 +29,8 @@ use std::{
 
 use bytes::Bytes;
 use starling_proto::{NodeId, flow::FlowId, link::LinkMessage};
+
+use crate::decide::budget::Top;
 
 pub use ca::{DevCa, Issued, issue};
 pub use config::{LinkConfig, LinkError};
@@ -73,6 +77,16 @@ pub enum LinkEvent {
         /// What.
         message: Box<LinkMessage>,
     },
+    /// It takes less than is wanted, or more than before: the best layer that these flows may carry
+    /// from now on (`decide::budget::layers`).
+    Budget {
+        /// To whom.
+        node: NodeId,
+        /// Which life of it.
+        epoch: u64,
+        /// Of which flow what.
+        tops: Vec<(FlowId, Top)>,
+    },
     /// It ended, or was silent for a second. It is dialled again while the node is wanted.
     Down {
         /// To whom.
@@ -103,7 +117,8 @@ pub trait Link: Send + Sync + std::fmt::Debug + 'static {
     /// They are dropped from now on.
     fn close_flow(&self, flow: FlowId);
     /// Queues one packet; callable from any thread, never blocks. False if it was shed.
-    fn send_packet(&self, flow: FlowId, class: PacketClass, packet: &[u8]) -> bool;
+    /// `layer` is the place of its encoding among the flow's, the smallest first.
+    fn send_packet(&self, flow: FlowId, class: PacketClass, layer: u8, packet: &[u8]) -> bool;
     /// Messages of data channels, both ways.
     fn data(&self) -> &Arc<DataLane>;
     /// Smoothed round trip.

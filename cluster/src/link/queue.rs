@@ -101,6 +101,14 @@ impl DeadlineQueue {
         false
     }
 
+    /// How long the oldest packet has waited.
+    pub(super) fn wait(&self, now: Instant) -> Duration {
+        let first =
+            [&self.control, &self.audio, &self.video].into_iter().filter_map(VecDeque::front);
+        let oldest = first.map(|waiting| waiting.since).min();
+        oldest.map_or(Duration::ZERO, |since| now.saturating_duration_since(since))
+    }
+
     /// What was shed so far.
     pub(super) fn shed(&self) -> Shed {
         self.shed
@@ -166,8 +174,10 @@ mod tests {
         queue.push(now, FLOW, PacketClass::Audio, &[1; 9]);
         queue.push(now, FLOW, PacketClass::Video, &[2; 9]);
         assert_eq!(take(&mut queue, now, 19), (vec![1], true));
+        assert_eq!(queue.wait(now + ms(7)), ms(7));
         assert_eq!(take(&mut queue, now, 9), (vec![], true));
         assert_eq!(take(&mut queue, now, 10), (vec![2], false));
+        assert_eq!(queue.wait(now + ms(7)), ms(0));
     }
 
     #[test]

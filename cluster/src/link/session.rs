@@ -107,6 +107,9 @@ impl Link for QuicLink {
         if message.since() > self.version {
             return true;
         }
+        if let LinkMessage::PipeClose { flow } | LinkMessage::PipeRefused { flow } = &message {
+            self.outbox.forget(*flow);
+        }
         match self.messages.try_send(message) {
             Ok(()) => true,
             Err(TrySendError::Full(_)) => {
@@ -125,7 +128,7 @@ impl Link for QuicLink {
         self.flows.close(flow);
     }
 
-    fn send_packet(&self, flow: FlowId, class: PacketClass, packet: &[u8]) -> bool {
+    fn send_packet(&self, flow: FlowId, class: PacketClass, layer: u8, packet: &[u8]) -> bool {
         if self.messages.is_closed() {
             return false;
         }
@@ -133,7 +136,7 @@ impl Link for QuicLink {
             self.cells.oversize.fetch_add(1, Relaxed);
             return false;
         }
-        self.outbox.push(flow, class, packet);
+        self.outbox.push(flow, class, layer, packet);
         true
     }
 
@@ -155,6 +158,7 @@ impl Link for QuicLink {
             datagrams_out: stats.udp_tx.datagrams,
             transmits: stats.udp_tx.ios,
             rtt: stats.path.rtt,
+            limit: self.outbox.limit(),
             max_datagram: self.connection.max_datagram_size().unwrap_or(0) as u64,
             ..self.cells.read()
         }
@@ -188,8 +192,11 @@ impl Session {
             async move { inbox::run(&link.flows, &link.connection, &link.cells).await }
         });
         let outbox = tokio::spawn({
-            let link = Arc::clone(&link);
-            async move { outbox::run(&link.outbox, &link.connection, &link.cells).await }
+            let (link, events) = (Arc::clone(&link), events.clone());
+            async move {
+                let to = (&link.node, link.epoch);
+                outbox::run(&link.outbox, &link.connection, &link.cells, to, &events).await
+            }
         });
         let data = tokio::spawn({
             let link = Arc::clone(&link);
@@ -226,6 +233,15 @@ async fn read(link: &QuicLink, recv: &mut RecvStream, events: &mpsc::Sender<Link
             Err(e) => return why(&link.connection, &e),
         };
         link.cells.messages_in.fetch_add(1, Relaxed);
+        match &*message {
+            LinkMessage::PipeOpen { flow, layers, .. }
+            | LinkMessage::PipeOpenVia { flow, layers, .. }
+            | LinkMessage::PipeLayers { flow, layers } => link.outbox.wish(*flow, *layers),
+            LinkMessage::PipeClose { flow } | LinkMessage::PipeRefused { flow } => {
+                link.outbox.forget(*flow);
+            }
+            _ => {}
+        }
         let (node, epoch) = (link.node.clone(), link.epoch);
         if events.send(LinkEvent::Message { node, epoch, message }).await.is_err() {
             return Ended::Shutdown;

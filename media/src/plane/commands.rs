@@ -99,6 +99,12 @@ impl Plane {
             Command::SetPipeLayers { consumer, layers } => {
                 self.change(now, consumer, |consumer| consumer.pipe_layers = layers)
             }
+            Command::WithholdPipeLayers { consumer, layers } => {
+                let place = self.consumer_place(consumer)?;
+                let dropped = self.consumers[place].pipe_layers & !layers;
+                self.tell_pipe_of_silence(now, place, dropped);
+                self.change(now, consumer, |consumer| consumer.pipe_layers = layers)
+            }
             Command::SetPriority { consumer, priority } => {
                 self.change(now, consumer, |consumer| consumer.priority = priority.max(1))
             }

@@ -216,28 +216,35 @@ impl Plane {
             return;
         }
         for position in 0..self.producers[index].consumers.len() {
-            let consumer = &self.consumers[self.producers[index].consumers[position] as usize];
-            if !consumer.is_pipe() || !consumer.active {
-                continue;
-            }
-            let mut ssrcs = std::mem::take(&mut self.scratch.ssrcs);
-            ssrcs.clear();
-            let carried = consumer.outputs.iter().enumerate().filter(|(encoding, output)| {
-                silent & (1 << encoding) != 0 && output.switch.current().is_some()
-            });
-            ssrcs.extend(carried.map(|(_, output)| output.setup.ssrc));
-            if !ssrcs.is_empty() {
-                let transport = consumer.transport;
-                let sender = self.transports[transport].rtcp_ssrc;
-                let mut packet = std::mem::take(&mut self.scratch.rtcp);
-                packet.clear();
-                build::receiver_report(&mut packet, sender, &[]);
-                build::bye(&mut packet, &ssrcs);
-                self.send_rtcp(now, transport, &packet);
-                self.scratch.rtcp = packet;
-            }
-            self.scratch.ssrcs = ssrcs;
+            let place = self.producers[index].consumers[position] as usize;
+            self.tell_pipe_of_silence(now, place, silent);
         }
+    }
+
+    /// The same on one pipe, if it is one.
+    pub(super) fn tell_pipe_of_silence(&mut self, now: Instant, place: usize, silent: u32) {
+        let consumer = &self.consumers[place];
+        let svc = consumer.producer.is_none_or(|producer| self.producers[producer].is_svc());
+        if svc || !consumer.is_pipe() || !consumer.active {
+            return;
+        }
+        let mut ssrcs = std::mem::take(&mut self.scratch.ssrcs);
+        ssrcs.clear();
+        let carried = consumer.outputs.iter().enumerate().filter(|(encoding, output)| {
+            silent & (1 << encoding) != 0 && output.switch.current().is_some()
+        });
+        ssrcs.extend(carried.map(|(_, output)| output.setup.ssrc));
+        if !ssrcs.is_empty() {
+            let transport = consumer.transport;
+            let sender = self.transports[transport].rtcp_ssrc;
+            let mut packet = std::mem::take(&mut self.scratch.rtcp);
+            packet.clear();
+            build::receiver_report(&mut packet, sender, &[]);
+            build::bye(&mut packet, &ssrcs);
+            self.send_rtcp(now, transport, &packet);
+            self.scratch.rtcp = packet;
+        }
+        self.scratch.ssrcs = ssrcs;
     }
 
     /// PLI, or FIR where only that was negotiated (KF4).

@@ -113,10 +113,14 @@ fn pipe_to(near: &Subject, far: &Subject, links: &Links) -> io::Result<()> {
     far.tell(Command::Produce { transport: TRANSPORT, producer, params })?;
     links.far.open_flow(FLOW, far.worker().pipe_sink(PIPE));
     links.near.open_flow(FLOW, near.worker().pipe_sink(PIPE));
-    far.worker()
-        .set_pipe_out(PIPE, PipeOut::Link(Arc::clone(&links.far), FLOW, PacketClass::Video));
-    near.worker()
-        .set_pipe_out(PIPE, PipeOut::Link(Arc::clone(&links.near), FLOW, PacketClass::Video));
+    far.worker().set_pipe_out(
+        PIPE,
+        PipeOut::Link(Arc::clone(&links.far), FLOW, PacketClass::Video, Arc::default()),
+    );
+    near.worker().set_pipe_out(
+        PIPE,
+        PipeOut::Link(Arc::clone(&links.near), FLOW, PacketClass::Video, Arc::default()),
+    );
     near.tell(Command::AddPipe { transport: TRANSPORT, pipe: PIPE })?;
     let params = Box::new(SHAPE.consumer(MAPPED, RtpType::Pipe));
     let (consumer, producer) = (ConsumerKey(1), ProducerKey(1));

@@ -93,7 +93,7 @@ async fn an_unwanted_node_loses_its_link_and_is_not_dialled() {
     assert_eq!(a.down().await.2, "the node is not wanted here");
     assert_eq!(b.down().await.2, "the other side says: the node is not wanted here");
     assert!(!to_b.send(room("x")));
-    assert!(!to_b.send_packet(FlowId(0), PacketClass::Audio, b"x"));
+    assert!(!to_b.send_packet(FlowId(0), PacketClass::Audio, 0, b"x"));
     a.wants(&[&b]);
     a.up().await;
     b.up().await;

@@ -157,8 +157,8 @@ async fn two_nodes_exchange_messages_and_packets() {
     assert_eq!((a.message().await, a.message().await), (room("y"), room("z")));
 
     let (mut at_b, mut at_a) = (open(&to_a, 4), open(&to_b, 7));
-    assert!(to_b.send_packet(FlowId(4), PacketClass::Video, b"from a"));
-    assert!(to_a.send_packet(FlowId(7), PacketClass::Audio, b"from b"));
+    assert!(to_b.send_packet(FlowId(4), PacketClass::Video, 0, b"from a"));
+    assert!(to_a.send_packet(FlowId(7), PacketClass::Audio, 0, b"from b"));
     assert_eq!(packet(&mut at_b).await, &b"from a"[..]);
     assert_eq!(packet(&mut at_a).await, &b"from b"[..]);
     assert!(to_b.rtt() < Duration::from_millis(100));

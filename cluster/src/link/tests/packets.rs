@@ -43,7 +43,7 @@ async fn packets_above_the_path_are_split_and_joined() {
     let (_wire, _nodes, [to_b, to_a]) = across(path, Congestion::Steady).await;
     let mut flow = open(&to_a, 4);
     for n in 0..50 {
-        assert!(to_b.send_packet(FlowId(4), PacketClass::Video, &numbered(n, 1_400)));
+        assert!(to_b.send_packet(FlowId(4), PacketClass::Video, 0, &numbered(n, 1_400)));
     }
     for n in 0..50 {
         assert_eq!(packet(&mut flow).await, numbered(n, 1_400));
@@ -51,9 +51,9 @@ async fn packets_above_the_path_are_split_and_joined() {
     assert_eq!((to_b.counters().split, to_b.counters().packets_out), (50, 50));
     assert_eq!(to_a.counters().packets_in, 50);
     assert_eq!(to_a.counters().bytes_in, 50 * 1_400);
-    assert!(to_b.send_packet(FlowId(4), PacketClass::Video, &numbered(99, MAX_PACKET)));
+    assert!(to_b.send_packet(FlowId(4), PacketClass::Video, 0, &numbered(99, MAX_PACKET)));
     assert_eq!(packet(&mut flow).await, numbered(99, MAX_PACKET));
-    assert!(!to_b.send_packet(FlowId(4), PacketClass::Video, &numbered(99, MAX_PACKET + 1)));
+    assert!(!to_b.send_packet(FlowId(4), PacketClass::Video, 0, &numbered(99, MAX_PACKET + 1)));
     assert_eq!(to_b.counters().oversize, 1);
 }
 
@@ -63,8 +63,8 @@ async fn packets_of_flows_nobody_opened_are_counted_and_dropped() {
     let mut flow = open(&to_a, 2);
     to_a.open_flow(FlowId(4), Arc::new(Sink(mpsc::unbounded_channel().0)));
     to_a.close_flow(FlowId(4));
-    to_b.send_packet(FlowId(4), PacketClass::Audio, b"closed");
-    to_b.send_packet(FlowId(2), PacketClass::Video, b"open");
+    to_b.send_packet(FlowId(4), PacketClass::Audio, 0, b"closed");
+    to_b.send_packet(FlowId(2), PacketClass::Video, 0, b"open");
     assert_eq!(packet(&mut flow).await, &b"open"[..]);
     assert_eq!(to_a.counters().unknown_flow, 1);
 }
@@ -74,7 +74,7 @@ async fn a_burst_arrives_whole_and_in_order() {
     let (_a, _b, to_b, to_a) = pair(&ca()).await;
     let mut flow = open(&to_a, 2);
     for n in 0..500 {
-        to_b.send_packet(FlowId(2), PacketClass::Video, &numbered(n, 1_200));
+        to_b.send_packet(FlowId(2), PacketClass::Video, 0, &numbered(n, 1_200));
     }
     for n in 0..500 {
         assert_eq!(packet(&mut flow).await, numbered(n, 1_200));
@@ -111,10 +111,10 @@ async fn a_link_too_thin_sheds_video_and_carries_audio_and_messages() {
     for turn in 0..50u32 {
         clock.tick().await;
         for n in 0..25 {
-            to_b.send_packet(FlowId(2), PacketClass::Video, &numbered(turn * 25 + n, 1_200));
+            to_b.send_packet(FlowId(2), PacketClass::Video, 0, &numbered(turn * 25 + n, 1_200));
         }
         let sent = start.elapsed().as_micros() as u32;
-        to_b.send_packet(FlowId(4), PacketClass::Audio, &numbered(sent, 120));
+        to_b.send_packet(FlowId(4), PacketClass::Audio, 0, &numbered(sent, 120));
         to_b.send(room("x"));
     }
     for _ in 0..50 {

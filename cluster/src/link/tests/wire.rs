@@ -14,6 +14,9 @@ use std::{
 use rand::{Rng, SeedableRng, rngs::SmallRng};
 use tokio::{net::UdpSocket, sync::mpsc, task::JoinSet, time::sleep_until};
 
+/// How long datagrams wait for a narrow place at most, as in a router.
+const QUEUE: Duration = Duration::from_millis(200);
+
 /// What the path does to datagrams, each way.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Path {
@@ -23,13 +26,15 @@ pub(crate) struct Path {
     pub(crate) loss: f64,
     /// Larger datagrams are lost.
     pub(crate) largest: usize,
+    /// Bits per second that pass; 0: all.
+    pub(crate) rate: u64,
     /// Of the loss.
     pub(crate) seed: u64,
 }
 
 impl Default for Path {
     fn default() -> Self {
-        Self { delay: Duration::ZERO, loss: 0.0, largest: usize::MAX, seed: 1 }
+        Self { delay: Duration::ZERO, loss: 0.0, largest: usize::MAX, rate: 0, seed: 1 }
     }
 }
 
@@ -78,6 +83,8 @@ impl Wire {
 struct Direction {
     path: Path,
     rng: SmallRng,
+    /// When the last datagram has passed the narrow place.
+    free: Instant,
     state: Arc<State>,
     travel: mpsc::UnboundedSender<(Instant, Vec<u8>)>,
 }
@@ -100,18 +107,24 @@ impl Direction {
             }
         });
         let rng = SmallRng::seed_from_u64(path.seed);
-        Self { path, rng, state: Arc::clone(state), travel }
+        Self { path, rng, free: Instant::now(), state: Arc::clone(state), travel }
     }
 
     fn pass(&mut self, datagram: &[u8]) {
+        let now = Instant::now();
+        self.free = self.free.max(now);
         let lost = self.state.cut.load(Relaxed)
+            || self.free - now > QUEUE
             || datagram.len() > self.state.largest.load(Relaxed)
             || self.rng.random_bool(self.path.loss);
         if lost {
             self.state.lost.fetch_add(1, Relaxed);
             return;
         }
-        let _ = self.travel.send((Instant::now() + self.path.delay, datagram.to_vec()));
+        if let Some(nanos) = (datagram.len() as u64 * 8_000_000_000).checked_div(self.path.rate) {
+            self.free += Duration::from_nanos(nanos);
+        }
+        let _ = self.travel.send((self.free + self.path.delay, datagram.to_vec()));
     }
 }
 

@@ -46,6 +46,8 @@ struct Pair {
     carried: usize,
     told: Vec<u32>,
     by_ssrc: Vec<u32>,
+    /// The link has no room for other layers.
+    takes: u32,
 }
 
 impl Pair {
@@ -75,7 +77,7 @@ impl Pair {
         far.plain(2, address(5002));
         let camera = Camera::new(start);
         let (told, by_ssrc) = (Vec::new(), Vec::new());
-        Self { near, far, camera, lose: None, carried: 0, told, by_ssrc }
+        Self { near, far, camera, lose: None, carried: 0, told, by_ssrc, takes: u32::MAX }
     }
 
     fn consume(&mut self) {
@@ -110,6 +112,10 @@ impl Pair {
                 if let Event::LayersWanted { producer, layers } = wish {
                     assert_eq!(producer, ProducerKey(1));
                     self.told.push(layers);
+                    let layers = match layers & self.takes {
+                        0 if layers != 0 => 1 << self.takes.ilog2(),
+                        some => some,
+                    };
                     let consumer = ConsumerKey(1);
                     self.near.command(Command::SetPipeLayers { consumer, layers });
                 }
@@ -291,6 +297,33 @@ fn audio_crosses_while_somebody_listens() {
     assert_eq!(got.iter().map(|packet| packet.payload()[0]).collect::<Vec<_>>(), [2, 3, 4]);
     assert_eq!(got[1].extension(6), Some(&[3][..]));
     assert_eq!(got[1].extension(1), Some(&b"6"[..]));
+}
+
+#[test]
+fn what_a_link_has_no_room_for_is_replaced_by_the_layer_below_at_once() {
+    let mut pair = Pair::new();
+    pair.consume();
+    pair.run(4_950);
+    assert_eq!(pair.told.last(), Some(&0b100));
+    let before = pair.far.take_rtp(2222);
+    pair.crossed();
+    pair.takes = 0b011;
+    pair.near.command(Command::WithholdPipeLayers { consumer: ConsumerKey(1), layers: 0b010 });
+    pair.carry();
+    pair.run(495);
+    assert!(!pair.crossed().contains(&702));
+    let after = pair.far.take_rtp(2222);
+    let mut pictures: Vec<_> = after.iter().map(|packet| packet.header().timestamp).collect();
+    pictures.dedup();
+    assert!(pictures.len() >= 12, "{} of 15 pictures", pictures.len());
+    assert_decodable(&[&before[before.len() - 1..], &after].concat());
+    // There is room again: what was wished for all the time comes.
+    pair.takes = u32::MAX;
+    pair.near.command(Command::SetPipeLayers { consumer: ConsumerKey(1), layers: 0b110 });
+    pair.run(3_960);
+    pair.crossed();
+    pair.run(495);
+    assert_eq!(pair.crossed(), [702]);
 }
 
 #[test]
