@@ -6,6 +6,8 @@
 #   make e2e               browsers against real processes and etcd
 #   make codecs            each codec and each kind of its layers, switched (docs/codecs.md)
 #   make chaos TRIALS=50   kills, hangs and cuts of nodes, links and etcd, measured and drawn (docs/failure-model.md)
+#   make regions           thirty people in three regions: what crosses, and what does not (docs/links.md)
+#   make links             a link that loses, delays, reorders or is narrow (docs/links.md)
 #   make bench             what a forwarded packet costs, beside the floor; and make bandwidth
 #   make instructions      instructions of a forwarded packet, counted by valgrind
 #   make bandwidth         narrow and lossy links, measured and drawn (docs/bandwidth.md)
@@ -13,7 +15,7 @@
 #   make k8s               renders and checks deploy/ and k8s/
 #   make deny              advisories and licences, if cargo-deny is installed
 #
-# e2e, codecs, chaos, bench and bandwidth print a table and leave target/reports/<name>.json.
+# e2e, codecs, chaos, regions, links, bench and bandwidth print a table and leave target/reports/<name>.json.
 
 SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
@@ -29,10 +31,10 @@ NODES ?= 3
 export CARGO_TERM_COLOR ?= always
 
 .PHONY: run web test lint fmt-check clippy doc unit e2e e2e-short codecs chaos bench instructions \
-        bandwidth fuzz k8s deny browsers setup-build help
+        bandwidth regions links fuzz k8s deny browsers setup-build help
 
 help:
-	@sed -n '3,15p' Makefile | cut -c3-
+	@sed -n '3,17p' Makefile | cut -c3-
 
 setup-build:
 	@tests/setup.sh build
@@ -108,6 +110,14 @@ chaos: browsers
 	cd tests/e2e && TRIALS=$(TRIALS) STARLING=$(abspath $(TARGET))/release/starling \
 	  STARLING_LOAD=$(abspath $(TARGET))/release/starling-load node run.mjs chaos \
 	  && code=0 || code=$$?; ../../tests/e2e/plots/run.sh; exit $$code
+
+# Nobody's browser: people of the load generator, and wires between namespaces.
+regions links: setup-build web tests/e2e/node_modules/.package-lock.json
+	@tests/setup.sh e2e
+	$(CARGO) build --release --locked -p starling-node -p starling-tests
+	cd tests/e2e && STARLING=$(abspath $(TARGET))/release/starling \
+	  STARLING_LOAD=$(abspath $(TARGET))/release/starling-load \
+	  STARLING_WIRE=$(abspath $(TARGET))/release/starling-wire node run.mjs $@
 
 browsers: setup-build web tests/e2e/node_modules/.package-lock.json
 	@tests/setup.sh e2e clients

@@ -14,6 +14,8 @@
 //   wire       the wire of the next two itself: delay, loss, rate, cost
 //   bandwidth  a link that becomes narrow and wide again, and one that ten streams share
 //   loss       losses each way at 50 ms: what repair leaves, and what it costs
+//   links    a link between two nodes that loses, delays, reorders, is narrow (LINK_FAULTS, LINK_SECONDS=20)
+//   regions  thirty people in three regions: what crosses, what stops, who asks for key frames
 //   chaos    four nodes and an etcd of three are killed, stopped and cut (TRIALS=5, FAULTS=kill,cut)
 //   drain    nodes are emptied and restarted under 60 people and three Chromium (TRIALS=3, DRAIN_BROWSERS=0)
 //   storm    a node of STORM (1000) people dies: how soon are all back?
@@ -32,9 +34,9 @@ import { call } from './suites/call.mjs';
 import { page } from './suites/page.mjs';
 
 const SUITES = ['dev', 'cluster', 'ffmpeg', 'clients', 'whip', 'data', 'tcp', 'codecs', 'e2ee', 'chaos',
-  'wire', 'bandwidth', 'loss', 'demo', 'drain', 'storm'];
+  'wire', 'bandwidth', 'loss', 'demo', 'drain', 'storm', 'links', 'regions'];
 /** These write a report of their own. */
-const OWN_REPORT = ['codecs', 'chaos', 'wire', 'bandwidth', 'loss', 'drain', 'storm'];
+const OWN_REPORT = ['codecs', 'chaos', 'wire', 'bandwidth', 'loss', 'drain', 'storm', 'links', 'regions'];
 const EVERYDAY = ['dev', 'cluster', 'ffmpeg', 'clients', 'whip', 'data', 'tcp', 'e2ee'];
 const MINUTE = 60_000;
 
@@ -100,6 +102,14 @@ async function suite(name, report) {
   if (name === 'loss') {
     const { loss } = await import('./suites/loss/index.mjs');
     return bounded(name, 8 * MINUTE, loss({ report }));
+  }
+  if (name === 'links') {
+    const { links } = await import('./suites/links/index.mjs');
+    return bounded(name, 12 * MINUTE, links({ report }));
+  }
+  if (name === 'regions') {
+    const { regions } = await import('./suites/regions/index.mjs');
+    return bounded(name, 6 * MINUTE, regions({ report }));
   }
   if (name === 'clients') {
     const { clients } = await import('./suites/clients.mjs');

@@ -22,7 +22,7 @@ mod workers;
 use std::{path::PathBuf, process::ExitCode};
 
 use fleet::{FleetConfig, fleet};
-use room::{PublishConfig, WatchConfig, publish, watch};
+use room::{MeetConfig, PublishConfig, WatchConfig, meet, publish, watch};
 
 const USAGE: &str = "\
 usage: starling-load bench [--quick] [part]
@@ -35,7 +35,10 @@ usage: starling-load bench [--quick] [part]
          [--rtt-ms 100] [--playout-ms 100] [--every-ms 200] [--seconds 10]
        starling-load fleet [--nodes http://a,http://b,…] [--room fleet] [--rooms 1] [--members 10]
          [--publishers 2] [--fps 15] [--sounds 10] [--prefix fleet] [--at-once 8] [--per-second 1000]
-         people who stay and come back by themselves; `mark`, `report` and `quit` on standard input";
+         people who stay and come back by themselves; `mark`, `report` and `quit` on standard input
+       starling-load meet [--url …,…] [--room load] [--prefix person] [--people 3] [--cameras N]
+         [--voices N] [--ladder 100,300,900] [--fps 25] [--prefer 2,0,1,all] [--delays 0]
+         [--every-ms 200] [--seconds 600]; lines on its input: prefer 0,…";
 
 fn main() -> ExitCode {
     // Without it, dtls panics beside quinn.
@@ -47,6 +50,7 @@ fn main() -> ExitCode {
         Some("bench") => bench(&rest),
         Some("run") => run(&rest),
         Some("publish") => PublishConfig::parse(&rest).and_then(|it| block_on(publish(it))),
+        Some("meet") => MeetConfig::parse(&rest).and_then(|it| block_on(meet(it))),
         Some("watch") => WatchConfig::parse(&rest).and_then(|it| block_on(watch(it))),
         Some("fleet") => FleetConfig::parse(&rest).and_then(|it| many(fleet(it))),
         _ => Err(USAGE.to_owned()),

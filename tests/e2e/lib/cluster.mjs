@@ -115,7 +115,7 @@ export class ProcessCluster extends Cluster {
     mkdirSync(join(this.folder, 'etcd'), { recursive: true });
     this.etcd = new Child('etcd', etcd(), [
       '--name', 'e2e', '--data-dir', join(this.folder, 'etcd'), '--log-level', 'error',
-      '--unsafe-no-fsync', '--listen-client-urls', client, '--advertise-client-urls', client,
+      '--unsafe-no-fsync', '--listen-client-urls', 'http://0.0.0.0:2379', '--advertise-client-urls', client,
       '--listen-peer-urls', peer, '--initial-advertise-peer-urls', peer,
       '--initial-cluster', `e2e=${peer}`,
     ], { logs: this.logs });
@@ -140,6 +140,11 @@ export class ProcessCluster extends Cluster {
     };
   }
 
+  /** What runs as a node. */
+  command() {
+    return [starling(), ['node']];
+  }
+
   startNode(n) {
     const { id } = this.nodes[n];
     const link = join(this.folder, 'link');
@@ -157,7 +162,12 @@ export class ProcessCluster extends Cluster {
     };
     const named = Object.entries(settings).map(([key, value]) => [`STARLING_${key}`, value]);
     const env = { ...Object.fromEntries(named), ...SECRETS };
-    this.children[n] = new Child(id, starling(), ['node'], { env, logs: this.logs });
+    this.children[n] = new Child(id, ...this.command(n), { env, logs: this.logs });
+  }
+
+  /** What else makes tokens has to know. */
+  get secrets() {
+    return SECRETS;
   }
 
   async token(room, peer) {

@@ -47,10 +47,11 @@ export class Far {
 export class Wire {
   waiting = [];
 
-  async start(far, { seed = 1, mtu = 1500 } = {}) {
+  /** `from` is another far namespace that has the near end, in the place of this one. */
+  async start(far, { seed = 1, mtu = 1500, from = null } = {}) {
     const n = made++;
     [this.near, this.far] = [address(n, 1), address(n, 2)];
-    const ends = ['--near', `-,${this.near}/30`, '--far', `${far.path},${this.far}/30`];
+    const ends = ['--near', `${from?.path ?? '-'},${this.near}/30`, '--far', `${far.path},${this.far}/30`];
     const args = [...ends, '--name', `wire${n}`, '--seed', `${seed}`, '--mtu', `${mtu}`];
     this.process = spawn(wire(), args, { stdio: ['pipe', 'pipe', 'inherit'] });
     this.process.on('exit', (code) => this.fail(`starling-wire ended (${code})`));
@@ -60,6 +61,7 @@ export class Wire {
       this.waiting.shift()?.answered(JSON.parse(line));
     });
     this.realtime = (await this.answer()).realtime;
+    if (from) return this;
     // Whatever is here can be reached, not only this wire's end.
     const route = far.inside('ip', ['route', 'replace', 'default', 'via', this.near]);
     if (spawnSync(...route).status !== 0) throw new Error('no route through the wire');

@@ -1,6 +1,7 @@
 //! A WebRTC client of its own: protoo, ICE, DTLS and SRTP on the same crates as everybody's,
 //! without a browser, so that hundreds fit a machine.
 
+mod pass;
 mod signal;
 mod transport;
 mod wire;
@@ -60,7 +61,9 @@ impl Client {
         wish: Wish,
     ) -> Result<Self, Failure> {
         let base = url.replacen("http", "ws", 1);
-        let signal = Signal::connect(&format!("{base}/?roomId={room}&peerId={peer}")).await?;
+        let token = pass::token(room, peer)?.map(|it| format!("&token={it}")).unwrap_or_default();
+        let at = format!("{base}/?roomId={room}&peerId={peer}{token}");
+        let signal = Signal::connect(&at).await?;
         let answer = signal.request("getRouterRtpCapabilities", json!({})).await?;
         let capabilities = answer["routerRtpCapabilities"].clone();
         let (producer, up) = transport(&signal, "producer").await?;

@@ -3,11 +3,14 @@
 
 mod encoder;
 mod frames;
+mod meet;
+mod person;
 mod publish;
 mod receiver;
 mod watch;
 mod words;
 
+pub(crate) use meet::{MeetConfig, meet};
 pub(crate) use publish::{PublishConfig, publish};
 pub(crate) use watch::{WatchConfig, watch};
 pub(crate) use words::Words;

@@ -23,6 +23,9 @@ const REPORTS: Duration = Duration::from_millis(1_000);
 /// Delays kept of a stream until they are taken.
 const MAX_DELAYS: usize = 10_000;
 
+/// Encodings of a camera that are told apart: as many as a browser sends.
+pub(crate) const LAYERS: usize = 3;
+
 /// One consumer.
 pub(crate) struct Stream {
     pub(crate) consumer: String,
@@ -35,6 +38,8 @@ pub(crate) struct Stream {
     pub(crate) frames: Frames,
     /// Payload bytes, without what came as a retransmission.
     pub(crate) bytes: u64,
+    /// The same of each encoding, the smallest first.
+    pub(crate) by_layer: [u64; LAYERS],
     pub(crate) packets: u64,
     pub(crate) rtx_packets: u64,
     pub(crate) rtx_bytes: u64,
@@ -117,6 +122,7 @@ impl Receiver {
             nack: NackGenerator::new(),
             frames: Frames::default(),
             bytes: 0,
+            by_layer: [0; LAYERS],
             packets: 0,
             rtx_packets: 0,
             rtx_bytes: 0,
@@ -169,6 +175,7 @@ impl Receiver {
             stream.stats.on_packet(now, &header, len);
             stream.packets += 1;
             stream.bytes += payload.len() as u64;
+            stream.by_layer[usize::from(mark.spatial).min(LAYERS - 1)] += payload.len() as u64;
             if !stream.video && stream.delays.len() < MAX_DELAYS {
                 stream.delays.push(clock.saturating_sub(mark.sent));
             }
