@@ -7,13 +7,13 @@ use std::{
 };
 
 use starling_proto::{
-    RoomId,
+    NodeId, RoomId,
     registry::{NodeRecord, PresenceRecord},
 };
 use tokio::sync::{Notify, watch};
 
 use super::client::CALL;
-use crate::registry::RegistryError;
+use crate::registry::{RegistryError, View};
 
 /// Between the callers and the session.
 #[derive(Debug)]
@@ -150,6 +150,21 @@ impl Desk {
         wish.rooms_due.extend(rooms);
     }
 
+    /// etcd was listed: what it has under this node's name and is not as wanted is due again.
+    pub(super) fn compare(&self, node: &NodeId, view: &View) {
+        let mut wish = self.wish();
+        if wish.record.is_none() {
+            return;
+        }
+        let wrong = view.contradictions(node, &wish.presence);
+        if wrong.is_empty() {
+            return;
+        }
+        wish.rooms_due.extend(wrong);
+        drop(wish);
+        self.wake.notify_one();
+    }
+
     /// Takes what is due. It is the session's to write or to [`give_back`](Self::give_back).
     pub(super) fn take(&self) -> Due {
         let mut wish = self.wish();
@@ -195,4 +210,27 @@ impl Desk {
 
 fn silent() -> RegistryError {
     RegistryError::Unavailable(format!("etcd did not answer within {CALL:?}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::registry::contract::{PRESENCE, node, record, room};
+
+    #[test]
+    fn what_a_restored_etcd_has_wrong_is_due_again() {
+        let desk = Desk::new();
+        let (ended, opened) = (room("ended"), room("opened"));
+        let mut view = View::default();
+        view.presence.insert((ended.clone(), node("a")), PRESENCE);
+        desk.compare(&node("a"), &view);
+        assert!(desk.take().rooms.is_empty(), "an earlier life's, which ends with its lease");
+        assert!(desk.register(record("a", 1)).is_some());
+        assert!(desk.set_presence(&opened, Some(PRESENCE)).is_ok());
+        drop(desk.take());
+        desk.compare(&node("a"), &view);
+        assert_eq!(desk.take().rooms, [(ended, None), (opened, Some(PRESENCE))]);
+        desk.compare(&node("b"), &View::default());
+        assert_eq!(desk.take().rooms.len(), 1, "missing for any node");
+    }
 }

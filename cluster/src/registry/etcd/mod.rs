@@ -150,7 +150,7 @@ impl EtcdRegistry {
         let etcd = Arc::new(Etcd::new(config));
         let (desk, feed) = (Arc::new(Desk::new()), Arc::new(Feed::new()));
         let session = Session::new(etcd.clone(), desk.clone());
-        let watcher = Watcher::new(etcd.clone(), feed.clone());
+        let watcher = Watcher::new(etcd.clone(), feed.clone(), desk.clone());
         let tasks = [tokio::spawn(session.run()), tokio::spawn(watcher.run())];
         Ok(Self { etcd, desk, feed, tasks })
     }

@@ -9,6 +9,7 @@ use starling_proto::registry::MAX_RECORD;
 use super::{
     backoff::Backoff,
     client::{CALL, Etcd, Failure, bounded},
+    desk::Desk,
 };
 use crate::registry::{View, feed::Feed};
 
@@ -28,6 +29,7 @@ struct Mark {
 pub(super) struct Watcher {
     etcd: Arc<Etcd>,
     feed: Arc<Feed>,
+    desk: Arc<Desk>,
     mark: Option<Mark>,
     backoff: Backoff,
     /// Failures to watch that are left before it is said that etcd is lost.
@@ -35,9 +37,9 @@ pub(super) struct Watcher {
 }
 
 impl Watcher {
-    pub(super) fn new(etcd: Arc<Etcd>, feed: Arc<Feed>) -> Self {
+    pub(super) fn new(etcd: Arc<Etcd>, feed: Arc<Feed>, desk: Arc<Desk>) -> Self {
         let tries = etcd.config.endpoints.len();
-        Self { etcd, feed, mark: None, backoff: Backoff::new(), tries }
+        Self { etcd, feed, desk, mark: None, backoff: Backoff::new(), tries }
     }
 
     pub(super) async fn run(mut self) {
@@ -99,6 +101,7 @@ impl Watcher {
             .map_err(|Gone| Failure::Unavailable("etcd changed while it was listed".to_owned()))?;
         self.etcd.seen.listed.fetch_add(1, Relaxed);
         self.mark = Some(mark);
+        self.desk.compare(&self.etcd.config.node, &view);
         self.feed.snapshot(view);
         Ok((stream, false))
     }

@@ -1,0 +1,309 @@
+//! Links: dialled when `Peers` says so, up after both Hellos, down after a second of silence; and
+//! what `actors/src/link_actor.rs` does with what comes over one.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use starling_cluster::link::peers::{LinkId, Opened};
+use starling_proto::{RoomId, flow::FlowId, link::LinkMessage};
+
+use super::{Life, Size, index_of, name};
+use crate::sim::{
+    ctx::{Ctx, MS, SECOND},
+    event::{Event, Frame, Packet},
+    network::{MAX_CONTROL, Way},
+    plant::Plant,
+};
+
+/// `cluster::link::transport::IDLE`.
+const IDLE: u64 = SECOND;
+/// `cluster::link::transport::KEEP_ALIVE`.
+const KEEP_ALIVE: u64 = 250 * MS;
+/// `cluster::link::endpoint::HANDSHAKE`.
+const HANDSHAKE: u64 = 3 * SECOND;
+/// `actors::link_actor::MAX_FLOWS`.
+const MAX_FLOWS: usize = 20_000;
+
+/// This node's end of a link.
+#[derive(Debug)]
+pub(super) struct LinkEnd {
+    pub(super) conn: u64,
+    /// Which life of the other node.
+    pub(super) epoch: u64,
+    heard: u64,
+    pinged: u64,
+    /// Rooms of the other node.
+    pub(super) theirs: BTreeSet<RoomId>,
+    pub(super) flows: BTreeMap<FlowId, RoomId>,
+    /// Flows this side has opened so far.
+    pub(super) opened: u64,
+    /// More waits than may.
+    overfull: bool,
+    /// Changes heard, for a planted bug.
+    changes: u64,
+}
+
+impl LinkEnd {
+    pub(super) fn say(&mut self, ctx: &mut Ctx, from: usize, to: usize, message: LinkMessage) {
+        self.overfull |= !ctx.send(self.conn, from, to, Frame::Control(message));
+    }
+
+    pub(super) fn sizes(&self, ctx: &Ctx, from: usize) -> [Size; 2] {
+        [
+            Size {
+                of: "control messages that wait",
+                is: ctx.backlog(self.conn, from),
+                // What is noticed at the next tick was sent within one.
+                most: MAX_CONTROL + 256,
+            },
+            Size { of: "flows of a link, all rooms'", is: self.flows.len(), most: MAX_FLOWS },
+        ]
+    }
+}
+
+impl Life {
+    pub(super) fn say(&mut self, ctx: &mut Ctx, node: usize, message: LinkMessage) {
+        if let Some(link) = self.links.get_mut(&node) {
+            link.say(ctx, self.index, node, message);
+        }
+    }
+
+    pub(super) fn dial(&mut self, ctx: &mut Ctx) {
+        while let Some(target) = self.peers.poll_dial(ctx.instant()) {
+            let (conn, to) = (ctx.net.connection(), index_of(&target.node));
+            self.dialling.insert(conn, target.node.clone());
+            ctx.send(conn, self.index, to, Frame::Hello { epoch: self.epoch });
+            let (node, life, to) = (self.index, self.number, target.node);
+            ctx.after(HANDSHAKE, Event::DialTimeout { node, life, conn, to });
+        }
+    }
+
+    pub(in crate::sim) fn on_dial_timeout(&mut self, ctx: &mut Ctx, conn: u64) {
+        self.dial_failed(ctx, conn);
+    }
+
+    fn dial_failed(&mut self, ctx: &mut Ctx, conn: u64) {
+        if let Some(node) = self.dialling.remove(&conn) {
+            ctx.forget(Way::Link(conn, self.index));
+            let now = ctx.instant();
+            self.peers.on_dial_failed(now, &node, &mut ctx.rng);
+        }
+    }
+
+    /// The nodes to have links with are others.
+    pub(super) fn retarget(&mut self, ctx: &mut Ctx) {
+        let close = self.peers.set_targets(ctx.instant(), self.view.targets());
+        for LinkId(conn) in close {
+            let link = self.links.iter().find(|(_, link)| link.conn == conn);
+            if let Some(node) = link.map(|(node, _)| *node) {
+                ctx.send(conn, self.index, node, Frame::Close);
+                self.link_down(ctx, node);
+            }
+        }
+    }
+
+    pub(super) fn tend_links(&mut self, ctx: &mut Ctx) {
+        let now = ctx.now;
+        let dead = |link: &LinkEnd| now >= link.heard + IDLE || link.overfull;
+        let dead: Vec<_> =
+            self.links.iter().filter(|(_, link)| dead(link)).map(|(node, _)| *node).collect();
+        dead.into_iter().for_each(|node| self.link_down(ctx, node));
+        for (node, link) in &mut self.links {
+            if now >= link.pinged + KEEP_ALIVE {
+                link.pinged = now;
+                ctx.send(link.conn, self.index, *node, Frame::Ping);
+            }
+        }
+    }
+
+    /// Something came from a node.
+    pub(in crate::sim) fn on_frame(&mut self, ctx: &mut Ctx, from: usize, conn: u64, frame: Frame) {
+        match frame {
+            Frame::Hello { epoch } => self.on_hello(ctx, from, conn, epoch),
+            Frame::Welcome { epoch } => self.on_welcome(ctx, from, conn, epoch),
+            Frame::Refused => self.dial_failed(ctx, conn),
+            frame => {
+                let link = self.links.get_mut(&from).filter(|link| link.conn == conn);
+                let Some(link) = link else { return };
+                link.heard = ctx.now;
+                match frame {
+                    Frame::Close => self.link_down(ctx, from),
+                    Frame::Control(message) => self.on_message(ctx, from, message),
+                    Frame::Packet { flow, packet } => self.on_packet(ctx, from, flow, &packet),
+                    _ => {}
+                }
+            }
+        }
+    }
+
+    fn on_hello(&mut self, ctx: &mut Ctx, from: usize, conn: u64, epoch: u64) {
+        if self.peers.admit(&name(from), epoch, Opened::ByThem).is_err() {
+            ctx.send(conn, self.index, from, Frame::Refused);
+            return;
+        }
+        ctx.send(conn, self.index, from, Frame::Welcome { epoch: self.epoch });
+        self.link_up(ctx, from, conn, epoch);
+    }
+
+    fn on_welcome(&mut self, ctx: &mut Ctx, from: usize, conn: u64, epoch: u64) {
+        if !self.dialling.contains_key(&conn) {
+            // It took too long, and was given up.
+            ctx.send(conn, self.index, from, Frame::Close);
+            return;
+        }
+        if self.peers.admit(&name(from), epoch, Opened::ByUs).is_err() {
+            ctx.send(conn, self.index, from, Frame::Close);
+            return self.dial_failed(ctx, conn);
+        }
+        self.dialling.remove(&conn);
+        self.link_up(ctx, from, conn, epoch);
+    }
+
+    fn link_up(&mut self, ctx: &mut Ctx, node: usize, conn: u64, epoch: u64) {
+        let (id, now) = (name(node), ctx.instant());
+        let replaced = self.peers.on_up(now, &id, epoch, LinkId(conn));
+        if let Some(LinkId(old)) = replaced {
+            ctx.send(old, self.index, node, Frame::Close);
+        }
+        self.end_link(ctx, node);
+        let link = LinkEnd {
+            conn,
+            epoch,
+            heard: ctx.now,
+            pinged: 0,
+            theirs: BTreeSet::new(),
+            flows: BTreeMap::new(),
+            opened: 0,
+            overfull: false,
+            changes: 0,
+        };
+        self.links.insert(node, link);
+        ctx.oracle.link(ctx.now, self.index, node, true);
+        self.view.link_up(id.clone());
+        self.say(ctx, node, LinkMessage::Rooms(self.rooms.keys().cloned().collect()));
+        self.each_room(ctx, |room, desk| room.link_up(desk, &id, epoch, false));
+        self.tell_load(ctx);
+    }
+
+    fn link_down(&mut self, ctx: &mut Ctx, node: usize) {
+        let Some(conn) = self.links.get(&node).map(|link| link.conn) else { return };
+        self.end_link(ctx, node);
+        let now = ctx.instant();
+        self.peers.on_down(now, &name(node), LinkId(conn), &mut ctx.rng);
+    }
+
+    fn end_link(&mut self, ctx: &mut Ctx, node: usize) {
+        let Some(link) = self.links.remove(&node) else { return };
+        let id = name(node);
+        ctx.forget(Way::Link(link.conn, self.index));
+        ctx.oracle.link(ctx.now, self.index, node, false);
+        self.view.link_down(&id);
+        self.each_room(ctx, |room, desk| room.link_down(desk, &id));
+        self.retarget(ctx);
+    }
+
+    fn on_message(&mut self, ctx: &mut Ctx, from: usize, message: LinkMessage) {
+        let node = name(from);
+        match message {
+            LinkMessage::Load { load, state } => {
+                self.view.on_load(ctx.instant(), node, load, state);
+            }
+            LinkMessage::Placed(placed) => self.view.on_placed(ctx.instant(), &placed),
+            LinkMessage::Rooms(rooms) => {
+                let now: BTreeSet<_> = rooms.into_iter().collect();
+                let Some(link) = self.links.get(&from) else { return };
+                let gone: Vec<_> = link.theirs.difference(&now).cloned().collect();
+                gone.into_iter().for_each(|room| self.their_room(ctx, from, &room, false));
+                now.iter().for_each(|room| self.their_room(ctx, from, room, true));
+            }
+            LinkMessage::RoomOpened(room) => self.their_room(ctx, from, &room, true),
+            LinkMessage::RoomClosed(room) => self.their_room(ctx, from, &room, false),
+            LinkMessage::Snapshot { room, snapshot } => {
+                self.with_room(ctx, &room, |it, desk| it.snapshot(desk, &node, snapshot));
+            }
+            LinkMessage::Delta { room, seq, change } => {
+                if self.overhears(ctx, from) {
+                    return;
+                }
+                self.with_room(ctx, &room, |it, desk| it.delta(desk, &node, seq, &change));
+            }
+            LinkMessage::SnapshotWanted(room) => {
+                self.with_room(ctx, &room, |it, desk| it.snapshot_wanted(desk, &node));
+            }
+            LinkMessage::PipeOpen { flow, room, producer, layers } => {
+                let theirs = flow.0 & 1 != u64::from(self.index > from);
+                let full = self.links.get(&from).is_none_or(|link| link.flows.len() >= MAX_FLOWS);
+                if !theirs || full || !self.rooms.contains_key(&room) {
+                    return self.say(ctx, from, LinkMessage::PipeRefused { flow });
+                }
+                if let Some(link) = self.links.get_mut(&from) {
+                    link.flows.insert(flow, room.clone());
+                }
+                self.with_room(ctx, &room, |it, desk| {
+                    it.serve(desk, &node, flow, &producer, layers)
+                });
+            }
+            LinkMessage::PipeLayers { flow, layers } => {
+                self.with_flow(ctx, from, flow, |it, _| it.pulls.serve_layers(&node, flow, layers));
+            }
+            LinkMessage::PipeRefused { flow } | LinkMessage::PipeClose { flow } => {
+                self.with_flow(ctx, from, flow, |it, desk| {
+                    desk.forget_flow(&node, flow);
+                    it.flow_over(desk, &node, flow);
+                });
+            }
+            _ => {}
+        }
+    }
+
+    /// Of a planted bug: this change is not heard.
+    fn overhears(&mut self, ctx: &Ctx, from: usize) -> bool {
+        let Some(link) = self.links.get_mut(&from) else { return false };
+        link.changes += 1;
+        ctx.planted(Plant::Forgetful) && link.changes.is_multiple_of(7)
+    }
+
+    fn with_flow(
+        &mut self,
+        ctx: &mut Ctx,
+        from: usize,
+        flow: FlowId,
+        work: impl FnOnce(&mut super::Room, &mut super::Desk<'_>),
+    ) {
+        let room = self.links.get(&from).and_then(|link| link.flows.get(&flow)).cloned();
+        if let Some(room) = room {
+            self.with_room(ctx, &room, work);
+        }
+    }
+
+    fn their_room(&mut self, ctx: &mut Ctx, from: usize, room: &RoomId, has: bool) {
+        let Some(link) = self.links.get_mut(&from) else { return };
+        if has {
+            link.theirs.insert(room.clone());
+        } else {
+            link.theirs.remove(room);
+            link.flows.retain(|_, of| of != room);
+        }
+        let node = name(from);
+        self.view.on_room(node.clone(), room.clone(), has);
+        self.with_room(ctx, room, |it, desk| match has {
+            true => it.node_has_room(desk, &node),
+            false => it.node_left_room(desk, &node),
+        });
+    }
+
+    /// A room of this node has ended.
+    pub(super) fn room_down(&mut self, ctx: &mut Ctx, room: &RoomId) {
+        let nodes: Vec<_> = self.links.keys().copied().collect();
+        for node in nodes {
+            self.say(ctx, node, LinkMessage::RoomClosed(room.clone()));
+            if let Some(link) = self.links.get_mut(&node) {
+                link.flows.retain(|_, of| of != room);
+            }
+        }
+    }
+
+    fn on_packet(&mut self, ctx: &mut Ctx, from: usize, flow: FlowId, packet: &Packet) {
+        let node = name(from);
+        self.with_flow(ctx, from, flow, |it, desk| it.on_packet(desk, &node, flow, packet));
+    }
+}

@@ -1,0 +1,241 @@
+//! Who knows the truth: what people did, what they heard, and what must never be. Each invariant is
+//! a function in a file of its own. Never acts.
+
+mod bounds;
+mod everyone_hears;
+mod no_going_back;
+mod nothing_left;
+mod one_incarnation;
+mod only_demanded;
+mod room_walls;
+mod views_agree;
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+use starling_proto::{NodeId, ProducerId, RoomId};
+
+use super::{
+    event::{Packet, Seat},
+    plan::Plan,
+};
+pub(super) use bounds::Size;
+pub(super) use views_agree::RoomView;
+
+/// What must always be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Invariant {
+    /// At most one live incarnation of a peer is heard by anyone.
+    OneIncarnation,
+    /// Nobody hears a room they are not in.
+    RoomWalls,
+    /// Nobody hears an older incarnation after a newer one.
+    NoGoingBack,
+    /// Who can reach a publisher hears it, soon after all is mended.
+    EveryoneHears,
+    /// Nothing crosses a link that nobody there wants.
+    OnlyDemanded,
+    /// Every queue and table is within its bound.
+    Bounds,
+    /// Who has left leaves nothing behind.
+    NothingLeft,
+    /// Soon after all is mended, all nodes of a room see the same people, and they are there.
+    ViewsAgree,
+}
+
+/// One that was not.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Violation {
+    /// Which.
+    pub invariant: Invariant,
+    /// When, in microseconds.
+    pub at: u64,
+    /// What was seen.
+    pub what: String,
+}
+
+/// Where a person is, as they see it themselves.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Whereabouts {
+    /// Not here yet.
+    Outside,
+    /// On the way in, or back in.
+    Coming,
+    In,
+    /// Of their own will.
+    Left,
+    /// Sent away, or gave up.
+    Ended,
+}
+
+/// A person.
+#[derive(Debug)]
+pub(super) struct Person {
+    pub(super) room: RoomId,
+    pub(super) name: String,
+    /// Somebody else has the name, too.
+    pub(super) contested: bool,
+    pub(super) at: Whereabouts,
+    /// The layer of videos that they watch, and since when.
+    pub(super) layer: (u8, u64),
+    /// What they send, and since when.
+    pub(super) sends: BTreeMap<u8, (ProducerId, u64)>,
+    /// Seats that are open.
+    pub(super) seats: BTreeMap<u32, Ear>,
+}
+
+/// What is heard on a seat.
+#[derive(Debug, Default)]
+pub(super) struct Ear {
+    /// Of each peer.
+    newest: BTreeMap<String, u64>,
+    /// When media last came.
+    pub(super) last: u64,
+}
+
+/// What a node's peers hear of somebody: incarnation, since when, until when.
+type OnNode = BTreeMap<usize, (u64, u64, u64)>;
+
+/// See the module.
+#[derive(Debug)]
+pub(super) struct Oracle {
+    pub(super) people: Vec<Person>,
+    violation: Option<Violation>,
+    heard: BTreeMap<(RoomId, String), OnNode>,
+    /// When somebody last heard a source of somebody, in the layer that they watch.
+    last: BTreeMap<(usize, usize, u8), u64>,
+    /// Links as each end sees them, and since when.
+    links: BTreeMap<(usize, usize), u64>,
+    /// When a node last stood still or was slow.
+    unwell: BTreeMap<usize, u64>,
+    /// Packets that people heard.
+    pub(super) packets: u64,
+}
+
+impl Oracle {
+    pub(super) fn new(plan: &Plan) -> Self {
+        let people = plan.clients.iter().map(|client| Person {
+            room: room(client.room),
+            name: client.name.clone(),
+            contested: plan.clients.iter().filter(|it| it.name == client.name).count() > 1,
+            at: Whereabouts::Outside,
+            layer: (0, 0),
+            sends: BTreeMap::new(),
+            seats: BTreeMap::new(),
+        });
+        Self {
+            people: people.collect(),
+            violation: None,
+            heard: BTreeMap::new(),
+            last: BTreeMap::new(),
+            links: BTreeMap::new(),
+            unwell: BTreeMap::new(),
+            packets: 0,
+        }
+    }
+
+    /// The first thing that was wrong.
+    pub(super) fn violation(&self) -> Option<&Violation> {
+        self.violation.as_ref()
+    }
+
+    pub(super) fn judge(&mut self, invariant: Invariant, at: u64, wrong: Option<String>) {
+        if let (None, Some(what)) = (&self.violation, wrong) {
+            self.violation = Some(Violation { invariant, at, what });
+        }
+    }
+
+    pub(super) fn link(&mut self, at: u64, from: usize, to: usize, up: bool) {
+        if up {
+            self.links.insert((from, to), at)
+        } else {
+            self.links.remove(&(from, to))
+        };
+    }
+
+    /// Both ends have had the link for `long`.
+    fn linked_for(&self, now: u64, a: usize, b: usize, long: u64) -> bool {
+        let up = |way| self.links.get(&way).is_some_and(|since| since + long <= now);
+        up((a, b)) && up((b, a))
+    }
+
+    /// A node stands still or is slow.
+    pub(super) fn unwell(&mut self, now: u64, node: usize) {
+        self.unwell.insert(node, now);
+    }
+
+    fn well_for(&self, now: u64, node: usize, long: u64) -> bool {
+        self.unwell.get(&node).is_none_or(|at| at + long <= now)
+    }
+
+    /// A packet came to somebody.
+    pub(super) fn hear(&mut self, now: u64, seat: Seat, node: usize, packet: &Packet) {
+        let (client, number) = seat;
+        // A page that closed its transport hears nothing of it.
+        if !self.people[client].seats.contains_key(&number) {
+            return;
+        }
+        self.packets += 1;
+        let speaker = self.people[packet.client].name.clone();
+        let wrong = room_walls::check(&self.people[client], packet);
+        self.judge(Invariant::RoomWalls, now, wrong);
+        let person = &mut self.people[client];
+        let watches = packet.source == 0 || packet.layer == person.layer.0;
+        if let Some(ear) = person.seats.get_mut(&number) {
+            ear.last = now;
+            let newest = ear.newest.entry(speaker.clone()).or_default();
+            let wrong = no_going_back::check(*newest, packet);
+            *newest = packet.incarnation.max(*newest);
+            self.judge(Invariant::NoGoingBack, now, wrong);
+        }
+        let wrong = one_incarnation::check(self, now, node, &speaker, packet);
+        self.judge(Invariant::OneIncarnation, now, wrong);
+        let on_node = self.heard.entry((packet.room.clone(), speaker)).or_default();
+        let (incarnation, _, last) = on_node.entry(node).or_insert((packet.incarnation, now, now));
+        *last = now;
+        if *incarnation != packet.incarnation {
+            on_node.insert(node, (packet.incarnation, now, now));
+        }
+        if watches {
+            self.last.insert((client, packet.client, packet.source), now);
+        }
+    }
+
+    /// All was mended a while ago.
+    pub(super) fn check_well(&mut self, now: u64, views: &[RoomView]) {
+        self.judge(Invariant::ViewsAgree, now, views_agree::check(views));
+        self.judge(Invariant::EveryoneHears, now, everyone_hears::check(self, now));
+    }
+
+    /// Everybody left a while ago.
+    pub(super) fn check_gone(&mut self, now: u64, owned: &[String]) {
+        self.judge(Invariant::NothingLeft, now, nothing_left::check(owned));
+    }
+
+    /// How large something is.
+    pub(super) fn check_sizes(&mut self, now: u64, node: &NodeId, sizes: &[Size]) {
+        self.judge(Invariant::Bounds, now, bounds::check(node, sizes));
+    }
+
+    /// A packet crossed a link to a node where it was last wanted at `wanted`.
+    pub(super) fn check_wanted(
+        &mut self,
+        now: u64,
+        (from, to): (usize, usize),
+        wanted: u64,
+        packet: &Packet,
+    ) {
+        let calm = self.well_for(now, from, only_demanded::GRACE)
+            && self.well_for(now, to, only_demanded::GRACE);
+        if calm {
+            let wrong = only_demanded::check(now, wanted, packet);
+            self.judge(Invariant::OnlyDemanded, now, wrong);
+        }
+    }
+}
+
+/// The name of a room of a plan.
+pub(super) fn room(number: u8) -> RoomId {
+    format!("room-{number}").parse().expect("a name of letters and digits")
+}

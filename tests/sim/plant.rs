@@ -1,0 +1,67 @@
+//! Bugs that are planted to see that the invariants find them: each in the glue, and each found by
+//! exactly the one it is meant for.
+
+use serde::{Deserialize, Serialize};
+
+use super::oracle::Invariant;
+
+/// A planted bug.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Plant {
+    /// A session that another node took over goes on, and the peers of its node hear no other.
+    Ghost,
+    /// Nodes forward packets to peers of other rooms, too.
+    ThinWalls,
+    /// One packet in twenty is given to the peers of a node three seconds late, unasked.
+    Echo,
+    /// A pull that broke is not opened again.
+    Deaf,
+    /// All layers are sent, wanted or not.
+    Greedy,
+    /// A link's table of flows never forgets one.
+    Hoard,
+    /// A room without peers never closes.
+    Squatter,
+    /// One change in seven is not heard, and never asked for.
+    Forgetful,
+}
+
+impl Plant {
+    /// All there are.
+    pub const ALL: [Self; 8] = [
+        Self::Ghost,
+        Self::ThinWalls,
+        Self::Echo,
+        Self::Deaf,
+        Self::Greedy,
+        Self::Hoard,
+        Self::Squatter,
+        Self::Forgetful,
+    ];
+
+    /// Which invariant is to find it.
+    pub fn found_by(self) -> Invariant {
+        match self {
+            Self::Ghost => Invariant::OneIncarnation,
+            Self::ThinWalls => Invariant::RoomWalls,
+            Self::Echo => Invariant::NoGoingBack,
+            Self::Deaf => Invariant::EveryoneHears,
+            Self::Greedy => Invariant::OnlyDemanded,
+            Self::Hoard => Invariant::Bounds,
+            Self::Squatter => Invariant::NothingLeft,
+            Self::Forgetful => Invariant::ViewsAgree,
+        }
+    }
+
+    /// Its name, as the command line takes it.
+    pub fn name(self) -> String {
+        let name = serde_json::to_value(self).ok();
+        name.and_then(|name| name.as_str().map(str::to_owned)).unwrap_or_default()
+    }
+
+    /// The plant of that name.
+    pub fn named(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|plant| plant.name() == name)
+    }
+}
