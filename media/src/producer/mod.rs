@@ -31,6 +31,10 @@ pub const MAX_PENDING: usize = 64;
 /// second. Layers of a camera send their frames together, so one that misses so many is switched
 /// off, long before [ST8](crate::ingress::ReceiveStats::is_inactive) says so of a lone stream.
 const STALLED: Duration = Duration::from_millis(300);
+/// Silence of all layers together that is the sender's or the path's, and no layer's: after it each
+/// has [`STALLED`] anew, or the first packet to come back would switch the others off. More than
+/// between two pictures of five per second, and less than what switches a layer off.
+const PAUSED: Duration = Duration::from_millis(250);
 
 /// A packet that waits for its fan-out.
 #[derive(Clone, Copy, Debug)]
@@ -58,6 +62,9 @@ pub struct Producer {
     pub paused: bool,
     /// It comes over a pipe.
     pub piped: bool,
+    /// Its newest packet at the last look, and the first one seen after a pause of all layers.
+    newest: Option<Instant>,
+    resumed: Option<Instant>,
     /// Places of its consumers.
     pub consumers: Vec<u32>,
     /// Waits for the next fan-out.
@@ -106,6 +113,8 @@ impl Producer {
             streams: (0..encodings).map(|_| None).collect(),
             paused,
             piped,
+            newest: None,
+            resumed: None,
             consumers: Vec::new(),
             pending: Vec::new(),
             key_frames: KeyFrameRequests::new(key_frame_delay, piped),
@@ -209,12 +218,20 @@ impl Producer {
             .filter(|stream| stream.active)
             .filter_map(|stream| stream.stats.last_packet())
             .max();
+        if let (Some(before), Some(newest)) = (self.newest, newest)
+            && newest.saturating_duration_since(before) >= PAUSED
+        {
+            self.resumed = Some(newest);
+        }
+        self.newest = newest.or(self.newest);
+        let resumed = self.resumed;
         let mut mask = 0;
         for (index, stream) in self.streams.iter_mut().enumerate() {
             let Some(stream) = stream else { continue };
-            let behind = newest
-                .zip(stream.stats.last_packet())
-                .map(|(newest, last)| newest.saturating_duration_since(last));
+            let behind = newest.zip(stream.stats.last_packet()).map(|(newest, last)| {
+                let since = resumed.map_or(last, |resumed| last.max(resumed));
+                newest.saturating_duration_since(since)
+            });
             let stalled = stream.active && behind.is_some_and(|behind| behind >= STALLED);
             if !stalled && !stream.is_overdue(now) {
                 continue;

@@ -129,6 +129,21 @@ fn a_silent_layer_is_replaced_by_the_next_lower_one_and_returned_to() {
     assert_eq!(layers_of(&more), [1, 2]);
 }
 
+#[test]
+fn a_pause_of_the_whole_camera_is_no_silence_of_the_layer_that_comes_back_last() {
+    let (mut bench, mut camera) = bench();
+    camera.run(&mut bench, 2_000);
+    bench.take_rtp(2222);
+    bench.take_events();
+    bench.advance(450);
+    camera.on[2] = false;
+    camera.run(&mut bench, 132);
+    camera.on[2] = true;
+    camera.run(&mut bench, 330);
+    assert_eq!(layers_of(&bench.take_rtp(2222)), [2]);
+    assert!(spatial_layers(&bench.take_events()).is_empty());
+}
+
 /// PD6, CO8.
 #[test]
 fn scores_and_layers_are_told_when_they_change() {
