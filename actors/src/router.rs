@@ -266,13 +266,7 @@ impl RouterState {
             | RouterMsg::SetPriority { .. }
             | RouterMsg::SetBitrates { .. }
             | RouterMsg::KeyFrame(_)) => self.relay(message),
-            RouterMsg::RemoveConsumer(id) => {
-                self.on_consumer(&id, |consumer| Command::RemoveConsumer { consumer });
-                if let Some(consumer) = self.consumers.remove(&id) {
-                    self.consumer_ids.remove(&consumer.key);
-                    self.tracers.end(TraceOf::Consumer(consumer.key));
-                }
-            }
+            RouterMsg::RemoveConsumer(id) => self.remove_consumer(&id),
             RouterMsg::Pull { entry, from } => self.pull(*entry, from),
             RouterMsg::Unpull(id) => self.unpull(&id),
             RouterMsg::Serve { entry, flow, link, layers } => {
@@ -303,6 +297,14 @@ impl RouterState {
             RouterMsg::AddWebRtc { .. } | RouterMsg::Events(_) | RouterMsg::Close => {
                 unreachable!("handled by the actor")
             }
+        }
+    }
+
+    fn remove_consumer(&mut self, id: &ConsumerId) {
+        self.on_consumer(id, |consumer| Command::RemoveConsumer { consumer });
+        if let Some(consumer) = self.consumers.remove(id) {
+            self.consumer_ids.remove(&consumer.key);
+            self.tracers.end(TraceOf::Consumer(consumer.key));
         }
     }
 
