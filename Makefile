@@ -90,16 +90,18 @@ k8s: setup-build
 
 # Real processes and real etcd, which is a crate's file: building the tests brings it.
 e2e: browsers
-	$(CARGO) build --release --locked -p starling-node
-	cd tests/e2e && STARLING=$(abspath $(TARGET))/release/starling node run.mjs all
+	$(CARGO) build --release --locked -p starling-node -p starling-tests
+	cd tests/e2e && STARLING=$(abspath $(TARGET))/release/starling \
+	  STARLING_LOAD=$(abspath $(TARGET))/release/starling-load node run.mjs all
 
 # The suite that CI runs: three nodes in one process, on the binary that the tests built anyway, one codec,
 # a hundredth of the messages, no losses, and layers of two codecs switched a few times.
 e2e-short: browsers
-	$(CARGO) build --locked -p starling-node
+	$(CARGO) build --locked -p starling-node -p starling-tests
 	cd tests/e2e && CODECS=vp8 LOSS=0 E2E_SECONDS=10 MESSAGES=1000 CASES=h265,vp8 SWITCHES=6 COLD=1 \
 	  WHIP=simulcast,redirect,relay \
-	  STARLING=$(abspath $(TARGET))/debug/starling node run.mjs dev clients whip data codecs
+	  STARLING=$(abspath $(TARGET))/debug/starling STARLING_LOAD=$(abspath $(TARGET))/debug/starling-load \
+	  node run.mjs dev clients whip data codecs operating
 
 codecs: browsers
 	$(CARGO) build --release --locked -p starling-node

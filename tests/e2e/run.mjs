@@ -10,7 +10,8 @@
 //   tcp      two people whose network lets no UDP through
 //   codecs   each codec and each kind of layers, H.265 as captured (CASES, SWITCHES=100, COLD=6)
 //   e2ee     a call that is encrypted end to end: layers, and what others see of it (CASES, SWITCHES=10)
-//   all      dev, cluster, ffmpeg, clients, whip, data, tcp and e2ee
+//   operating  the terminal session of docs/operating.md (RECORD=1 writes it anew)
+//   all      dev, cluster, ffmpeg, clients, whip, data, tcp, e2ee and operating
 //   wire       the wire of the next two itself: delay, loss, rate, cost
 //   bandwidth  a link that becomes narrow and wide again, and one that ten streams share
 //   loss       losses each way at 50 ms: what repair leaves, and what it costs
@@ -34,10 +35,11 @@ import { call } from './suites/call.mjs';
 import { page } from './suites/page.mjs';
 
 const SUITES = ['dev', 'cluster', 'ffmpeg', 'clients', 'whip', 'data', 'tcp', 'codecs', 'e2ee', 'chaos',
-  'wire', 'bandwidth', 'loss', 'demo', 'drain', 'storm', 'links', 'regions'];
+  'wire', 'bandwidth', 'loss', 'demo', 'drain', 'storm', 'links', 'regions',
+  'operating'];
 /** These write a report of their own. */
 const OWN_REPORT = ['codecs', 'chaos', 'wire', 'bandwidth', 'loss', 'drain', 'storm', 'links', 'regions'];
-const EVERYDAY = ['dev', 'cluster', 'ffmpeg', 'clients', 'whip', 'data', 'tcp', 'e2ee'];
+const EVERYDAY = ['dev', 'cluster', 'ffmpeg', 'clients', 'whip', 'data', 'tcp', 'e2ee', 'operating'];
 const MINUTE = 60_000;
 
 const asked = process.argv.slice(2);
@@ -90,6 +92,10 @@ async function suite(name, report) {
   if (name === 'e2ee') {
     const { MINUTES, encrypted } = await import('./suites/e2ee.mjs');
     return on(DevCluster, name, MINUTES * MINUTE, () => encrypted({ cluster, report }));
+  }
+  if (name === 'operating') {
+    const { DEV, operating } = await import('./suites/operating.mjs');
+    return on(DevCluster, name, 3 * MINUTE, () => operating({ cluster, report }), [undefined, undefined, DEV]);
   }
   if (name === 'wire') {
     const { wireItself } = await import('./suites/wire.mjs');

@@ -21,7 +21,7 @@ use starling_proto::{
     registry::{NodeCost, NodeLoad, NodeState, RoomRecord},
     rest::{
         ClientAt, CreatePeer, CreateRoom, LinkInfo, NodeInfo, PeerInfo, Placement,
-        PlacementExplained, PolicyChange, RoomInfo, WorkersInfo,
+        PlacementExplained, PolicyChange, RoomInfo, RoomMoving, WorkersInfo,
     },
     signal::NodeHint,
 };
@@ -32,6 +32,7 @@ use super::{
     drain::{Scene, Target},
     gauge::Gauge,
     joins::{Waiting, Waitlist},
+    move_room::Moves,
     rtts::Rtts,
 };
 use crate::{
@@ -86,6 +87,8 @@ pub(crate) enum NodeMsg {
     Place { room: RoomId, client: ClientAt, reply: Reply<Placement> },
     /// REST.
     Explain { room: RoomId, client: ClientAt, reply: Reply<PlacementExplained> },
+    /// REST.
+    MoveRoom { room: RoomId, to: NodeId, reply: Reply<RoomMoving> },
     /// REST.
     Nodes(Reply<Vec<NodeInfo>>),
     /// REST.
@@ -155,6 +158,7 @@ pub(crate) struct NodeTree {
     pub(super) state: NodeState,
     /// `state` is for those who ask for a place; this says that nobody is to leave.
     pub(super) cordoned: bool,
+    pub(super) moves: Moves,
     /// A drain under way.
     pub(super) drain: Option<JoinHandle<()>>,
     pub(super) registered: bool,

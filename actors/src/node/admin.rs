@@ -27,6 +27,7 @@ impl NodeTree {
             NodeMsg::Explain { room, client, reply } => {
                 let _ = reply.send(Ok(self.explain(room, client)));
             }
+            NodeMsg::MoveRoom { room, to, reply } => self.move_room(room, to, reply),
             NodeMsg::Nodes(reply) => drop(reply.send(Ok(self.node_infos()))),
             NodeMsg::Rooms(reply) => drop(reply.send(Ok(self.room_infos()))),
             NodeMsg::CreateRoom(CreateRoom { id: room, policy }, reply) => {

@@ -11,6 +11,7 @@ mod joins;
 mod leave;
 mod links;
 mod load;
+mod move_room;
 mod peers;
 mod place;
 mod rtts;
@@ -26,7 +27,7 @@ use starling_proto::{
     Code, NodeId, PeerId, Refusal, RoomId, RtpCapabilities,
     rest::{
         ClientAt, CreateRoom, DrainInfo, DrainStage, MovePeer, NodeInfo, PeerMoved, Placement,
-        PlacementExplained, PolicyChange, RoomInfo, WorkersInfo,
+        PlacementExplained, PolicyChange, RoomInfo, RoomMoving, WorkersInfo,
     },
 };
 use tokio::sync::oneshot;
@@ -294,6 +295,17 @@ impl Node {
         let message = format!("peer '{peer}' was told to move and has not");
         Err(Refusal::new(Code::Timeout, message)
             .hint("its client may not know 'moveTo', or does not reach the other node"))
+    }
+
+    /// Begins to move this node's clients of a room to another node, in batches, and answers how
+    /// many they are.
+    ///
+    /// # Errors
+    /// `room_not_found`, `node_not_found`, `no_capacity`, `draining`, `wrong_state` where the
+    /// room's policy forbids it.
+    pub async fn move_room(&self, room: &RoomId, to: &NodeId) -> Result<RoomMoving, Refusal> {
+        let (room, to) = (room.clone(), to.clone());
+        ask(&self.actor, |reply| NodeMsg::MoveRoom { room, to, reply }).await
     }
 
     /// Waits until a peer is on another node; says which.

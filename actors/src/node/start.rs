@@ -136,6 +136,7 @@ pub(super) async fn assemble(
         state: NodeState::Up,
         cordoned: false,
         drain: None,
+        moves: BTreeMap::new(),
         registered: false,
         record_written: None,
         gauge: Gauge::start(),

@@ -3,6 +3,7 @@
 mod certs;
 mod dev;
 mod links;
+mod moves;
 mod node;
 mod nodes;
 mod output;
@@ -102,6 +103,7 @@ mod tests {
             "starling rooms policy demo --anywhere",
             "starling rooms pin demo n1 n2",
             "starling rooms unpin demo",
+            "starling rooms move demo --to n2 --from n1",
             "starling rooms delete demo",
             "starling nodes get n1",
             "starling nodes drain n1 --wait --deadline 30s",

@@ -12,6 +12,7 @@ use starling_proto::{
 
 use super::{
     output::{self, Failure, Format, note},
+    placement,
     remote::Remote,
 };
 use crate::config::value;
@@ -122,13 +123,6 @@ pub(super) async fn run(Nodes { verb, remote }: Nodes) -> Result<(), Failure> {
     }
 }
 
-/// `eu`, or `eu/a` with a zone.
-fn place(node: &NodeInfo) -> String {
-    let parts = [node.region.as_str(), &node.zone];
-    let named: Vec<_> = parts.into_iter().filter(|part| !part.is_empty()).collect();
-    if named.is_empty() { "-".to_owned() } else { named.join("/") }
-}
-
 /// Says how far a drain is, until it is over.
 async fn watch(remote: &Remote, node: &NodeId) -> Result<(), Failure> {
     let path = format!("/v1/nodes/{node}/drain");
@@ -186,7 +180,7 @@ fn show(remote: &Remote, nodes: Vec<NodeInfo>) -> Result<(), Failure> {
         };
         vec![
             node.id.to_string(),
-            place(node),
+            placement::place(&node.region, &node.zone),
             state.to_owned(),
             node.load.peers.to_string(),
             node.load.rooms.to_string(),
@@ -196,6 +190,6 @@ fn show(remote: &Remote, nodes: Vec<NodeInfo>) -> Result<(), Failure> {
             node.api_url.clone(),
         ]
     };
-    let head = ["node", "region", "state", "peers", "rooms", "load", "link", "version", "url"];
+    let head = ["node", "place", "state", "peers", "rooms", "load", "link", "version", "url"];
     output::table(&head, &nodes.iter().map(row).collect::<Vec<_>>())
 }

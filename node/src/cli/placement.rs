@@ -26,16 +26,10 @@ pub(super) fn explained(remote: &Remote, of: PlacementExplained) -> Result<(), F
     if remote.output == Format::Json {
         return output::json(&of);
     }
-    let mut terms: Vec<&str> = Vec::new();
-    for term in of.nodes.iter().flat_map(|node| &node.terms) {
-        if !terms.contains(&term.name.as_str()) {
-            terms.push(&term.name);
-        }
-    }
     let chosen = of.node.as_ref();
-    let rows: Vec<_> = of.nodes.iter().map(|node| row(node, chosen, &terms)).collect();
-    let mut head = vec!["node", "region", "zone", "peers", "score"];
-    head.extend(&terms);
+    let rows: Vec<_> = of.nodes.iter().map(|node| row(node, chosen)).collect();
+    let mut head = vec!["node", "place", "peers", "score"];
+    head.extend(TERMS);
     head.push("");
     output::table(&head, &rows)?;
     if let Some(refusal) = &of.refusal {
@@ -44,9 +38,12 @@ pub(super) fn explained(remote: &Remote, of: PlacementExplained) -> Result<(), F
     Ok(())
 }
 
-fn row(of: &NodeScore, chosen: Option<&NodeId>, terms: &[&str]) -> Vec<String> {
-    let points = |name: &&str| {
-        let term = of.terms.iter().find(|term| term.name == *name);
+/// Columns of the terms; nobody asks for a node here, so that `wanted` is not among them.
+const TERMS: [&str; 8] = ["region", "zone", "room", "neighbour", "load", "placed", "fill", "empty"];
+
+fn row(of: &NodeScore, chosen: Option<&NodeId>) -> Vec<String> {
+    let points = |name: &str| {
+        let term = of.terms.iter().find(|term| term.name == name);
         term.map_or_else(|| "-".to_owned(), |term| format!("{:+}", term.points))
     };
     let peers = match of.placed {
@@ -54,16 +51,13 @@ fn row(of: &NodeScore, chosen: Option<&NodeId>, terms: &[&str]) -> Vec<String> {
         placed => format!("{}+{placed}", of.peers),
     };
     let score = of.score.map_or_else(|| "-".to_owned(), |score| score.to_string());
-    let place = [of.region.clone(), of.zone.clone()].map(or_dash);
     let verdict = if chosen == Some(&of.node) {
         "chosen".to_owned()
     } else {
         of.left_out.clone().unwrap_or_default()
     };
-    let mut row = vec![of.node.to_string()];
-    row.extend(place);
-    row.extend([peers, score]);
-    row.extend(terms.iter().map(points));
+    let mut row = vec![of.node.to_string(), place(&of.region, &of.zone), peers, score];
+    row.extend(TERMS.map(points));
     row.push(verdict);
     row
 }
@@ -88,6 +82,12 @@ pub(super) fn policy(remote: &Remote, room: RoomInfo) -> Result<(), Failure> {
         room.policy.last_n.to_string(),
     ];
     output::table(&["room", "mode", "pinned", "regions", "max peers", "last n"], &[row])
+}
+
+/// Where a node is: `eu`, or `eu/a` with a zone.
+pub(super) fn place(region: &str, zone: &str) -> String {
+    let named: Vec<_> = [region, zone].into_iter().filter(|part| !part.is_empty()).collect();
+    or_dash(named.join("/"))
 }
 
 /// Nodes, for a cell.

@@ -5,10 +5,11 @@ use clap::Subcommand;
 use starling_proto::{
     Id, NodeId, RoomId,
     registry::{PolicyMode, RoomPolicy},
-    rest::{CreateRoom, PolicyChange, RoomInfo},
+    rest::{CreateRoom, MoveRoom, PolicyChange, RoomInfo},
 };
 
 use super::{
+    moves,
     output::{self, Failure, Format, note},
     placement::{self, names, or_dash},
     remote::Remote,
@@ -78,6 +79,20 @@ enum Verb {
     Unpin {
         /// The room.
         room: RoomId,
+    },
+    /// Moves a room's clients to a node, in batches; they hear and show no gap.
+    Move {
+        /// The room.
+        room: RoomId,
+        /// The node.
+        #[arg(long)]
+        to: NodeId,
+        /// Only those of this node.
+        #[arg(long)]
+        from: Option<NodeId>,
+        /// Come back when it has begun.
+        #[arg(long)]
+        no_wait: bool,
     },
     /// Deletes a room: its peers are sent away on every node.
     #[command(visible_alias = "rm")]
@@ -192,6 +207,9 @@ pub(super) async fn run(Rooms { verb, remote }: Rooms) -> Result<(), Failure> {
             let pinned_nodes = Some(Vec::new());
             let change = PolicyChange { pinned_nodes, ..PolicyChange::default() };
             placement::policy(&remote, changed(&remote, &room, change).await?)
+        }
+        Verb::Move { room, to, from, no_wait } => {
+            moves::run(&remote, &room, MoveRoom { to, from }, !no_wait).await
         }
         Verb::Delete { room } => {
             let () = remote.ask(Method::DELETE, &path(&room), None::<&()>).await?;

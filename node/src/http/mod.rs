@@ -49,7 +49,7 @@ type Route = (&'static str, &'static [&'static str], MethodRouter<App>);
 
 /// What operators use.
 fn admin_routes() -> Vec<Route> {
-    use api::{direct, events, nodes, pipes, rooms, tokens};
+    use api::{direct, events, moves, nodes, pipes, rooms, tokens};
     vec![
         ("/v1/nodes", &["get"], get(nodes::list)),
         ("/v1/nodes/{id}", &["get"], get(nodes::one)),
@@ -72,6 +72,7 @@ fn admin_routes() -> Vec<Route> {
             put(rooms::set_policy).patch(rooms::change_policy),
         ),
         ("/v1/rooms/{room}/explain", &["get"], get(rooms::explain)),
+        ("/v1/rooms/{room}/move", &["post"], post(moves::move_room)),
         ("/v1/tokens", &["post"], post(tokens::create)),
         // A WebSocket is not handed on: it is opened on the peer's node.
         ("/v1/rooms/{room}/peers/{peer}/direct", &["get"], get(direct::open)),

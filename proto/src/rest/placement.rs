@@ -156,6 +156,45 @@ impl From<RoomPolicy> for PolicyChange {
     }
 }
 
+/// Body of `POST /v1/rooms/{room}/move`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct MoveRoom {
+    /// To which node.
+    pub to: NodeId,
+    /// From this node only; absent: from all others.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub from: Option<NodeId>,
+}
+
+/// A room's move that has begun. It is over when `GET /v1/rooms/{room}/peers` says that the clients
+/// are there.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
+#[serde(rename_all = "camelCase")]
+pub struct RoomMoving {
+    /// Which.
+    pub room: RoomId,
+    /// To which node.
+    pub to: NodeId,
+    /// From these.
+    pub nodes: Vec<NodeMoving>,
+}
+
+/// What of a room leaves a node.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
+#[serde(rename_all = "camelCase")]
+pub struct NodeMoving {
+    /// Which.
+    pub node: NodeId,
+    /// Clients that are asked to go.
+    pub clients: usize,
+    /// Sessions that cannot be: programs', and those that are coming or leaving.
+    pub others: usize,
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

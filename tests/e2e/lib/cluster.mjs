@@ -73,11 +73,16 @@ class Cluster {
   }
 }
 
-/** Several nodes in one process. */
+/** Several nodes in one process; `more` are options of `starling dev`. */
 export class DevCluster extends Cluster {
+  constructor(nodes, logs, host, port, more = []) {
+    super(nodes, logs, host, port);
+    this.more = more;
+  }
+
   async start() {
     const args = ['dev', '--nodes', `${this.nodes.length}`, '--port', `${this.port}`, '--log', LOG];
-    args.push('--host', this.host, '--rtc-port', `${MEDIA.first}`, '--workers', '1');
+    args.push('--host', this.host, '--rtc-port', `${MEDIA.first}`, '--workers', '1', ...this.more);
     const env = { STARLING_ADMIN_TOKEN: ADMIN };
     this.children = [new Child('starling-dev', starling(), args, { env, logs: this.logs })];
     await this.whole();

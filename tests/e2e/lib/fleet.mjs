@@ -21,7 +21,8 @@ export class Fleet {
     const log = openSync(join(logs, 'fleet.log'), 'a');
     this.process = spawn(load(), ['fleet', ...words], {
       stdio: ['pipe', 'pipe', log],
-      env: { ...process.env, ...SECRETS },
+      // `starling dev` has secrets of its own, and wants no tokens.
+      env: { ...process.env, ...(cluster.secrets ?? SECRETS) },
     });
     this.process.on('exit', (code) => this.ended(new Error(`the fleet ended (${code})`)));
     this.process.on('error', (error) => this.ended(error));
