@@ -162,11 +162,19 @@ impl LinkState {
             }
             LinkMessage::Cost(cost) => self.tell_node(NodeMsg::RemoteCost { node, cost }),
             LinkMessage::Placed(placed) => self.tell_node(NodeMsg::RemotePlaced(placed)),
-            LinkMessage::Draining(_) => {}
+            // The endpoint has taken what is about links.
+            LinkMessage::Draining(_)
+            | LinkMessage::ReachWanted { .. }
+            | LinkMessage::Reach { .. } => {}
             LinkMessage::Rooms(rooms) => {
                 let now: BTreeSet<_> = rooms.into_iter().collect();
                 let gone: Vec<_> = self.theirs.difference(&now).cloned().collect();
                 gone.into_iter().for_each(|room| self.their_room(room, false));
+                // Peers that were kept while the link was down, in rooms that have ended there.
+                let ended = self.args.rooms.iter().filter(|(room, _)| !now.contains(*room));
+                for (_, actor) in ended {
+                    let _ = actor.cast(RoomMsg::NodeLeftRoom(node.clone()));
+                }
                 now.into_iter().for_each(|room| self.their_room(room, true));
             }
             LinkMessage::RoomOpened(room) => self.their_room(room, true),

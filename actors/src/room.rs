@@ -22,7 +22,8 @@ use std::{collections::BTreeMap, sync::Arc, time::Instant};
 use ractor::{Actor, ActorProcessingErr, ActorRef, SupervisionEvent};
 use serde_json::Value;
 use starling_cluster::decide::{
-    budget::Top, exchange::Exchange, floor::Floor, pulls::Request, roster::RoomReplica,
+    budget::Top, exchange::Exchange, floor::Floor, liveness::Verdict, pulls::Request,
+    roster::RoomReplica,
 };
 use starling_media::command::{ConsumerParams, ProducerParams};
 use starling_proto::{
@@ -92,8 +93,10 @@ pub(crate) enum RoomMsg {
     Unconsume(ConsumerId),
     /// A link is up.
     LinkUp(LinkPort),
-    /// It is down.
-    LinkDown(NodeId),
+    /// It is down; a verdict about the link alone leaves the node's peers in the room.
+    LinkDown(NodeId, Verdict),
+    /// A node whose link is down is out of everybody's reach, too.
+    NodeLost(NodeId),
     /// A node has peers of this room.
     NodeHasRoom(NodeId),
     /// It has none any more.
@@ -378,7 +381,8 @@ impl RoomState {
             RoomMsg::ForRouter { core, message } => self.routers.tell(core, message),
             RoomMsg::Unconsume(consumer) => self.unconsume(&consumer),
             RoomMsg::LinkUp(port) => self.link_up(port),
-            RoomMsg::LinkDown(node) => self.link_down(&node),
+            RoomMsg::LinkDown(node, verdict) => self.link_down(&node, verdict),
+            RoomMsg::NodeLost(node) => self.node_lost(&node),
             RoomMsg::NodeHasRoom(node) => self.node_has_room(&node),
             RoomMsg::NodeLeftRoom(node) => self.node_left_room(&node),
             RoomMsg::RemoteSnapshot { node, snapshot } => self.remote_snapshot(&node, snapshot),

@@ -41,6 +41,9 @@ pub enum RunError {
     /// The node itself.
     #[error(transparent)]
     Node(#[from] StartError),
+    /// The node, while it served.
+    #[error("the node has ended by itself; the log says why")]
+    Ended,
     /// A signal handler.
     #[error("signals cannot be handled: {0}")]
     Signals(io::Error),
@@ -93,11 +96,15 @@ impl Running {
     /// Waits for SIGTERM or SIGINT, drains, and ends. A second signal ends the process at once.
     ///
     /// # Errors
-    /// [`RunError::Signals`].
+    /// [`RunError::Signals`], [`RunError::Ended`].
     pub async fn until_signal(self, drain_deadline: Duration) -> Result<(), RunError> {
         let mut term = signal(SignalKind::terminate()).map_err(RunError::Signals)?;
         let mut int = signal(SignalKind::interrupt()).map_err(RunError::Signals)?;
-        tokio::select! { _ = term.recv() => {}, _ = int.recv() => {} }
+        tokio::select! {
+            _ = term.recv() => {}
+            _ = int.recv() => {}
+            () = self.node.ended() => return Err(RunError::Ended),
+        }
         tracing::info!(deadline = ?drain_deadline, "draining; a second signal ends at once");
         tokio::select! {
             drained = self.node.drain(drain_deadline) => {

@@ -9,6 +9,10 @@ use serde::{Deserialize, Serialize};
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct FlowId(pub u64);
 
+/// A datagram that only wants to be acknowledged: the one kind of part there is none of (link
+/// protocol 4).
+pub const PROBE: [u8; 1] = [3];
+
 /// Largest flow id: two bits of the varint's 62 say how a packet was split.
 pub const MAX_FLOW: u64 = (1 << 60) - 1;
 
@@ -89,6 +93,11 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+
+    #[test]
+    fn a_probe_is_no_packet() {
+        assert_eq!(decode(&PROBE), None);
+    }
 
     #[test]
     fn a_small_flow_costs_one_byte() {

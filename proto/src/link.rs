@@ -142,6 +142,23 @@ pub enum LinkMessage {
         /// The publisher's node first, the sender last; empty while nothing comes.
         path: Vec<NodeId>,
     },
+    /// Say when you last had an answer of this node, whose link to the sender is silent or down
+    /// (version 4).
+    ReachWanted {
+        /// Which.
+        node: NodeId,
+        /// In the life the sender knew.
+        epoch: u64,
+    },
+    /// The sender reaches this node. Who does not reach it says nothing (version 4).
+    Reach {
+        /// Which.
+        node: NodeId,
+        /// In this life.
+        epoch: u64,
+        /// Milliseconds since it last answered.
+        ago_ms: u32,
+    },
 }
 
 /// Joins to a room that were placed on a node.
@@ -165,7 +182,9 @@ impl LinkMessage {
             Self::Cost(_)
             | Self::Placed(_)
             | Self::PipeOpenVia { .. }
-            | Self::PipeServed { .. } => 4,
+            | Self::PipeServed { .. }
+            | Self::ReachWanted { .. }
+            | Self::Reach { .. } => 4,
             _ => 1,
         }
     }

@@ -5,6 +5,7 @@ use std::{
     ffi::OsString,
     io::{Read, Write},
     net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream},
+    path::Path,
     process::{Child, Command, Stdio},
     time::{Duration, Instant},
 };
@@ -145,6 +146,28 @@ impl EtcdServer {
         std::fs::remove_dir_all(self.data.path().join("data")).expect("the data can be removed");
     }
 
+    /// Its data as it is now, while it does not run.
+    ///
+    /// # Panics
+    /// If it runs, or the data cannot be copied.
+    pub fn copy(&self) -> TempDir {
+        assert!(self.process.is_none(), "etcd runs");
+        let copy = tempfile::tempdir().expect("a temporary directory can be made");
+        copy_all(&self.data.path().join("data"), &copy.path().join("data"));
+        copy
+    }
+
+    /// An earlier state: what came after it never was, as after the restore of a backup.
+    ///
+    /// # Panics
+    /// If it runs, or the data cannot be written.
+    pub fn restore(&self, copy: &TempDir) {
+        assert!(self.process.is_none(), "etcd runs");
+        let data = self.data.path().join("data");
+        std::fs::remove_dir_all(&data).expect("the data can be removed");
+        copy_all(&copy.path().join("data"), &data);
+    }
+
     /// SIGSTOP: connections stay open and nothing answers.
     ///
     /// # Panics
@@ -186,6 +209,11 @@ impl Drop for EtcdServer {
     fn drop(&mut self) {
         self.kill();
     }
+}
+
+fn copy_all(from: &Path, to: &Path) {
+    let status = Command::new("cp").arg("-r").args([from, to]).status();
+    assert!(status.is_ok_and(|status| status.success()), "cp -r {from:?} {to:?}");
 }
 
 fn free_port() -> u16 {

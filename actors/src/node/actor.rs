@@ -10,7 +10,7 @@ use std::{
 
 use ractor::{Actor, ActorProcessingErr, ActorRef, SupervisionEvent};
 use starling_cluster::{
-    decide::view::ClusterView,
+    decide::{liveness::Verdict, view::ClusterView},
     link::{Link, LinkEndpoint, LinkEvent},
     registry::{RegistryError, WatchEvent},
 };
@@ -38,16 +38,13 @@ use super::{
 use crate::{
     Metric,
     limits::LOAD_EVERY,
-    link_actor::{LinkActor, LinkArgs, LinkMsg},
+    link_actor::LinkMsg,
     registry_actor::RegistryMsg,
     room::RoomMsg,
     session::{Session, SessionRequest},
     worker::WorkerHandle,
     worker_actor::WorkerMsg,
 };
-
-/// Longest wait for a link's actor to end: it never waits for anything itself.
-const LAST_WORDS: Duration = Duration::from_secs(1);
 
 /// What a node is told.
 pub(crate) enum NodeMsg {
@@ -162,6 +159,12 @@ pub(crate) struct NodeTree {
     /// A drain under way.
     pub(super) drain: Option<JoinHandle<()>>,
     pub(super) registered: bool,
+    /// Another node said that this life is over; the next one begins when the registry agrees.
+    pub(super) over: bool,
+    /// Since when another process is registered under this node's id.
+    pub(super) taken: Option<Instant>,
+    /// Lives that began because another was over.
+    pub(super) renewals: u64,
     pub(super) record_written: Option<Instant>,
     pub(super) gauge: Gauge,
     /// A [`NodeMsg::TellPlaced`] is on its way.
@@ -233,7 +236,7 @@ impl Actor for NodeActor {
         let link = state.links.iter().find(|(_, slot)| slot.actor.get_id() == id);
         if let Some(node) = link.map(|(node, _)| node.clone()) {
             tracing::error!(%node, %error, "a link's actor failed; the link is given up");
-            state.link_down(&node);
+            state.link_down(&node, Verdict::Node);
             return Ok(());
         }
         tracing::error!(%error, "an actor that the node cannot do without failed; the node stops");
@@ -265,13 +268,17 @@ impl NodeTree {
                     let _ = slot.actor.cast(LinkMsg::Tops(tops));
                 }
             }
-            NodeMsg::Link(LinkEvent::Down { node, epoch, reason }) => {
-                tracing::info!(%node, %reason, "a link is down");
+            NodeMsg::Link(LinkEvent::Down { node, epoch, reason, verdict }) => {
+                tracing::info!(%node, %reason, ?verdict, "a link is down");
                 // The end of an older life must not end the link to the newer one.
                 if self.links.get(&node).is_some_and(|slot| slot.link.epoch() == epoch) {
-                    self.link_down(&node);
+                    self.link_down(&node, verdict);
                 }
             }
+            NodeMsg::Link(LinkEvent::Verdict { node, verdict, .. }) => {
+                self.on_verdict(&node, verdict);
+            }
+            NodeMsg::Link(LinkEvent::Over { by, reason }) => self.on_over(&by, &reason),
             NodeMsg::RemoteLoad { node, load, state } => {
                 if !self.view.is_linked(&node) {
                     return;
@@ -316,37 +323,6 @@ impl NodeTree {
         self.shared.set_nodes(self.view.reachable());
     }
 
-    async fn link_up(&mut self, link: Arc<dyn Link>) -> Result<(), ActorProcessingErr> {
-        let node = link.node().clone();
-        tracing::info!(%node, "a link is up");
-        self.link_down(&node);
-        if let Some(old) = self.ended_links.remove(&node) {
-            // What it was about to tell rooms must not come after what the new one tells them.
-            let _ = old.stop_and_wait(None, Some(LAST_WORDS)).await;
-        }
-        // Rooms that hear of the link look up where the node is.
-        self.view.link_up(node.clone());
-        self.publish_nodes();
-        let rooms = self.rooms.iter().map(|(id, room)| (id.clone(), room.actor.clone())).collect();
-        let args = LinkArgs { link: link.clone(), node: self.myself.clone(), rooms };
-        let (actor, _) = Actor::spawn_linked(None, LinkActor, args, self.myself.get_cell()).await?;
-        self.links.insert(node, LinkSlot { actor, link, rtts: Rtts::default() });
-        self.tell_load();
-        Ok(())
-    }
-
-    fn link_down(&mut self, node: &NodeId) {
-        let Some(slot) = self.links.remove(node) else { return };
-        slot.actor.stop(None);
-        self.ended_links.insert(node.clone(), slot.actor);
-        self.view.link_down(node);
-        self.endpoint.set_targets(self.view.targets());
-        self.publish_nodes();
-        for room in self.rooms.values() {
-            let _ = room.actor.cast(RoomMsg::LinkDown(node.clone()));
-        }
-    }
-
     /// Its peers' sessions are closed by the end of their actors.
     fn room_ended(&mut self, room: &RoomId, actor: &ActorRef<RoomMsg>) {
         let current = self.rooms.get(room).is_some_and(|r| r.actor.get_id() == actor.get_id());
@@ -368,7 +344,7 @@ impl NodeTree {
         }
     }
 
-    fn forget_room(&mut self, room: &RoomId) {
+    pub(super) fn forget_room(&mut self, room: &RoomId) {
         let Some(ended) = self.rooms.remove(room) else { return };
         for (_, core) in self.shared.cores() {
             let _ = core.actor.cast(WorkerMsg::RoomGone(ended.actor.get_id()));

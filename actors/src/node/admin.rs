@@ -144,6 +144,9 @@ impl NodeTree {
         for (node, trouble) in self.endpoint.troubles() {
             degraded.push(format!("no link to node '{node}': {trouble}"));
         }
+        if self.over {
+            degraded.push("the node was given up by others: it waits for the registry".to_owned());
+        }
         if self.cordoned {
             degraded.push("the node is cordoned: it takes no new peers".to_owned());
         } else if self.state == NodeState::Draining {
@@ -153,7 +156,10 @@ impl NodeTree {
         if !alive {
             degraded.push("a media worker hangs".to_owned());
         }
-        Readiness { ready: self.registered && alive && self.state == NodeState::Up, degraded }
+        Readiness {
+            ready: self.registered && alive && !self.over && self.state == NodeState::Up,
+            degraded,
+        }
     }
 
     fn metrics(&mut self) -> Vec<Metric> {
@@ -188,6 +194,7 @@ impl NodeTree {
             Metric::counter("starling_sessions_total", "Sessions let in.", self.sessions),
             Metric::counter("starling_sessions_refused_total", "Sessions refused.", self.refused),
         ];
+        self.append_liveness(&mut metrics);
         let (changes, told) = self.shared.speakers.read();
         metrics.push(Metric::counter(
             "starling_active_speaker_changes_total",
@@ -206,6 +213,46 @@ impl NodeTree {
             crate::worker_metrics::append(&mut metrics, worker.index(), &worker.counters());
         }
         metrics
+    }
+}
+
+impl NodeTree {
+    fn append_liveness(&self, metrics: &mut Vec<Metric>) {
+        let seen = self.endpoint.liveness();
+        let verdict = |kind: &str, value: u64| {
+            let name = "starling_link_verdicts_total";
+            let help = "Silent or ended links: the link alone is bad, or the node is out of reach.";
+            Metric::counter(name, help, value).label("about", kind)
+        };
+        metrics.extend([
+            Metric::counter(
+                "starling_link_probes_total",
+                "Datagrams sent on silent links only to be acknowledged.",
+                seen.probes,
+            ),
+            Metric::counter(
+                "starling_link_suspicions_total",
+                "Links that gave no answer for 400 ms.",
+                seen.suspicions,
+            ),
+            Metric::counter(
+                "starling_link_questions_total",
+                "Questions to other nodes whether they reach one.",
+                seen.asked,
+            ),
+            verdict("link", seen.links),
+            verdict("node", seen.nodes),
+            Metric::counter(
+                "starling_epochs_refused_total",
+                "Connections refused because they came from a life of a node that is over.",
+                self.endpoint.stale_refused(),
+            ),
+            Metric::counter(
+                "starling_lives_renewed_total",
+                "Times this node was given up by others and began anew.",
+                self.renewals,
+            ),
+        ]);
     }
 }
 

@@ -112,6 +112,13 @@ impl NodeTree {
     /// Lets somebody into a room, if this node is the place for it: a client that came here by
     /// itself stays here unless the room's policy, a drain or a full node forbids it.
     pub(super) async fn admit(&mut self, room: RoomId, join: Waiting) {
+        if self.over {
+            self.refused += 1;
+            return join.refuse(
+                Refusal::new(Code::Draining, "this node was given up and begins anew")
+                    .hint("join through another node"),
+            );
+        }
         let known = self.rooms.get(&room).map(|here| here.record.clone());
         let known = known.or_else(|| self.view.record(&room));
         let policy = known.as_ref().map(|record| record.policy.clone()).unwrap_or_default();
@@ -244,7 +251,7 @@ impl NodeTree {
             let _ = slot.actor.cast(LinkMsg::RoomUp { room, actor });
         }
         let incarnation = record.incarnation;
-        let presence = PresenceRecord { epoch: self.shared.epoch, incarnation };
+        let presence = PresenceRecord { epoch: self.shared.epoch(), incarnation };
         let _ = self.registry.cast(RegistryMsg::Presence(room.clone(), Some(presence)));
         self.rooms.insert(room.clone(), Room { actor, sent: 0, record, unrecorded: None });
         Ok(())

@@ -23,6 +23,7 @@ impl NodeTree {
     pub(super) fn tick(&mut self) {
         self.tell_load();
         self.sample_rtts();
+        self.renew();
         let due = self.record_written.is_none_or(|at| at.elapsed() >= RECORD_EVERY);
         if due {
             self.write_record();
@@ -60,6 +61,9 @@ impl NodeTree {
     }
 
     pub(super) fn write_record(&mut self) {
+        if self.over {
+            return;
+        }
         self.refresh_own();
         self.record_written = Some(Instant::now());
         let record = Box::new(self.view.own().clone());
@@ -119,7 +123,9 @@ impl NodeTree {
 
     pub(super) fn on_registered(&mut self, result: Result<(), RegistryError>) {
         match result {
-            Ok(()) => self.registered = true,
+            Ok(()) => (self.registered, self.taken) = (true, None),
+            Err(RegistryError::Succeeded) => self.succeeded(),
+            Err(RegistryError::Taken(at)) => self.on_taken(&at),
             Err(error) => tracing::debug!(%error, "this node's record was not written"),
         }
     }

@@ -14,6 +14,7 @@ mod load;
 mod move_room;
 mod peers;
 mod place;
+mod reach;
 mod rtts;
 mod shared;
 mod start;
@@ -108,6 +109,12 @@ impl Node {
     pub async fn stop(&self) {
         let _ = ask(&self.actor, NodeMsg::Stop).await;
         let _ = self.actor.stop_and_wait(None, Some(PATIENCE)).await;
+    }
+
+    /// Returns when the node has ended: by [`Node::stop`], or by itself, after it said why in the
+    /// log.
+    pub async fn ended(&self) {
+        let _ = self.actor.wait(None).await;
     }
 
     /// Opens a client's session.
@@ -345,7 +352,7 @@ impl Node {
     /// Which life of the node this is.
     #[cfg(test)]
     pub(crate) fn epoch(&self) -> u64 {
-        self.shared.epoch
+        self.shared.epoch()
     }
 
     /// Ends its links; the nodes are dialled again.

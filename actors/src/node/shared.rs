@@ -61,7 +61,7 @@ pub(crate) struct Shared {
     pub(crate) capabilities: RtpCapabilities,
     /// Addresses and names in candidates; empty: the sockets' own.
     pub(crate) announced: Vec<String>,
-    pub(super) epoch: u64,
+    epoch: AtomicU64,
     peers: AtomicI64,
     nodes: RwLock<BTreeMap<NodeId, NodeRecord>>,
     /// Grows when a node comes, goes, or changes whether it takes peers.
@@ -113,7 +113,7 @@ impl Shared {
             config,
             certificate,
             capabilities,
-            epoch,
+            epoch: AtomicU64::new(epoch),
             peers: AtomicI64::new(0),
             nodes: RwLock::default(),
             nodes_version: AtomicU64::new(0),
@@ -133,6 +133,15 @@ impl Shared {
 
     pub(super) fn set_drain(&self, drain: DrainInfo) {
         *self.drain.write().unwrap_or_else(PoisonError::into_inner) = drain;
+    }
+
+    /// Which life of the node this is.
+    pub(crate) fn epoch(&self) -> u64 {
+        self.epoch.load(Ordering::Relaxed)
+    }
+
+    pub(super) fn set_epoch(&self, epoch: u64) {
+        self.epoch.store(epoch, Ordering::Relaxed);
     }
 
     /// Sessions of this node.

@@ -3,7 +3,7 @@
 
 use std::time::Instant;
 
-use starling_cluster::decide::{exchange::Exchanged, roster::Local};
+use starling_cluster::decide::{exchange::Exchanged, liveness::Verdict, roster::Local};
 use starling_proto::{
     NodeId,
     roster::{Change, Snapshot},
@@ -35,15 +35,25 @@ impl RoomState {
     pub(super) fn link_up(&mut self, port: LinkPort) {
         let node = port.node().clone();
         self.exchange.link_up(node.clone(), port.link.epoch());
+        let facts = self.replica.node_life(Instant::now(), &node, port.link.epoch());
         self.links.insert(node, port);
+        self.apply(facts);
     }
 
-    /// Its flows are dead.
-    pub(super) fn link_down(&mut self, node: &NodeId) {
+    /// Its flows are dead; its peers are not, if another node reaches theirs.
+    pub(super) fn link_down(&mut self, node: &NodeId, verdict: Verdict) {
         self.links.remove(node);
         self.lose_pulls(node);
         self.lose_data(node);
         self.floor.lose(node);
+        match verdict {
+            Verdict::Link => self.exchange.link_cut(node),
+            Verdict::Node => self.node_lost(node),
+        }
+    }
+
+    /// Its peers are kept for a while: they may come back, here or elsewhere.
+    pub(super) fn node_lost(&mut self, node: &NodeId) {
         let told = self.exchange.link_down(&mut self.replica, Instant::now(), node);
         self.after_exchange(told);
     }

@@ -8,11 +8,17 @@ mod channels;
 mod cores;
 mod direct;
 mod direct_data;
+#[path = "../../../tests/src/etcd.rs"]
+#[allow(dead_code, reason = "other crates' tests do more with it")]
+#[expect(unreachable_pub, reason = "shared with the crate of whole-cluster tests")]
+mod etcd;
 mod failpoints;
+mod faults;
 mod fields;
 mod inspect;
 mod leaks;
 mod leaving;
+mod lives;
 mod media;
 mod moves;
 mod observe;
@@ -27,4 +33,7 @@ mod steer;
 mod tickets;
 mod transports;
 mod versions;
+#[path = "../../../cluster/src/link/tests/wire.rs"]
+#[allow(dead_code, reason = "other crates' tests do more with it")]
+mod wire;
 mod world;

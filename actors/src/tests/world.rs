@@ -1,7 +1,7 @@
 //! Nodes on loopback around one memory registry, and clients of them.
 
 use std::{
-    net::{IpAddr, Ipv4Addr},
+    net::{IpAddr, Ipv4Addr, SocketAddr},
     sync::Arc,
     time::Duration,
 };
@@ -10,10 +10,14 @@ use serde_json::{Value, json};
 use starling_cluster::{
     decide::cores::PEERS_PER_CORE,
     link::{DevCa, LinkTls},
-    registry::memory::MemoryRegistry,
+    registry::{
+        Registry,
+        etcd::{EtcdConfig, EtcdRegistry},
+        memory::MemoryRegistry,
+    },
 };
 use starling_proto::{
-    PeerId, Refusal, RoomId,
+    NodeId, PeerId, Refusal, RoomId,
     link::VERSION_MAX,
     signal::{
         ClientNotification, ClientRequest, NewConsumer, NewDataConsumer, ServerNotification,
@@ -33,11 +37,16 @@ pub(super) const PATIENCE: Duration = Duration::from_secs(10);
 /// Nodes that know each other.
 pub(super) struct World {
     pub(super) registry: MemoryRegistry,
+    /// A real one instead.
+    pub(super) etcd: Option<String>,
     pub(super) ca: DevCa,
     pub(super) resume_within: Duration,
     pub(super) max_peers: u32,
     pub(super) workers: usize,
     pub(super) room_peers_per_core: usize,
+    /// Where a link's endpoint listens and is reached, if not where the system chooses.
+    pub(super) link_listen: Option<SocketAddr>,
+    pub(super) link_announced: Option<SocketAddr>,
     /// Of nodes that are started from now on.
     pub(super) link_protocol_max: u16,
 }
@@ -48,11 +57,14 @@ impl World {
         let ca = DevCa::new().expect("a new CA");
         Self {
             registry: MemoryRegistry::new(),
+            etcd: None,
             ca,
             resume_within: RESUME_WITHIN,
             max_peers: 0,
             workers: 1,
             room_peers_per_core: PEERS_PER_CORE,
+            link_listen: None,
+            link_announced: None,
             link_protocol_max: VERSION_MAX,
         }
     }
@@ -62,7 +74,7 @@ impl World {
     }
 
     fn config(&self, id: &str) -> NodeConfig {
-        let id: starling_proto::NodeId = id.parse().expect("a good id");
+        let id: NodeId = id.parse().expect("a good id");
         let loopback = IpAddr::V4(Ipv4Addr::LOCALHOST);
         NodeConfig {
             region: region_of(&id),
@@ -77,18 +89,24 @@ impl World {
             rtc_prefer: None,
             workers: self.workers,
             room_peers_per_core: self.room_peers_per_core,
-            link_listen: (loopback, 0).into(),
-            link_announced: None,
+            link_listen: self.link_listen.unwrap_or((loopback, 0).into()),
+            link_announced: self.link_announced,
             link_protocol_max: self.link_protocol_max,
             link_tls: LinkTls::ephemeral(&self.ca, &id).expect("a certificate"),
             api_url: format!("http://{id}.test"),
-            registry: Arc::new(self.registry.for_node(id.clone())),
+            registry: self.registry_of(&id),
             cluster_secret: b"a secret of this test's cluster".to_vec(),
             max_peers: self.max_peers,
             version: "test".into(),
             resume_within: self.resume_within,
             id,
         }
+    }
+
+    fn registry_of(&self, node: &NodeId) -> Arc<dyn Registry> {
+        let Some(url) = &self.etcd else { return Arc::new(self.registry.for_node(node.clone())) };
+        let config = EtcdConfig::new(vec![url.clone()], node.clone());
+        Arc::new(EtcdRegistry::connect(config).expect("a good configuration"))
     }
 
     /// A node that can be killed.
@@ -116,7 +134,7 @@ impl World {
 }
 
 /// `eu-n1` is in region `eu`, `n1` in none.
-fn region_of(id: &starling_proto::NodeId) -> String {
+fn region_of(id: &NodeId) -> String {
     id.to_string().split_once('-').map_or_else(String::new, |(region, _)| region.to_owned())
 }
 

@@ -82,6 +82,12 @@ impl Exchange {
         Exchanged { facts: replica.node_lost(now, node), ..Exchanged::default() }
     }
 
+    /// It is down, but another node reaches the node: its peers go on.
+    pub fn link_cut(&mut self, node: &NodeId) {
+        self.links.remove(node);
+        self.members.remove(node);
+    }
+
     /// A node has peers of this room: it is told ours.
     pub fn node_has_room(&mut self, replica: &RoomReplica, node: &NodeId) -> Exchanged {
         if !self.links.contains_key(node) || !self.members.insert(node.clone()) {

@@ -8,6 +8,7 @@ pub mod drain;
 pub mod exchange;
 pub mod floor;
 pub mod last_n;
+pub mod liveness;
 pub mod placement;
 mod policy;
 pub mod pulls;

@@ -68,7 +68,8 @@ pub struct ClusterView {
     /// It has answered once.
     pub seen: bool,
     registry: View,
-    /// Nodes that the registry has lost but a link still reaches: it may be the one that is wrong.
+    /// Nodes that the registry has lost but a link still reaches, or another node: it may be the
+    /// one that is wrong.
     kept: BTreeMap<NodeId, NodeRecord>,
     /// Own record, also while the registry does not know it.
     own: NodeRecord,
@@ -76,6 +77,10 @@ pub struct ClusterView {
     /// What linked nodes' work costs them.
     costs: BTreeMap<NodeId, NodeCost>,
     linked: BTreeSet<NodeId>,
+    /// Nodes without a link that another node reaches.
+    vouched: BTreeSet<NodeId>,
+    /// The last life of nodes that were given up, and whose lease had ended: it is over.
+    over: BTreeMap<NodeId, u64>,
     /// Rooms of linked nodes.
     rooms_of: BTreeMap<NodeId, BTreeSet<RoomId>>,
     reservations: Reservations,
@@ -86,6 +91,8 @@ pub struct ClusterView {
 /// Unused rooms deleted at once: a node that died may have had thousands, which the registry need
 /// not hear of in one moment.
 const FORGET_AT_ONCE: usize = 64;
+/// Nodes whose last life is remembered to be over: a month of pods that never come back.
+const MAX_OVER: usize = 4_096;
 
 impl ClusterView {
     /// A view in which nothing is known but this node.
@@ -100,6 +107,8 @@ impl ClusterView {
             told: BTreeMap::new(),
             costs: BTreeMap::new(),
             linked: BTreeSet::new(),
+            vouched: BTreeSet::new(),
+            over: BTreeMap::new(),
             rooms_of: BTreeMap::new(),
             reservations: Reservations::default(),
             unused: BTreeMap::new(),
@@ -118,7 +127,11 @@ impl ClusterView {
                 let mut rooms: BTreeSet<_> = self.registry.rooms.keys().cloned().collect();
                 rooms.extend(view.rooms.keys().cloned());
                 let before = std::mem::replace(&mut self.registry, view);
-                before.nodes.into_iter().for_each(|(node, record)| self.keep(node, record));
+                for (node, record) in before.nodes {
+                    if !self.registry.nodes.contains_key(&node) {
+                        self.keep(node, record);
+                    }
+                }
                 self.kept.retain(|node, _| !self.registry.nodes.contains_key(node));
                 rooms.iter().for_each(|room| self.look_at(now, room));
                 rooms.into_iter().map(|room| (room.clone(), self.record(&room))).collect()
@@ -191,10 +204,22 @@ impl ClusterView {
         due.iter().filter(|room| mine(room)).cloned().collect()
     }
 
+    /// The registry has lost a node: its lease has ended. If nobody reaches it either, that life is
+    /// over; whatever comes back is another.
     fn keep(&mut self, node: NodeId, record: NodeRecord) {
-        if self.linked.contains(&node) {
+        if self.linked.contains(&node) || self.vouched.contains(&node) {
             self.kept.insert(node, record);
+        } else if node != self.here {
+            self.end_life(node, record.epoch);
         }
+    }
+
+    fn end_life(&mut self, node: NodeId, epoch: u64) {
+        if self.over.len() >= MAX_OVER {
+            self.over.pop_first();
+        }
+        let over = self.over.entry(node).or_default();
+        *over = epoch.max(*over);
     }
 
     /// How busy this node is, and whether it takes peers.
@@ -214,16 +239,46 @@ impl ClusterView {
 
     /// A link to `node` is up.
     pub fn link_up(&mut self, node: NodeId) {
+        self.vouched.remove(&node);
         self.linked.insert(node);
     }
 
-    /// It is down: what it told is forgotten.
+    /// It is down, and the node out of reach: what it told is forgotten. If the registry has lost
+    /// it, too, that life is over.
     pub fn link_down(&mut self, node: &NodeId) {
         self.linked.remove(node);
-        self.kept.remove(node);
+        self.vouched.remove(node);
         self.told.remove(node);
         self.costs.remove(node);
         self.rooms_of.remove(node);
+        if let Some(record) = self.kept.remove(node) {
+            self.end_life(node.clone(), record.epoch);
+        }
+    }
+
+    /// It is down, but another node reaches the node: that one is alive, with its rooms.
+    pub fn link_cut(&mut self, node: &NodeId) {
+        if self.linked.remove(node) {
+            self.vouched.insert(node.clone());
+            self.told.remove(node);
+        }
+    }
+
+    /// A node without a link is reached by another one, after all.
+    pub fn node_found(&mut self, node: &NodeId) {
+        if !self.linked.contains(node) {
+            self.vouched.insert(node.clone());
+        }
+    }
+
+    /// Whether this node's registry record is that of a newer life: another process has its id.
+    pub fn is_succeeded(&self) -> bool {
+        self.registry.nodes.get(&self.here).is_some_and(|record| record.epoch > self.own.epoch)
+    }
+
+    /// This node is in a newer life from now on.
+    pub fn renew(&mut self, epoch: u64) {
+        self.own.epoch = epoch;
     }
 
     /// A linked node told its load.
@@ -318,7 +373,11 @@ impl ClusterView {
         others
             .map(|record| Target {
                 node: record.id.clone(),
-                epoch: record.epoch,
+                // A life that is over is refused, by a number that only a newer one has.
+                epoch: self
+                    .over
+                    .get(&record.id)
+                    .map_or(record.epoch, |over| record.epoch.max(over.saturating_add(1))),
                 addr: record.link_addr,
             })
             .collect()
@@ -456,5 +515,62 @@ mod tests {
         let back = WatchEvent::Change(Change::Node(other, Some(record("other"))));
         view.on_registry(Instant::now(), back);
         assert_eq!(view.targets().len(), 1);
+    }
+
+    #[test]
+    fn a_life_that_ended_in_the_registry_and_out_of_reach_is_over() {
+        let (mut view, other) = view_with_a_linked_node();
+        let gone = || WatchEvent::Change(Change::Node(other.clone(), None));
+        let back = |epoch| {
+            let record = NodeRecord { epoch, ..record("other") };
+            WatchEvent::Change(Change::Node(other.clone(), Some(record)))
+        };
+        let wanted = |view: &ClusterView| view.targets()[0].epoch;
+        // The registry alone is no judge, nor is a link; whichever comes first.
+        view.on_registry(Instant::now(), gone());
+        view.on_registry(Instant::now(), back(1));
+        view.link_down(&other);
+        assert_eq!(wanted(&view), 1);
+        view.on_registry(Instant::now(), gone());
+        view.on_registry(Instant::now(), back(1));
+        assert_eq!(wanted(&view), 2, "epoch 1 is refused");
+        view.on_registry(Instant::now(), back(9));
+        assert_eq!(wanted(&view), 9);
+        let same = View { nodes: view.registry.nodes.clone(), ..View::default() };
+        view.on_registry(Instant::now(), WatchEvent::Snapshot(same));
+        assert_eq!(wanted(&view), 9, "a registry that is back has lost nobody");
+        view.link_up(other.clone());
+        view.on_registry(Instant::now(), gone());
+        view.link_down(&other);
+        view.on_registry(Instant::now(), back(9));
+        assert_eq!(wanted(&view), 10);
+    }
+
+    #[test]
+    fn a_node_that_another_one_reaches_lives_on_with_its_rooms_and_gets_no_clients() {
+        let (mut view, other) = view_with_a_linked_node();
+        let room: RoomId = "r".parse().unwrap();
+        view.on_room(other.clone(), room.clone(), true);
+        view.link_cut(&other);
+        view.on_registry(Instant::now(), WatchEvent::Change(Change::Node(other.clone(), None)));
+        assert_eq!(view.targets().len(), 1);
+        assert_eq!(view.others_of(&room), BTreeSet::from([other.clone()]));
+        assert!(!view.reachable().contains_key(&other));
+        view.link_down(&other);
+        assert!(view.targets().is_empty() && view.others_of(&room).is_empty());
+    }
+
+    #[test]
+    fn a_newer_life_of_this_node_is_noticed() {
+        let (mut view, _) = view_with_a_linked_node();
+        let mut of = |epoch| {
+            let record = NodeRecord { epoch, ..record("here") };
+            let event = Change::Node("here".parse().unwrap(), Some(record));
+            view.on_registry(Instant::now(), WatchEvent::Change(event));
+            view.is_succeeded()
+        };
+        assert!(!of(1) && of(2));
+        view.renew(3);
+        assert!(!view.is_succeeded());
     }
 }

@@ -4,7 +4,10 @@
 use std::{
     collections::BTreeMap,
     net::SocketAddr,
-    sync::{Arc, Mutex},
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicU64, Ordering::Relaxed},
+    },
     time::{Duration, Instant},
 };
 
@@ -24,7 +27,9 @@ use super::{
     peers::{LinkId, Peers},
     session::{QuicLink, Session},
     transport,
+    watch::Watch,
 };
+use crate::decide::liveness::LivenessCounters;
 
 /// Events that may wait for the owner; then links read no more, and QUIC's flow control holds
 /// their senders back. A burst of roster snapshots from every node of a large cluster fits.
@@ -51,6 +56,11 @@ pub struct LinkEndpoint {
 struct Shared {
     config: LinkConfig,
     endpoint: Endpoint,
+    /// Which life of this node it is: the configuration's, or a later one.
+    epoch: AtomicU64,
+    /// Connections refused because they came from a life that is over.
+    stale: AtomicU64,
+    watch: Arc<Watch>,
     peers: Mutex<Peers>,
     /// Why a wanted node has no link.
     troubles: Mutex<BTreeMap<NodeId, String>>,
@@ -78,13 +88,16 @@ impl LinkEndpoint {
             Endpoint::new(EndpointConfig::default(), Some(server), socket, Arc::new(TokioRuntime))
                 .map_err(bind)?;
         let local = endpoint.local_addr().map_err(bind)?;
+        let (events, receiver) = mpsc::channel(MAX_EVENTS);
         let shared = Arc::new(Shared {
             peers: Mutex::new(Peers::new(config.node.clone())),
+            epoch: AtomicU64::new(config.epoch),
+            stale: AtomicU64::new(0),
+            watch: Arc::new(Watch::new(events.downgrade())),
             config,
             endpoint,
             troubles: Mutex::default(),
         });
-        let (events, receiver) = mpsc::channel(MAX_EVENTS);
         let (targets, wanted) = watch::channel(Vec::new());
         let (stop, stopped) = watch::channel(false);
         let (notify, notices) = mpsc::unbounded_channel();
@@ -111,6 +124,22 @@ impl LinkEndpoint {
     /// closed.
     pub fn set_targets(&self, targets: Vec<Target>) {
         self.targets.send_replace(targets);
+    }
+
+    /// From now on this node is in a newer life: links of the one before end.
+    pub fn set_epoch(&self, epoch: u64) {
+        self.shared.epoch.store(epoch, Relaxed);
+        self.shared.watch.end_all(&Ended::Replaced);
+    }
+
+    /// What was seen of silent links.
+    pub fn liveness(&self) -> LivenessCounters {
+        self.shared.watch.counters()
+    }
+
+    /// Connections refused because they came from a life that is over.
+    pub fn stale_refused(&self) -> u64 {
+        self.shared.stale.load(Relaxed)
     }
 
     /// Why wanted nodes have no link, for operators: the last reason for each.
@@ -152,6 +181,7 @@ impl Keeper {
         mut notices: mpsc::UnboundedReceiver<Notice>,
     ) {
         let endpoint = self.shared.endpoint.clone();
+        let watching = tokio::spawn(self.shared.watch.clone().run());
         loop {
             self.dial_due();
             let deadline = lock(&self.shared.peers).next_deadline();
@@ -174,6 +204,7 @@ impl Keeper {
                     if deadline.is_some() => {}
             }
         }
+        watching.abort();
         self.stop().await;
     }
 
@@ -181,6 +212,7 @@ impl Keeper {
         let close = {
             let wanted = |node: &NodeId| targets.iter().any(|target| target.node == *node);
             lock(&self.shared.troubles).retain(|node, _| wanted(node));
+            self.shared.watch.set_targets(&targets.iter().map(|t| t.node.clone()).collect());
             lock(&self.shared.peers).set_targets(Instant::now(), targets)
         };
         for id in close {
@@ -235,6 +267,11 @@ impl Keeper {
             Notice::Established(established) => self.on_established(*established),
             Notice::DialFailed(node, why) => {
                 tracing::debug!(%node, %why, "dial failed");
+                if why.is_over() {
+                    let (by, reason) = (node.clone(), why.to_string());
+                    // With a full channel the next dial says it again.
+                    let _ = self.events.try_send(LinkEvent::Over { by, reason });
+                }
                 lock(&self.shared.troubles).insert(node.clone(), why.to_string());
                 lock(&self.shared.peers).on_dial_failed(Instant::now(), &node, &mut self.rng);
             }
@@ -263,7 +300,8 @@ impl Keeper {
             old.end(Ended::Replaced);
         }
         lock(&self.shared.troubles).remove(&node);
-        let session = Session::new(&self.shared.config.node, established);
+        let watch = Arc::clone(&self.shared.watch);
+        let session = Session::new(&self.shared.config.node, id, watch, established);
         self.links.insert(id, Arc::clone(session.link()));
         let (previous, notify) = (self.tails.remove(&node), self.notify.clone());
         let (events, who) = (self.events.clone(), node.clone());
@@ -303,7 +341,8 @@ impl Shared {
             let introduced = self.introduction().dialled(&target.node, &connection).await;
             introduced.inspect_err(|why| why.close(&connection))
         };
-        timeout(HANDSHAKE, connecting).await.unwrap_or(Err(Ended::Timeout))
+        let dialled = timeout(HANDSHAKE, connecting).await.unwrap_or(Err(Ended::Timeout));
+        dialled.inspect_err(|why| self.count(why))
     }
 
     async fn welcome(&self, incoming: Incoming) -> Result<Established, Ended> {
@@ -312,14 +351,21 @@ impl Shared {
             let introduced = self.introduction().accepted(&connection).await;
             introduced.inspect_err(|why| why.close(&connection))
         };
-        timeout(HANDSHAKE, connecting).await.unwrap_or(Err(Ended::Timeout))
+        let welcomed = timeout(HANDSHAKE, connecting).await.unwrap_or(Err(Ended::Timeout));
+        welcomed.inspect_err(|why| self.count(why))
+    }
+
+    fn count(&self, why: &Ended) {
+        if matches!(why, Ended::Stale { .. }) {
+            self.stale.fetch_add(1, Relaxed);
+        }
     }
 
     fn introduction(&self) -> Introduction<'_> {
         let (version_min, version_max) = self.config.versions;
         let hello = Hello {
             node: self.config.node.clone(),
-            epoch: self.config.epoch,
+            epoch: self.epoch.load(Relaxed),
             version_min,
             version_max,
         };

@@ -12,6 +12,7 @@ use super::{
     peers::{Opened, Peers, Refused},
     tls,
 };
+use crate::decide::liveness::End;
 
 /// A connection whose both ends have said Hello.
 pub(super) struct Established {
@@ -23,6 +24,10 @@ pub(super) struct Established {
     pub(super) send: SendStream,
     pub(super) recv: RecvStream,
 }
+
+/// The codes that the other side acts on.
+const SHUTDOWN: u64 = 0;
+const STALE: u64 = 4;
 
 /// Why a connection did not become a link, or ceased to be one; the numbers are QUIC application
 /// error codes.
@@ -48,6 +53,13 @@ pub(super) enum Ended {
     Replaced,
     #[error("no answer in time")]
     Timeout,
+    #[error("silent for too long")]
+    Silent,
+    /// The other side's word; its code is one of [`Ended::close`]'s.
+    #[error("the other side says: {reason}")]
+    Told { code: u64, reason: String },
+    #[error("the other side's process has gone")]
+    Gone,
     #[error("{0}")]
     Lost(String),
 }
@@ -62,20 +74,44 @@ impl Ended {
         }
     }
 
+    /// What it says about the other node.
+    pub(super) fn end(&self) -> End {
+        match self {
+            Self::Silent | Self::Timeout => End::Silent,
+            Self::Shutdown | Self::Unwanted | Self::Gone | Self::Told { code: SHUTDOWN, .. } => {
+                End::Left
+            }
+            Self::Told { .. } | Self::Lost(_) => End::Theirs,
+            Self::Identity(_)
+            | Self::Version { .. }
+            | Self::Stale { .. }
+            | Self::WrongDirection
+            | Self::Malformed(_)
+            | Self::Backlog
+            | Self::Replaced => End::Ours,
+        }
+    }
+
+    /// Whether the other side said that this node's life is over.
+    pub(super) fn is_over(&self) -> bool {
+        matches!(self, Self::Told { code: STALE, .. })
+    }
+
     /// Tells the other side and ends the connection.
     pub(super) fn close(&self, connection: &Connection) {
         let code: u32 = match self {
-            Self::Shutdown => 0,
+            Self::Shutdown => SHUTDOWN as u32,
             Self::Unwanted => 1,
             Self::Identity(_) => 2,
             Self::Version { .. } => 3,
-            Self::Stale { .. } => 4,
+            Self::Stale { .. } => STALE as u32,
             Self::WrongDirection => 5,
             Self::Malformed(_) => 6,
             Self::Backlog => 7,
             Self::Replaced => 8,
             Self::Timeout => 9,
-            Self::Lost(_) => 10,
+            Self::Lost(_) | Self::Told { .. } | Self::Gone => 10,
+            Self::Silent => 11,
         };
         connection.close(VarInt::from_u32(code), self.to_string().as_bytes());
     }
@@ -83,13 +119,15 @@ impl Ended {
 
 impl From<ConnectionError> for Ended {
     fn from(e: ConnectionError) -> Self {
-        Self::Lost(match e {
-            ConnectionError::TimedOut => "silent for too long".into(),
-            ConnectionError::ApplicationClosed(close) => {
-                format!("the other side says: {}", String::from_utf8_lossy(&close.reason))
-            }
-            other => other.to_string(),
-        })
+        match e {
+            ConnectionError::TimedOut => Self::Silent,
+            ConnectionError::Reset => Self::Gone,
+            ConnectionError::ApplicationClosed(close) => Self::Told {
+                code: close.error_code.into_inner(),
+                reason: String::from_utf8_lossy(&close.reason).into_owned(),
+            },
+            other => Self::Lost(other.to_string()),
+        }
     }
 }
 

@@ -55,6 +55,10 @@ pub(super) async fn run(flows: &Flows, connection: &Connection, cells: &Cells) -
 }
 
 fn receive(datagram: &Bytes, flows: &Flows, reassembly: &mut Reassembly, cells: &Cells) {
+    if **datagram == flow::PROBE {
+        // QUIC has acknowledged it, which was its purpose.
+        return;
+    }
     let Some((flow, part, payload)) = flow::decode(datagram) else {
         cells.malformed.fetch_add(1, Relaxed);
         return;

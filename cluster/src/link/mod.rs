@@ -21,6 +21,7 @@ mod session;
 mod tests;
 pub mod tls;
 mod transport;
+mod watch;
 
 use std::{
     net::SocketAddr,
@@ -39,6 +40,8 @@ pub use counters::LinkCounters;
 pub use data::{DataLane, DataSink};
 pub use endpoint::LinkEndpoint;
 pub use tls::{LinkTls, TlsError};
+
+use crate::decide::liveness::Verdict;
 
 /// Largest packet a link carries, in bytes: two parts of 1,150, which is what is left of the 1,200
 /// every QUIC path carries. libwebrtc's packets have at most 1,200.
@@ -94,6 +97,25 @@ pub enum LinkEvent {
         /// Which life of it.
         epoch: u64,
         /// For the log.
+        reason: String,
+        /// Whether only the way to the node is broken.
+        verdict: Verdict,
+    },
+    /// What is believed of a wanted node whose link is down has changed.
+    Verdict {
+        /// Which.
+        node: NodeId,
+        /// Which life of it.
+        epoch: u64,
+        /// Now.
+        verdict: Verdict,
+    },
+    /// Another node says that this one's life is over: it was given up, and its lease had ended, or
+    /// a newer life of its id is known.
+    Over {
+        /// Who says so.
+        by: NodeId,
+        /// In its words.
         reason: String,
     },
 }

@@ -5,9 +5,14 @@ use std::{
     time::Duration,
 };
 
-use bytes::BytesMut;
+use bytes::{Bytes, BytesMut};
 use quinn::{Connection, RecvStream, SendStream};
-use starling_proto::{NodeId, codec::MAX_MESSAGE, flow::FlowId, link::LinkMessage};
+use starling_proto::{
+    NodeId,
+    codec::MAX_MESSAGE,
+    flow::{self, FlowId},
+    link::LinkMessage,
+};
 use tokio::{
     sync::mpsc::{self, error::TrySendError},
     task::JoinHandle,
@@ -21,7 +26,10 @@ use super::{
     inbox::{self, Flows},
     lock,
     outbox::{self, Outbox},
+    peers::LinkId,
+    watch::Watch,
 };
+use crate::decide::liveness::Sample;
 
 /// Control messages that may wait: roster changes of a 500-peer room joining at once, three each,
 /// twice over.
@@ -48,6 +56,8 @@ pub(super) struct QuicLink {
 
 /// What the task of a link needs beside its handle.
 pub(super) struct Session {
+    id: LinkId,
+    watch: Arc<Watch>,
     link: Arc<QuicLink>,
     send: SendStream,
     recv: RecvStream,
@@ -56,7 +66,12 @@ pub(super) struct Session {
 }
 
 impl Session {
-    pub(super) fn new(me: &NodeId, established: Established) -> Self {
+    pub(super) fn new(
+        me: &NodeId,
+        id: LinkId,
+        watch: Arc<Watch>,
+        established: Established,
+    ) -> Self {
         let Established { node, epoch, version, connection, send, recv } = established;
         let (sender, messages) = mpsc::channel(MAX_MESSAGES);
         let (data, lane) = DataLane::new();
@@ -73,7 +88,7 @@ impl Session {
             cells: Cells::default(),
             ended: Mutex::new(None),
         });
-        Self { link, send, recv, messages, lane }
+        Self { id, watch, link, send, recv, messages, lane }
     }
 }
 
@@ -82,6 +97,18 @@ impl QuicLink {
     pub(super) fn end(&self, why: Ended) {
         why.close(&self.connection);
         lock(&self.ended).get_or_insert(why);
+    }
+
+    /// Sends what the other side must acknowledge, and nothing else.
+    pub(super) fn probe(&self) {
+        // A connection that is over is noticed by those who read from it.
+        let _ = self.connection.send_datagram(Bytes::from_static(&flow::PROBE));
+    }
+
+    /// What says that the other side lives.
+    pub(super) fn sample(&self) -> Sample {
+        let stats = self.connection.stats();
+        Sample { received: stats.udp_rx.datagrams, answers: stats.frame_rx.acks }
     }
 }
 
@@ -181,8 +208,9 @@ impl Session {
             // An error is a panic there, which has been reported; this link is another.
             let _ = previous.await;
         }
-        let Self { link, mut send, mut recv, mut messages, lane } = self;
+        let Self { id, watch, link, mut send, mut recv, mut messages, lane } = self;
         let (node, epoch) = (link.node.clone(), link.epoch);
+        watch.up(id, &link);
         // An owner that is gone wants no events; the endpoint ends soon after it.
         let _ = events.send(LinkEvent::Up(Arc::clone(&link) as Arc<dyn Link>)).await;
         tracing::info!(%node, epoch, "link is up");
@@ -210,7 +238,7 @@ impl Session {
         let stop = [inbox.abort_handle(), outbox.abort_handle(), data.abort_handle()];
         let died = |_| Ended::Lost("a task of the link panicked".into());
         let why = tokio::select! {
-            why = read(&link, &mut recv, &events) => why,
+            why = read(&link, &watch, &mut recv, &events) => why,
             why = write(&link, &mut send, &mut messages) => why,
             why = inbox => why.unwrap_or_else(died),
             why = outbox => why.unwrap_or_else(died),
@@ -220,19 +248,30 @@ impl Session {
         stop.iter().for_each(|task| task.abort());
         link.data.shut();
         messages.close();
-        let reason = lock(&link.ended).as_ref().map(ToString::to_string).unwrap_or_default();
-        tracing::info!(%node, epoch, %reason, "link is down");
-        let _ = events.send(LinkEvent::Down { node, epoch, reason }).await;
+        let ended = lock(&link.ended).clone().unwrap_or(Ended::Shutdown);
+        let (verdict, reason) = (watch.down(id, &link, &ended), ended.to_string());
+        tracing::info!(%node, epoch, %reason, ?verdict, "link is down");
+        if ended.is_over() {
+            let (by, reason) = (node.clone(), reason.clone());
+            let _ = events.send(LinkEvent::Over { by, reason }).await;
+        }
+        let _ = events.send(LinkEvent::Down { node, epoch, reason, verdict }).await;
     }
 }
 
-async fn read(link: &QuicLink, recv: &mut RecvStream, events: &mpsc::Sender<LinkEvent>) -> Ended {
+async fn read(
+    link: &QuicLink,
+    watch: &Watch,
+    recv: &mut RecvStream,
+    events: &mpsc::Sender<LinkEvent>,
+) -> Ended {
     loop {
         let message = match control::read::<LinkMessage>(recv, MAX_MESSAGE).await {
-            Ok(message) => Box::new(message),
+            Ok(message) => message,
             Err(e) => return why(&link.connection, &e),
         };
         link.cells.messages_in.fetch_add(1, Relaxed);
+        let Some(message) = watch.take(link, message).await.map(Box::new) else { continue };
         match &*message {
             LinkMessage::PipeOpen { flow, layers, .. }
             | LinkMessage::PipeOpenVia { flow, layers, .. }

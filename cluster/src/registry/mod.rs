@@ -32,6 +32,13 @@ pub enum RegistryError {
     /// Somebody else changed the record first.
     #[error("record was changed by another node")]
     Conflict,
+    /// A later life of this node's id is registered: another process has taken its place.
+    #[error("a newer process is registered under this node's id")]
+    Succeeded,
+    /// Another process is registered under this node's id, elsewhere. It has gone when its lease
+    /// ends; if it stays, two nodes were given the same id.
+    #[error("a process at {0} is registered under this node's id")]
+    Taken(String),
     /// This node is not registered (any more): its lease has ended.
     #[error("this node's lease has ended")]
     NotRegistered,

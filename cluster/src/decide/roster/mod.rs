@@ -260,6 +260,12 @@ impl RoomReplica {
         self.merge_all(now, touched)
     }
 
+    /// A link to this life of a node is up: peers of an earlier one are kept for the resume window.
+    pub fn node_life(&mut self, now: Instant, node: &NodeId, epoch: u64) -> Vec<Fact> {
+        let touched = self.claims.supersede(now + self.window, node, epoch);
+        self.merge_all(now, touched)
+    }
+
     /// A life of a node has no peers of this room any more (it said so): they leave at once.
     pub fn node_gone(&mut self, now: Instant, node: &NodeId, epoch: u64) -> Vec<Fact> {
         let touched = self.claims.remove(node, epoch);

@@ -4,6 +4,7 @@ mod admission;
 mod data;
 mod failure;
 mod packets;
+mod verdicts;
 mod wire;
 
 use std::{
@@ -88,7 +89,7 @@ impl Node {
 
     async fn down(&mut self) -> (NodeId, u64, String) {
         match self.event().await {
-            LinkEvent::Down { node, epoch, reason } => (node, epoch, reason),
+            LinkEvent::Down { node, epoch, reason, .. } => (node, epoch, reason),
             other => panic!("{}: not down but {other:?}", self.name),
         }
     }

@@ -48,6 +48,7 @@ pub(crate) struct Wire {
 #[derive(Default)]
 struct State {
     cut: AtomicBool,
+    cut_back: AtomicBool,
     largest: AtomicUsize,
     lost: AtomicU64,
 }
@@ -73,6 +74,12 @@ impl Wire {
         self.state.cut.store(cut, Relaxed);
     }
 
+    /// Only answers are lost.
+    #[allow(dead_code, reason = "not every test or example that has a wire cuts it so")]
+    pub(crate) fn cut_back(&self, cut: bool) {
+        self.state.cut_back.store(cut, Relaxed);
+    }
+
     /// Datagrams lost so far, both ways.
     pub(crate) fn lost(&self) -> u64 {
         self.state.lost.load(Relaxed)
@@ -85,6 +92,8 @@ struct Direction {
     rng: SmallRng,
     /// When the last datagram has passed the narrow place.
     free: Instant,
+    /// It is the way of the answers.
+    back: bool,
     state: Arc<State>,
     travel: mpsc::UnboundedSender<(Instant, Vec<u8>)>,
 }
@@ -94,6 +103,7 @@ impl Direction {
         socket: Arc<UdpSocket>,
         to: SocketAddr,
         path: Path,
+        back: bool,
         state: &Arc<State>,
         tasks: &mut JoinSet<()>,
     ) -> Self {
@@ -107,7 +117,7 @@ impl Direction {
             }
         });
         let rng = SmallRng::seed_from_u64(path.seed);
-        Self { path, rng, free: Instant::now(), state: Arc::clone(state), travel }
+        Self { path, rng, free: Instant::now(), back, state: Arc::clone(state), travel }
     }
 
     fn pass(&mut self, datagram: &[u8]) {
@@ -115,6 +125,7 @@ impl Direction {
         self.free = self.free.max(now);
         let lost = self.state.cut.load(Relaxed)
             || self.free - now > QUEUE
+            || (self.back && self.state.cut_back.load(Relaxed))
             || datagram.len() > self.state.largest.load(Relaxed)
             || self.rng.random_bool(self.path.loss);
         if lost {
@@ -136,8 +147,8 @@ async fn run(front: Arc<UdpSocket>, to: SocketAddr, path: Path, state: Arc<State
         let Ok((len, from)) = front.recv_from(&mut datagram).await else { continue };
         if let Entry::Vacant(source) = sources.entry(from) {
             let back = Arc::new(UdpSocket::bind("127.0.0.1:0").await.expect("loopback has ports"));
-            let there = Direction::new(Arc::clone(&back), to, path, &state, &mut tasks);
-            let mut here = Direction::new(Arc::clone(&front), from, path, &state, &mut tasks);
+            let there = Direction::new(Arc::clone(&back), to, path, false, &state, &mut tasks);
+            let mut here = Direction::new(Arc::clone(&front), from, path, true, &state, &mut tasks);
             source.insert(there);
             tasks.spawn(async move {
                 let mut datagram = vec![0; 65_536];

@@ -27,6 +27,8 @@ pub(super) enum Failure {
     LeaseGone,
     /// A newer life of this node is registered.
     Superseded,
+    /// Another process, there, has this node's id.
+    Taken(String),
 }
 
 impl From<Error> for Failure {
@@ -45,7 +47,9 @@ impl From<Failure> for RegistryError {
     fn from(failure: Failure) -> Self {
         match failure {
             Failure::Unavailable(text) => Self::Unavailable(text),
-            Failure::LeaseGone | Failure::Superseded => Self::NotRegistered,
+            Failure::LeaseGone => Self::NotRegistered,
+            Failure::Superseded => Self::Succeeded,
+            Failure::Taken(at) => Self::Taken(at),
         }
     }
 }

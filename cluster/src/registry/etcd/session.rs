@@ -58,7 +58,7 @@ impl Session {
             match failure {
                 Failure::Unavailable(_) => {}
                 Failure::LeaseGone => self.lease = None,
-                Failure::Superseded => self.revoke().await,
+                Failure::Superseded | Failure::Taken(_) => self.revoke().await,
             }
             // A lease that is gone is taken again at once; callers need not know.
             if !matches!(failure, Failure::LeaseGone) {
@@ -151,7 +151,8 @@ impl Session {
         Ok(())
     }
 
-    /// Puts the record in place of whatever an earlier life left, unless a later one was faster.
+    /// Puts the record in place of whatever an earlier life left, unless a later one was faster. An
+    /// earlier life elsewhere may be alive: its lease says so, and is waited for.
     async fn claim(
         &self,
         client: &mut Client,
@@ -161,9 +162,15 @@ impl Session {
         let key = self.etcd.keys.node(&self.etcd.config.node);
         let known = bounded(client.get(key.as_str(), None)).await?;
         let known = known.kvs().first();
-        let newer = known.and_then(|kv| decode::<NodeRecord>(kv.value()));
-        if newer.is_some_and(|newer| newer.epoch > record.epoch) {
-            return Err(Failure::Superseded);
+        if let Some(other) = known.and_then(|kv| decode::<NodeRecord>(kv.value())) {
+            if other.epoch > record.epoch {
+                return Err(Failure::Superseded);
+            }
+            // Whoever holds the same address, or the same name, is its successor.
+            let same = other.link_addr == record.link_addr || other.api_url == record.api_url;
+            if !same && other.epoch < record.epoch {
+                return Err(Failure::Taken(other.link_addr.to_string()));
+            }
         }
         let revision = known.map_or(0, |kv| kv.mod_revision());
         let unchanged = Compare::mod_revision(key, CompareOp::Equal, revision);

@@ -7,12 +7,14 @@ use std::{
 
 use etcd_client::{Client, Permission, PermissionType};
 use tokio::{
+    io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt},
     net::{TcpListener, TcpStream},
-    sync::watch,
+    sync::{mpsc, watch},
 };
 
 use super::*;
 use crate::registry::{
+    View,
     contract::{PRESENCE, ROOM, Seen, TTL, config, node, record, room},
     server::{EtcdServer, ServerTls},
 };
@@ -25,10 +27,11 @@ async fn raw(server: &EtcdServer) -> Client {
     Client::connect([server.url()], None).await.unwrap()
 }
 
-/// A wire between a registry and etcd that can be cut while etcd lives.
+/// A wire between a registry and etcd that can be cut, or slow, while etcd lives.
 struct Wire {
     url: String,
     up: watch::Sender<bool>,
+    delay: watch::Sender<Duration>,
 }
 
 impl Wire {
@@ -37,24 +40,57 @@ impl Wire {
         let url = format!("http://{}", listener.local_addr().unwrap());
         let target = server.url().replace("http://", "");
         let (up, state) = watch::channel(true);
+        let (delay, slow) = watch::channel(Duration::ZERO);
         tokio::spawn(async move {
             while let Ok((mut near, _)) = listener.accept().await {
-                let (mut state, target) = (state.clone(), target.clone());
+                let (mut state, slow, target) = (state.clone(), slow.clone(), target.clone());
                 tokio::spawn(async move {
                     let Ok(mut far) = TcpStream::connect(target).await else { return };
+                    let ((from_near, to_near), (from_far, to_far)) = (near.split(), far.split());
                     tokio::select! {
-                        _ = tokio::io::copy_bidirectional(&mut near, &mut far) => {}
+                        () = pass(from_near, to_far, &slow) => {}
+                        () = pass(from_far, to_near, &slow) => {}
                         _ = state.wait_for(|up| !up) => {}
                     }
                 });
             }
         });
-        Self { url, up }
+        Self { url, up, delay }
+    }
+
+    /// Each way.
+    fn slow(&self, delay: Duration) {
+        self.delay.send_replace(delay);
     }
 
     fn set(&self, up: bool) {
         self.up.send_replace(up);
     }
+}
+
+/// Carries bytes from one end to the other until one closes, each for as long as it is slow.
+async fn pass(
+    mut from: impl AsyncRead + Unpin,
+    mut to: impl AsyncWrite + Unpin,
+    slow: &watch::Receiver<Duration>,
+) {
+    let (travel, mut arrivals) = mpsc::unbounded_channel::<(tokio::time::Instant, Vec<u8>)>();
+    let read = async {
+        let mut bytes = vec![0; 16 * 1024];
+        while let Ok(len @ 1..) = from.read(&mut bytes).await {
+            let due = tokio::time::Instant::now() + *slow.borrow();
+            let _ = travel.send((due, bytes[..len].to_vec()));
+        }
+    };
+    let write = async {
+        while let Some((due, bytes)) = arrivals.recv().await {
+            tokio::time::sleep_until(due).await;
+            if to.write_all(&bytes).await.is_err() {
+                return;
+            }
+        }
+    };
+    tokio::select! { () = read => {}, () = write => {} }
 }
 
 #[tokio::test]
@@ -339,6 +375,134 @@ async fn the_same_presence_is_written_once() {
         a.register(record("a", 1)).await.unwrap();
     }
     assert_eq!(a.put_room(&room("s"), &ROOM, 0).await.unwrap(), before + 1);
+}
+
+/// Waits until a registry has found its etcd again.
+async fn answers(registry: &EtcdRegistry) {
+    while registry.room(&room("any")).await.is_err() {
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+}
+
+#[tokio::test]
+async fn a_slow_etcd_is_waited_for_and_one_that_is_too_slow_is_lost_until_it_is_faster() {
+    let server = EtcdServer::spawn();
+    let wire = Wire::to(&server).await;
+    let a = EtcdRegistry::connect(config(wire.url.clone(), "a")).unwrap();
+    a.register(record("a", 1)).await.unwrap();
+    let mut own = Seen::new(a.watch());
+    own.until(|view| view.nodes.len() == 1).await;
+
+    // A third of a second each way: everything works, and no lease is lost.
+    wire.slow(Duration::from_millis(300));
+    tokio::time::sleep(TTL * 2).await;
+    let asked = Instant::now();
+    a.put_room(&room("slow"), &ROOM, 0).await.unwrap();
+    assert!(asked.elapsed() > Duration::from_millis(500), "it is slow: {:?}", asked.elapsed());
+    own.until(|view| view.rooms.len() == 1).await;
+    assert_eq!((a.counters().leases, a.counters().lost), (1, 0), "{:?}", a.counters());
+
+    // Slower than a call may take.
+    wire.slow(Duration::from_secs(3));
+    let asked = Instant::now();
+    let answer = a.put_room(&room("slower"), &ROOM, 0).await;
+    assert!(matches!(answer, Err(RegistryError::Unavailable(_))), "{answer:?}");
+    assert!(asked.elapsed() < Duration::from_millis(2_500), "{:?}", asked.elapsed());
+    own.lost().await;
+    wire.slow(Duration::ZERO);
+    // What was under way is as late as it was; a new connection is not.
+    wire.set(false);
+    wire.set(true);
+    own.until(|view| view.nodes.contains_key(&node("a"))).await;
+    a.put_room(&room("fast"), &ROOM, 0).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_node_that_alone_is_cut_from_etcd_is_forgotten_and_comes_back_whole() {
+    let server = EtcdServer::spawn();
+    let wire = Wire::to(&server).await;
+    let a = EtcdRegistry::connect(config(wire.url.clone(), "a")).unwrap();
+    let b = connect(&server, "b");
+    for (name, registry) in [("a", &a), ("b", &b)] {
+        registry.register(record(name, 1)).await.unwrap();
+        registry.set_presence(&room("r"), Some(PRESENCE)).await.unwrap();
+    }
+    let (mut at_a, mut at_b) = (Seen::new(a.watch()), Seen::new(b.watch()));
+    at_a.until(|view| view.nodes.len() == 2 && view.presence.len() == 2).await;
+    wire.set(false);
+    at_a.lost().await;
+    at_b.until(|view| view.nodes.len() == 1 && view.presence.len() == 1).await;
+    assert_eq!(at_a.view.nodes.len(), 2, "it goes on with what it knew");
+    // What it does meanwhile is remembered.
+    assert!(a.set_presence(&room("r"), None).await.is_err());
+    assert!(a.set_presence(&room("s"), Some(PRESENCE)).await.is_err());
+    wire.set(true);
+    let whole = (room("s"), node("a"));
+    at_b.until(|view| view.nodes.len() == 2 && view.presence.contains_key(&whole)).await;
+    at_b.until(|view| !view.presence.contains_key(&(room("r"), node("a")))).await;
+    assert_eq!(a.counters().leases, 2);
+}
+
+#[tokio::test]
+async fn a_restored_snapshot_is_an_earlier_state_that_all_nodes_see_and_mend() {
+    let mut server = EtcdServer::spawn();
+    let a = connect(&server, "a");
+    a.register(record("a", 1)).await.unwrap();
+    let old = connect(&server, "old");
+    old.register(record("old", 1)).await.unwrap();
+    let first = a.put_room(&room("deleted"), &ROOM, 0).await.unwrap();
+    let mut seen = Seen::new(a.watch());
+    seen.until(|view| view.nodes.len() == 2 && view.rooms.len() == 1).await;
+    server.kill();
+    let snapshot = server.copy();
+    server.start();
+    answers(&a).await;
+    // After the snapshot was taken: a node leaves, another comes, a room is deleted, one is made.
+    old.leave().await;
+    a.delete_room(&room("deleted"), first).await.unwrap();
+    a.put_room(&room("made"), &ROOM, 0).await.unwrap();
+    let new = connect(&server, "new");
+    new.register(record("new", 1)).await.unwrap();
+    new.set_presence(&room("made"), Some(PRESENCE)).await.unwrap();
+    seen.until(|view| {
+        view.nodes.len() == 2 && view.rooms.contains_key(&room("made")) && view.rooms.len() == 1
+    })
+    .await;
+    server.kill();
+    server.restore(&snapshot);
+    server.start();
+    // The living register again under their leases; the one that had left is forgotten with its.
+    // Nodes decide which rooms they want.
+    let living =
+        |view: &View| view.nodes.contains_key(&node("a")) && view.nodes.contains_key(&node("new"));
+    seen.until(|view| view.rooms.contains_key(&room("deleted"))).await;
+    seen.until(|view| living(view) && view.nodes.len() == 2 && view.presence.len() == 1).await;
+    assert!(!seen.view.rooms.contains_key(&room("made")), "{:?}", seen.view.rooms);
+}
+
+#[tokio::test]
+async fn of_two_processes_with_one_id_the_second_is_refused_while_the_first_lives() {
+    let server = EtcdServer::spawn();
+    let first = connect(&server, "a");
+    first.register(record("a", 1)).await.unwrap();
+    let elsewhere = NodeRecord {
+        link_addr: "127.0.0.9:7443".parse().unwrap(),
+        api_url: "http://elsewhere".to_owned(),
+        ..record("a", 2)
+    };
+    let second = connect(&server, "a");
+    let refused = second.register(elsewhere.clone()).await;
+    assert_eq!(refused, Err(RegistryError::Taken(record("a", 1).link_addr.to_string())));
+    tokio::time::sleep(TTL * 2).await;
+    assert!(second.register(elsewhere.clone()).await.is_err(), "the first keeps its lease");
+    first.register(NodeRecord { region: "us".to_owned(), ..record("a", 1) }).await.unwrap();
+    // A pod that is moved: the earlier one is gone, and its lease ends.
+    drop(first);
+    let b = connect(&server, "b");
+    let mut seen = Seen::new(b.watch());
+    seen.until(|view| view.nodes.get(&node("a")) == Some(&elsewhere)).await;
+    let late = connect(&server, "a");
+    assert_eq!(late.register(record("a", 1)).await, Err(RegistryError::Succeeded));
 }
 
 #[test]
