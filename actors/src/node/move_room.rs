@@ -1,6 +1,6 @@
 //! A room on its way to another node: a task beside the node's actor that asks the room's clients
-//! here to go, in batches and make before break, as a drain does (`decide::drain`). It ends when all
-//! have gone, or when those who are left have been asked often enough; nobody is cut.
+//! here to go, in batches and make before break, as a drain does (`decide::drain`). It ends when
+//! all have gone, or when those who are left have been asked often enough; nobody is cut.
 
 use std::time::{Duration, Instant};
 

@@ -19,8 +19,8 @@ impl View {
     }
 
     /// Rooms of which the view says something else about `node` than the node itself, which has
-    /// `presence`. A registry that is restored from a snapshot brings back rooms that have ended and
-    /// forgets newer ones, while the lease they are under goes on.
+    /// `presence`. A registry that is restored from a snapshot brings back rooms that have ended
+    /// and forgets newer ones, while the lease they are under goes on.
     pub fn contradictions(
         &self,
         node: &NodeId,
