@@ -220,6 +220,8 @@ pub(crate) struct RoomState {
     replica: RoomReplica,
     /// Sessions of this node, joined or not.
     here: BTreeMap<PeerId, Here>,
+    /// Those that take the place of one of them when they join.
+    heirs: BTreeMap<PeerId, Here>,
     links: BTreeMap<NodeId, LinkPort>,
     /// Who of them is told what.
     exchange: Exchange,
@@ -279,6 +281,7 @@ impl Actor for RoomActor {
             routers: Routers::default(),
             replica,
             here: BTreeMap::new(),
+            heirs: BTreeMap::new(),
             links: BTreeMap::new(),
             exchange: Exchange::new(args.id.clone()),
             pipes: Pipes::new(args.shared.config.id.clone()),

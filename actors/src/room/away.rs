@@ -71,7 +71,8 @@ impl Here {
 impl RoomState {
     /// The room ends, and with it the peers' actors: their clients are told here.
     pub(super) fn tell_clients(&self, code: u16, reason: &str) {
-        for outbox in self.here.values().filter_map(|here| here.outbox.as_ref()) {
+        let sessions = self.here.values().chain(self.heirs.values());
+        for outbox in sessions.filter_map(|here| here.outbox.as_ref()) {
             let _ = outbox.try_send(ToClient::Close { code, reason: reason.to_owned() });
         }
     }

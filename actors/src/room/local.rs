@@ -1,6 +1,6 @@
 //! Peers of this node: opened, joined, ended.
 
-use std::{sync::Arc, time::Instant};
+use std::{collections::BTreeMap, sync::Arc, time::Instant};
 
 use ractor::{Actor, ActorRef};
 use serde_json::{Value, json};
@@ -35,9 +35,6 @@ pub(super) struct Here {
     pub(super) moving: Moving,
     /// Its client, to be told when its actor can no longer do it.
     pub(super) outbox: Option<mpsc::Sender<ToClient>>,
-    /// The session that it resumes here, which goes on until this one has joined: if it ended
-    /// before, the others would see the peer leave and come again.
-    resumes: Option<ActorRef<PeerMsg>>,
     /// Where its transports are.
     pub(super) core: usize,
     /// Whose video it wishes.
@@ -48,11 +45,6 @@ pub(super) struct Here {
 }
 
 impl Here {
-    /// It is about to take the place of a session that the room shows.
-    fn is_heir(&self) -> bool {
-        self.resumed && !self.joined
-    }
-
     /// It is not to get everybody's video, or was not until now.
     pub(super) fn limits_video(&self) -> bool {
         self.shown.is_some() || self.wish.count.is_some_and(|count| count > 0)
@@ -81,7 +73,6 @@ impl RoomState {
             resumed: resumed.is_some(),
             moving: Moving::No,
             outbox: Some(outbox),
-            resumes: None,
             core,
             wish: ShownWish::default(),
             shown: None,
@@ -113,7 +104,6 @@ impl RoomState {
             resumed: false,
             moving: Moving::No,
             outbox: None,
-            resumes: None,
             core,
             wish: ShownWish::default(),
             shown: None,
@@ -151,7 +141,8 @@ impl RoomState {
 
     fn next_incarnation(&self, peer: &PeerId, resumed: Option<u64>) -> u64 {
         let wall = fresh::wall_us().max(resumed.map_or(0, |old| old.saturating_add(1)));
-        let open = self.here.get(peer).map_or(0, |here| here.incarnation.saturating_add(1));
+        let open = self.here.get(peer).into_iter().chain(self.heirs.get(peer));
+        let open = open.map(|here| here.incarnation.saturating_add(1)).max().unwrap_or(0);
         self.replica.next_incarnation(peer, wall.max(open))
     }
 
@@ -190,16 +181,19 @@ impl RoomState {
         Ok(actor)
     }
 
-    /// A newer session of the same peer ends the older one here: at once, or when it has joined.
-    fn admit(&mut self, peer: PeerId, mut here: Here) {
-        if let Some(old) = self.here.remove(&peer) {
-            let shown = if old.joined { Some(old.actor.clone()) } else { old.resumes.clone() };
-            here.resumes = shown.filter(|_| here.resumed);
-            if here.resumes.is_none() || !old.joined {
-                supersede(&old.actor);
-            }
+    /// A newer session of the same peer ends the older one here: at once, or when it has joined. If
+    /// that ended before, the others would see the peer leave and come again; and if the newer one
+    /// never joins, it was the try of a client that has given it up, and may be on the older one.
+    fn admit(&mut self, peer: PeerId, here: Here) {
+        if let Some(heir) = self.heirs.remove(&peer) {
+            supersede(&heir.actor);
         }
-        self.here.insert(peer, here);
+        let shown = self.here.get(&peer).is_some_and(|old| old.joined);
+        if shown && here.resumed {
+            self.heirs.insert(peer, here);
+        } else if let Some(old) = self.here.insert(peer, here) {
+            supersede(&old.actor);
+        }
     }
 
     pub(super) fn join(
@@ -210,10 +204,9 @@ impl RoomState {
         display_name: String,
         device: Value,
     ) {
-        let Some(here) = self.here.get_mut(peer).filter(|here| here.incarnation == incarnation)
-        else {
-            return;
-        };
+        let sessions = self.here.get(peer).into_iter().chain(self.heirs.get(peer));
+        let mut sessions = sessions.filter(|here| here.incarnation == incarnation);
+        let Some(here) = sessions.next() else { return };
         // Two clients took the same id on two nodes at once: the room's view decides, as for
         // `open`; of two that resumed, the later one.
         let own = &self.args.shared.config.id;
@@ -225,10 +218,14 @@ impl RoomState {
             let _ = here.actor.cast(PeerMsg::Close { code: 4000, reason });
             return;
         }
-        here.joined = true;
-        let (actor, old) = (here.actor.clone(), here.resumes.take());
+        let actor = here.actor.clone();
+        let heir = take(&mut self.heirs, peer, incarnation);
+        let old = heir.and_then(|heir| self.here.insert(peer.clone(), heir));
+        if let Some(here) = self.here.get_mut(peer) {
+            here.joined = true;
+        }
         self.take_in(peer, incarnation, display_name, device);
-        old.iter().for_each(supersede);
+        old.iter().for_each(|old| supersede(&old.actor));
         let answer = self.join_answer(peer, incarnation);
         let mut available = Vec::new();
         for view in self.replica.peers().filter(|view| view.entry.id != *peer) {
@@ -284,14 +281,14 @@ impl RoomState {
     }
 
     pub(super) fn peer_ended(&mut self, peer: &PeerId, incarnation: u64) {
-        match self.here.get(peer) {
-            Some(here) if here.incarnation == incarnation => {
-                let ended = self.here.remove(peer);
-                ended.and_then(|here| here.resumes).iter().for_each(supersede);
-            }
-            // Its heir takes its place when it joins, and leaves for both if it does not.
-            Some(here) if here.is_heir() && here.incarnation > incarnation => return,
-            Some(_) | None => {}
+        if take(&mut self.heirs, peer, incarnation).is_some() {
+            return;
+        }
+        let ended = take(&mut self.here, peer, incarnation).is_some();
+        if ended && let Some(heir) = self.heirs.remove(peer) {
+            // It takes its place when it joins, and leaves for both if it does not.
+            self.here.insert(peer.clone(), heir);
+            return;
         }
         let local = self.replica.local_leave(Instant::now(), peer, incarnation);
         self.carry_out(local);
@@ -329,7 +326,8 @@ impl RoomState {
 
     /// A peer's actor failed: its client is told to come again, and the room forgets it.
     pub(super) fn peer_failed(&mut self, id: ractor::ActorId) -> Option<PeerId> {
-        let (peer, here) = self.here.iter().find(|(_, here)| here.actor.get_id() == id)?;
+        let mut sessions = self.here.iter().chain(&self.heirs);
+        let (peer, here) = sessions.find(|(_, here)| here.actor.get_id() == id)?;
         let (peer, incarnation) = (peer.clone(), here.incarnation);
         if let Some(outbox) = &here.outbox {
             let reason = "the peer failed on the node".to_owned();
@@ -338,6 +336,12 @@ impl RoomState {
         self.peer_ended(&peer, incarnation);
         Some(peer)
     }
+}
+
+/// Takes a peer's session out, if it is this one.
+fn take(of: &mut BTreeMap<PeerId, Here>, peer: &PeerId, incarnation: u64) -> Option<Here> {
+    of.get(peer).filter(|here| here.incarnation == incarnation)?;
+    of.remove(peer)
 }
 
 /// Tells a session that the peer goes on in a newer one.

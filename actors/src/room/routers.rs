@@ -108,7 +108,8 @@ impl RoomState {
     }
 
     fn view_of(&self, index: usize, core: &Core) -> CoreView {
-        let of_room = self.here.values().filter(|here| here.core == index).count();
+        let sessions = self.here.values().chain(self.heirs.values());
+        let of_room = sessions.filter(|here| here.core == index).count();
         CoreView { core: index, busy: core.busy(), of_room, peers: core.peers() }
     }
 
@@ -139,7 +140,8 @@ impl RoomState {
         if self.routers.0.is_empty() {
             return false;
         }
-        for here in self.here.values().filter(|here| here.core == core) {
+        let sessions = self.here.values().chain(self.heirs.values());
+        for here in sessions.filter(|here| here.core == core) {
             let _ = here.actor.cast(PeerMsg::Close { code: 4001, reason: reason.to_owned() });
         }
         self.move_roots(core);

@@ -185,6 +185,23 @@ async fn a_resumed_session_that_never_joins_leaves_nobody_behind() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_resumed_session_that_never_joins_ends_no_other() {
+    let node = World::new().node("n1").await;
+    let mut ann = Client::join(&node, "ann", None).await;
+    let mut bob = Client::join(&node, "bob", None).await;
+    // A connection that took too long, and was given up: what it asked for comes all the same.
+    let late = Client::open(&node, "ann", Some(ann.ticket())).await.unwrap();
+    bob.produce("audio", "mic").await;
+    drop(late);
+    ann.until("bob's microphone", |ann| ann.consumers.len() == 1).await;
+    tokio::time::sleep(std::time::Duration::from_millis(300)).await;
+    ann.ask("getRtcStatsUrl", serde_json::json!({})).await.expect("her session goes on");
+    assert_eq!((ann.closed.is_none(), closings(&bob)), (true, 0));
+    ann.produce("audio", "mic").await;
+    bob.until("ann's microphone", |bob| bob.consumers.len() == 1).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_deleted_room_is_gone_at_once_and_its_name_is_free() {
     let [one, two] = World::new().nodes(["n1", "n2"]).await;
     let mut ann = Client::join(&one, "ann", None).await;
