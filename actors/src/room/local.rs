@@ -186,13 +186,13 @@ impl RoomState {
     /// never joins, it was the try of a client that has given it up, and may be on the older one.
     fn admit(&mut self, peer: PeerId, here: Here) {
         if let Some(heir) = self.heirs.remove(&peer) {
-            supersede(&heir.actor);
+            supersede(&heir);
         }
         let shown = self.here.get(&peer).is_some_and(|old| old.joined);
         if shown && here.resumed {
             self.heirs.insert(peer, here);
         } else if let Some(old) = self.here.insert(peer, here) {
-            supersede(&old.actor);
+            supersede(&old);
         }
     }
 
@@ -225,7 +225,7 @@ impl RoomState {
             here.joined = true;
         }
         self.take_in(peer, incarnation, display_name, device);
-        old.iter().for_each(|old| supersede(&old.actor));
+        old.iter().for_each(supersede);
         let answer = self.join_answer(peer, incarnation);
         let mut available = Vec::new();
         for view in self.replica.peers().filter(|view| view.entry.id != *peer) {
@@ -344,10 +344,12 @@ fn take(of: &mut BTreeMap<PeerId, Here>, peer: &PeerId, incarnation: u64) -> Opt
     of.remove(peer)
 }
 
-/// Tells a session that the peer goes on in a newer one.
-fn supersede(old: &ActorRef<PeerMsg>) {
+/// Tells a session that there is a newer one of the peer. If it had not joined, the newer one may
+/// be a try that its client gave up, come late: then the client is to try again.
+fn supersede(old: &Here) {
+    let code = if old.joined { 4000 } else { 4001 };
     let reason = "the peer continued in another session".to_owned();
-    let _ = old.cast(PeerMsg::Close { code: 4000, reason });
+    let _ = old.actor.cast(PeerMsg::Close { code, reason });
 }
 
 /// Passes a client's messages to its peer. At most [`INBOX`] are unhandled at any time, although
