@@ -43,7 +43,10 @@ pub(super) enum Frame {
     Welcome {
         epoch: u64,
     },
-    Refused,
+    /// The life that the other side is in is over, or it is not wanted.
+    Refused {
+        over: bool,
+    },
     Control(LinkMessage),
     /// The rest are datagrams.
     Ping,

@@ -134,13 +134,10 @@ fn many(options: &Options) -> ExitCode {
     let took = begun.elapsed();
     totals.lines(took).iter().for_each(|line| println!("{line}"));
     write("sim", &totals.json(took));
-    match totals.red.first() {
-        None => ExitCode::SUCCESS,
-        Some(red) => {
-            println!("see it again: starling-sim --seed {} --shrink --trace", red.seed);
-            ExitCode::FAILURE
-        }
+    if let Some(outcome) = totals.red.iter().chain(&totals.void).next() {
+        println!("see it again: starling-sim --seed {} --shrink --trace", outcome.seed);
     }
+    if totals.is_clean() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
 
 fn write(name: &str, report: &serde_json::Value) {

@@ -17,9 +17,14 @@ pub struct Totals {
     pub packets: u64,
     /// Runs in which each fault took effect, and how often it did in all.
     pub faults: BTreeMap<Fault, (u64, u64)>,
-    /// Runs that were not clean.
+    /// Runs in which an invariant did not hold.
     pub red: Vec<Outcome>,
+    /// Runs that show less than they were to: a fault that was planned met nothing.
+    pub void: Vec<Outcome>,
 }
+
+/// One run in so many may be void: a cut of a client that says nothing meanwhile.
+const VOID: u64 = 100;
 
 impl Totals {
     /// One more.
@@ -32,9 +37,16 @@ impl Totals {
             *runs += u64::from(*hits > 0);
             *all += hits;
         }
-        if !outcome.is_clean() {
+        if outcome.violation.is_some() {
             self.red.push(outcome);
+        } else if !outcome.is_clean() {
+            self.void.push(outcome);
         }
+    }
+
+    /// Whether all invariants held, and nearly all faults took effect.
+    pub fn is_clean(&self) -> bool {
+        self.red.is_empty() && self.void.len() as u64 * VOID <= self.runs
     }
 
     /// The sum of two.
@@ -48,16 +60,19 @@ impl Totals {
             *sum = (sum.0 + runs, sum.1 + hits);
         }
         self.red.extend(other.red);
-        self.red.sort_by_key(|outcome| outcome.seed);
+        self.void.extend(other.void);
+        for outcomes in [&mut self.red, &mut self.void] {
+            outcomes.sort_by_key(|outcome| outcome.seed);
+        }
         self
     }
 
     /// Lines for people.
     pub fn lines(&self, took: Duration) -> Vec<String> {
-        let (runs, red) = (self.runs, self.red.len());
+        let (runs, red, void) = (self.runs, self.red.len(), self.void.len());
         let seconds = took.as_secs_f64();
         let mut lines = vec![
-            format!("{runs} runs in {seconds:.1} s, {red} red"),
+            format!("{runs} runs in {seconds:.1} s, {red} red, {void} void"),
             format!("{} events, {} packets heard", self.events, self.packets),
             format!("{:<14} {:>8} {:>12}", "fault", "runs", "effects"),
         ];
@@ -66,7 +81,7 @@ impl Totals {
             faults
                 .map(|(fault, (runs, hits))| format!("{:<14} {runs:>8} {hits:>12}", fault.name())),
         );
-        lines.extend(self.red.iter().map(|outcome| {
+        lines.extend(self.red.iter().chain(&self.void).map(|outcome| {
             let Outcome { seed, violation, missing, .. } = outcome;
             match violation {
                 Some(it) => {
@@ -91,6 +106,7 @@ impl Totals {
             "packets": self.packets,
             "faults": faults.collect::<serde_json::Map<_, _>>(),
             "red": self.red,
+            "void": self.void,
         })
     }
 }

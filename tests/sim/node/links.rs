@@ -3,7 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use starling_cluster::link::peers::{LinkId, Opened};
+use starling_cluster::link::peers::{LinkId, Opened, Refused};
 use starling_proto::{RoomId, flow::FlowId, link::LinkMessage};
 
 use super::{Life, Size, index_of, name};
@@ -120,7 +120,7 @@ impl Life {
         match frame {
             Frame::Hello { epoch } => self.on_hello(ctx, from, conn, epoch),
             Frame::Welcome { epoch } => self.on_welcome(ctx, from, conn, epoch),
-            Frame::Refused => self.dial_failed(ctx, conn),
+            Frame::Refused { over } => self.on_refused(ctx, from, conn, over),
             frame => {
                 let link = self.links.get_mut(&from).filter(|link| link.conn == conn);
                 let Some(link) = link else { return };
@@ -136,9 +136,8 @@ impl Life {
     }
 
     fn on_hello(&mut self, ctx: &mut Ctx, from: usize, conn: u64, epoch: u64) {
-        if self.peers.admit(&name(from), epoch, Opened::ByThem).is_err() {
-            ctx.send(conn, self.index, from, Frame::Refused);
-            return;
+        if let Err(why) = self.peers.admit(&name(from), epoch, Opened::ByThem) {
+            return self.refuse(ctx, from, conn, &why);
         }
         ctx.send(conn, self.index, from, Frame::Welcome { epoch: self.epoch });
         self.link_up(ctx, from, conn, epoch);
@@ -150,12 +149,31 @@ impl Life {
             ctx.send(conn, self.index, from, Frame::Close);
             return;
         }
-        if self.peers.admit(&name(from), epoch, Opened::ByUs).is_err() {
-            ctx.send(conn, self.index, from, Frame::Close);
+        if let Err(why) = self.peers.admit(&name(from), epoch, Opened::ByUs) {
+            self.refuse(ctx, from, conn, &why);
             return self.dial_failed(ctx, conn);
         }
         self.dialling.remove(&conn);
         self.link_up(ctx, from, conn, epoch);
+    }
+
+    fn refuse(&self, ctx: &mut Ctx, to: usize, conn: u64, why: &Refused) {
+        let over = matches!(why, Refused::Stale { .. });
+        ctx.send(conn, self.index, to, Frame::Refused { over });
+    }
+
+    fn on_refused(&mut self, ctx: &mut Ctx, from: usize, conn: u64, over: bool) {
+        let up = self.links.get(&from).is_some_and(|link| link.conn == conn);
+        if !up && !self.dialling.contains_key(&conn) {
+            return;
+        }
+        self.dial_failed(ctx, conn);
+        if up {
+            self.link_down(ctx, from);
+        }
+        if over {
+            self.on_over(ctx);
+        }
     }
 
     fn link_up(&mut self, ctx: &mut Ctx, node: usize, conn: u64, epoch: u64) {
@@ -184,7 +202,7 @@ impl Life {
         self.tell_load(ctx);
     }
 
-    fn link_down(&mut self, ctx: &mut Ctx, node: usize) {
+    pub(super) fn link_down(&mut self, ctx: &mut Ctx, node: usize) {
         let Some(conn) = self.links.get(&node).map(|link| link.conn) else { return };
         self.end_link(ctx, node);
         let now = ctx.instant();

@@ -5,6 +5,7 @@
 mod desk;
 mod joins;
 mod links;
+mod lives;
 mod pulls;
 mod registrar;
 mod room;
@@ -53,6 +54,8 @@ pub(super) struct Life {
     pub(super) number: u32,
     pub(super) id: NodeId,
     epoch: u64,
+    /// The others have given this life up.
+    over: bool,
     /// How wrong its clock is.
     pub(super) skew: i64,
     pub(super) view: ClusterView,
@@ -108,6 +111,7 @@ impl Life {
             peers: Peers::new(id.clone()),
             id,
             epoch,
+            over: false,
             skew,
             view: ClusterView::new(record),
             links: BTreeMap::new(),
@@ -165,6 +169,7 @@ impl Life {
         if ctx.now >= self.told + LOAD_EVERY {
             self.told = ctx.now;
             self.tell_load(ctx);
+            self.renew(ctx);
             if ctx.now >= self.written + RECORD_EVERY || self.written == 0 {
                 self.written = ctx.now;
                 self.registrar.record(ctx, self.view.own().clone());

@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 
 use starling_cluster::decide::{
-    rejoin::{FOR_GOOD, Offer},
+    rejoin::{ELSEWHERE, FOR_GOOD, Offer},
     standby::{STANDBYS, standby},
 };
 use starling_proto::{
@@ -31,7 +31,7 @@ const SILENCE: u64 = 15 * SECOND;
 const JOIN_WITHIN: u64 = 10 * SECOND;
 
 /// A session of this node.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Here {
     pub(super) seat: Seat,
     pub(super) incarnation: u64,
@@ -78,27 +78,25 @@ impl Room {
             heard: now,
         };
         if let Some(heir) = self.heirs.remove(peer) {
-            self.supersede(desk, peer, heir.seat, heir.incarnation);
+            self.supersede(desk, peer, &heir);
         }
-        let old = self.here.get(peer).map(|old| (old.joined, old.seat, old.incarnation));
-        match old {
+        let shown = self.here.get(peer).is_some_and(|old| old.joined);
+        if shown && here.resumed {
             // It goes on until its heir has joined.
-            Some((true, ..)) if here.resumed => self.heirs.insert(peer.clone(), here),
-            Some((_, seat, incarnation)) => {
-                let before = self.here.insert(peer.clone(), here);
-                self.supersede(desk, peer, seat, incarnation);
-                before
-            }
-            None => self.here.insert(peer.clone(), here),
-        };
+            self.heirs.insert(peer.clone(), here);
+        } else if let Some(old) = self.here.insert(peer.clone(), here) {
+            self.supersede(desk, peer, &old);
+        }
         Ok(())
     }
 
-    /// Tells a session that the peer goes on in a newer one, and ends it.
-    fn supersede(&mut self, desk: &mut Desk<'_>, peer: &PeerId, seat: Seat, incarnation: u64) {
-        desk.seats.remove(&seat);
-        desk.tell(seat, ToClient::Closed(closed(FOR_GOOD, "", Vec::new())));
-        self.peer_ended(desk, peer, incarnation);
+    /// Tells a session that there is a newer one of the peer, and ends it. If it had not joined,
+    /// the newer one may be a try that its client gave up, come late: then it is to try again.
+    fn supersede(&mut self, desk: &mut Desk<'_>, peer: &PeerId, old: &Here) {
+        let code = if old.joined { FOR_GOOD } else { ELSEWHERE };
+        desk.seats.remove(&old.seat);
+        desk.tell(old.seat, ToClient::Closed(closed(code, "", Vec::new())));
+        self.peer_ended(desk, peer, old.incarnation);
     }
 
     pub(super) fn on_word(&mut self, desk: &mut Desk<'_>, seat: Seat, peer: &PeerId, word: ToNode) {
@@ -169,7 +167,7 @@ impl Room {
         let local = self.replica.local_join(desk.ctx.instant(), entry);
         self.carry_out(desk, local);
         if let Some(old) = old {
-            self.supersede(desk, peer, old.seat, old.incarnation);
+            self.supersede(desk, peer, &old);
         }
         let offer = self.offer(desk, incarnation);
         desk.tell(seat, ToClient::Joined(offer));
@@ -218,10 +216,9 @@ impl Room {
         to: &NodeId,
     ) {
         let winner = self.replica.peer(peer).map_or(u64::MAX, |view| view.entry.incarnation);
-        let here = self.here.get(peer).filter(|here| here.incarnation < winner);
-        let over = here.map(|here| (here.seat, here.incarnation));
-        if let Some((seat, incarnation)) = over.filter(|_| from == desk.id && to != desk.id) {
-            self.supersede(desk, peer, seat, incarnation);
+        let over = self.here.get(peer).filter(|here| here.incarnation < winner).cloned();
+        if let Some(old) = over.filter(|_| from == desk.id && to != desk.id) {
+            self.supersede(desk, peer, &old);
         }
     }
 
@@ -258,6 +255,14 @@ impl Room {
             desk.send_packet(&node, flow, &packet);
         }
         self.forward(desk, &packet);
+    }
+
+    /// The room ends on this node: its clients are told to come again.
+    pub(super) fn fail(&self, desk: &mut Desk<'_>) {
+        for here in self.here.values().chain(self.heirs.values()) {
+            desk.seats.remove(&here.seat);
+            desk.tell(here.seat, ToClient::Closed(closed(ELSEWHERE, "", Vec::new())));
+        }
     }
 
     fn offer(&self, desk: &Desk<'_>, incarnation: u64) -> Offer {

@@ -154,6 +154,12 @@ impl Oracle {
         };
     }
 
+    /// Nodes that a node has a link with.
+    fn linked_with(&self, node: usize) -> impl Iterator<Item = usize> {
+        let links = self.links.keys().filter(move |(from, _)| *from == node);
+        links.map(|(_, to)| *to)
+    }
+
     /// Both ends have had the link for `long`.
     fn linked_for(&self, now: u64, a: usize, b: usize, long: u64) -> bool {
         let up = |way| self.links.get(&way).is_some_and(|since| since + long <= now);

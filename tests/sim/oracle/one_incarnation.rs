@@ -1,5 +1,6 @@
 //! At most one live incarnation of a peer is heard by anyone: where nodes have been in touch, all
-//! their people hear the same one.
+//! their people hear the same one. Rosters are not passed on by third nodes: a session behind a
+//! link that is cut is not known, and nobody is blamed for it.
 
 use super::Oracle;
 use crate::sim::{
@@ -28,6 +29,9 @@ pub(super) fn check(
             && since + EXCUSE <= now
             && last + HEARD >= now
             && oracle.linked_for(now, node, **other, EXCUSE)
+            && oracle
+                .linked_with(**other)
+                .all(|third| third == node || oracle.linked_for(now, node, third, EXCUSE))
             && oracle.well_for(now, node, EXCUSE)
             && oracle.well_for(now, **other, EXCUSE)
     });

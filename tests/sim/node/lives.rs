@@ -1,0 +1,35 @@
+//! What a node does when it learns that its life is over, as `actors/src/node/reach.rs` has it.
+
+use super::Life;
+use crate::sim::{ctx::Ctx, event::Frame};
+
+impl Life {
+    /// Its sessions end, and it begins another life.
+    pub(super) fn on_over(&mut self, ctx: &mut Ctx) {
+        if std::mem::replace(&mut self.over, true) {
+            return;
+        }
+        self.each_room(ctx, |room, desk| room.fail(desk));
+        for room in std::mem::take(&mut self.rooms).into_keys() {
+            self.room_down(ctx, &room);
+            self.registrar.presence(ctx, &room, None);
+        }
+        self.renew(ctx);
+    }
+
+    /// Not while the registry is away: it alone knows whether another process has begun one.
+    pub(super) fn renew(&mut self, ctx: &mut Ctx) {
+        if !self.over || !self.view.available || self.view.is_succeeded() {
+            return;
+        }
+        self.epoch = ctx.wall(self.skew).max(self.epoch + 1);
+        self.view.renew(self.epoch);
+        let links: Vec<_> = self.links.iter().map(|(node, link)| (*node, link.conn)).collect();
+        for (node, conn) in links {
+            ctx.send(conn, self.index, node, Frame::Close);
+            self.link_down(ctx, node);
+        }
+        self.over = false;
+        self.registrar.record(ctx, self.view.own().clone());
+    }
+}
