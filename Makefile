@@ -8,6 +8,7 @@
 #   make chaos TRIALS=50   kills, hangs and cuts of nodes, links and etcd, measured and drawn (docs/failure-model.md)
 #   make regions           thirty people in three regions: what crosses, and what does not (docs/links.md)
 #   make links             a link that loses, delays, reorders or is narrow (docs/links.md)
+#   make drain, make storm 60 people whose nodes are drained and restarted; 1,000 whose node dies
 #   make sim SEEDS=300     whole clusters on a virtual clock, under faults; and make sim-scale: 1,000 nodes
 #   make bench             what a forwarded packet costs, beside the floor; and make bandwidth
 #   make instructions      instructions of a forwarded packet, counted by valgrind
@@ -16,7 +17,7 @@
 #   make k8s               renders and checks deploy/ and k8s/
 #   make deny              advisories and licences, if cargo-deny is installed
 #
-# e2e, codecs, chaos, regions, links, bench and bandwidth print a table and leave target/reports/<name>.json.
+# e2e, codecs, chaos, drain, storm, regions, links, bench and bandwidth print a table and leave target/reports/<name>.json.
 
 SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
@@ -34,10 +35,10 @@ FROM ?= 0
 export CARGO_TERM_COLOR ?= always
 
 .PHONY: run web test lint fmt-check clippy doc unit e2e e2e-short codecs chaos bench instructions \
-        bandwidth regions links fuzz sim sim-scale k8s deny browsers setup-build help
+        bandwidth drain storm regions links fuzz sim sim-scale k8s deny browsers setup-build help
 
 help:
-	@sed -n '3,18p' Makefile | cut -c3-
+	@sed -n '3,19p' Makefile | cut -c3-
 
 setup-build:
 	@tests/setup.sh build
@@ -115,6 +116,12 @@ chaos: browsers
 	cd tests/e2e && TRIALS=$(TRIALS) STARLING=$(abspath $(TARGET))/release/starling \
 	  STARLING_LOAD=$(abspath $(TARGET))/release/starling-load node run.mjs chaos \
 	  && code=0 || code=$$?; ../../tests/e2e/plots/run.sh; exit $$code
+
+# Sixty people whose nodes are drained and restarted under them; a thousand whose node dies.
+drain storm: browsers
+	$(CARGO) build --release --locked -p starling-node -p starling-tests
+	cd tests/e2e && STARLING=$(abspath $(TARGET))/release/starling \
+	  STARLING_LOAD=$(abspath $(TARGET))/release/starling-load node run.mjs $@
 
 # Nobody's browser: people of the load generator, and wires between namespaces.
 regions links: setup-build web tests/e2e/node_modules/.package-lock.json

@@ -11,7 +11,7 @@ import { sleep, until } from '../lib/wait.mjs';
 /** 50 ms between two pictures: a frame interval of 100 ms is one picture missed. */
 const FLEET = { room: 'drain', rooms: 6, members: 10, publishers: 2, fps: 20, sounds: 10, 'at-once': 8 };
 const PEOPLE = FLEET.rooms * FLEET.members;
-/** Done-when 3 of a drain. */
+/** What those who move may see between two pictures (p99), in milliseconds. */
 const FRAME = 100;
 const EXIT = 30_000;
 /** After a move: the old seat is left when the new one has all, after 2.5 s at the latest. */

@@ -10,7 +10,7 @@ import { sleep, until } from '../lib/wait.mjs';
 const ROOM = 20;
 /** In rooms that have nobody on that node, on each of the others. */
 const BYSTANDERS = { room: 'by', prefix: 'by', rooms: 4, members: 10, publishers: 1, fps: 15, sounds: 10 };
-/** Done-when 6. */
+/** Nobody is to be out for longer, in milliseconds, nor to lose more because others came. */
 const BACK = 5_000;
 const LOSS = 0.005;
 /** Long enough for everybody's last try, and to see who does not come. */

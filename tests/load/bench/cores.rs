@@ -24,7 +24,7 @@ use crate::{
 
 const SHAPE: Shape = Shape::Video;
 const PROFILE: SrtpProfile = SrtpProfile::AeadAes128Gcm;
-/// Of issue 3's room.
+/// A room that one core is full of.
 const RECEIVERS: usize = 300;
 /// Frames of a turn, one each so often: 240 packets a second as from a camera, for each receiver,
 /// four times as fast.
