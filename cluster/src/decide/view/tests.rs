@@ -1,0 +1,104 @@
+use super::*;
+
+fn record(id: &str) -> NodeRecord {
+    NodeRecord {
+        id: id.parse().unwrap(),
+        epoch: 1,
+        region: String::new(),
+        zone: String::new(),
+        link_addr: ([127, 0, 0, 1], 7443).into(),
+        api_url: "http://n".into(),
+        version: String::new(),
+        protocol: (1, 1),
+        state: NodeState::Up,
+        cordoned: false,
+        load: NodeLoad::default(),
+        cost: None,
+    }
+}
+
+fn view_with_a_linked_node() -> (ClusterView, NodeId) {
+    let mut view = ClusterView::new(record("here"));
+    let other: NodeId = "other".parse().unwrap();
+    let event = WatchEvent::Change(Change::Node(other.clone(), Some(record("other"))));
+    view.on_registry(Instant::now(), event);
+    view.link_up(other.clone());
+    (view, other)
+}
+
+#[test]
+fn a_node_that_the_registry_loses_is_kept_while_its_link_is_up() {
+    let (mut view, other) = view_with_a_linked_node();
+    view.on_registry(Instant::now(), WatchEvent::Change(Change::Node(other.clone(), None)));
+    assert_eq!(view.targets().len(), 1);
+    assert!(view.reachable().contains_key(&other));
+    view.link_down(&other);
+    assert_eq!(view.targets().len(), 0);
+}
+
+#[test]
+fn a_wiped_registry_changes_no_link() {
+    let (mut view, other) = view_with_a_linked_node();
+    view.on_registry(Instant::now(), WatchEvent::Snapshot(View::default()));
+    assert_eq!(view.targets().len(), 1);
+    let back = WatchEvent::Change(Change::Node(other, Some(record("other"))));
+    view.on_registry(Instant::now(), back);
+    assert_eq!(view.targets().len(), 1);
+}
+
+#[test]
+fn a_life_that_ended_in_the_registry_and_out_of_reach_is_over() {
+    let (mut view, other) = view_with_a_linked_node();
+    let gone = || WatchEvent::Change(Change::Node(other.clone(), None));
+    let back = |epoch| {
+        let record = NodeRecord { epoch, ..record("other") };
+        WatchEvent::Change(Change::Node(other.clone(), Some(record)))
+    };
+    let wanted = |view: &ClusterView| view.targets()[0].epoch;
+    // The registry alone is no judge, nor is a link; whichever comes first.
+    view.on_registry(Instant::now(), gone());
+    view.on_registry(Instant::now(), back(1));
+    view.link_down(&other);
+    assert_eq!(wanted(&view), 1);
+    view.on_registry(Instant::now(), gone());
+    view.on_registry(Instant::now(), back(1));
+    assert_eq!(wanted(&view), 2, "epoch 1 is refused");
+    view.on_registry(Instant::now(), back(9));
+    assert_eq!(wanted(&view), 9);
+    let same = View { nodes: view.registry.nodes.clone(), ..View::default() };
+    view.on_registry(Instant::now(), WatchEvent::Snapshot(same));
+    assert_eq!(wanted(&view), 9, "a registry that is back has lost nobody");
+    view.link_up(other.clone());
+    view.on_registry(Instant::now(), gone());
+    view.link_down(&other);
+    view.on_registry(Instant::now(), back(9));
+    assert_eq!(wanted(&view), 10);
+}
+
+#[test]
+fn a_node_that_another_one_reaches_lives_on_with_its_rooms_and_gets_no_clients() {
+    let (mut view, other) = view_with_a_linked_node();
+    let room: RoomId = "r".parse().unwrap();
+    view.on_room(other.clone(), room.clone(), true);
+    view.link_cut(&other);
+    view.on_registry(Instant::now(), WatchEvent::Change(Change::Node(other.clone(), None)));
+    assert_eq!(view.targets().len(), 1);
+    assert_eq!(view.others_of(&room), BTreeSet::from([other.clone()]));
+    assert!(!view.reachable().contains_key(&other));
+    view.link_down(&other);
+    assert!(view.targets().is_empty() && view.others_of(&room).is_empty());
+}
+
+#[test]
+fn a_newer_life_of_this_node_is_noticed() {
+    let (mut view, _) = view_with_a_linked_node();
+    let mut of = |epoch| {
+        let record = NodeRecord { epoch, ..record("here") };
+        let event = Change::Node("here".parse().unwrap(), Some(record));
+        view.on_registry(Instant::now(), WatchEvent::Change(event));
+        view.is_succeeded()
+    };
+    assert!(!of(1) && of(2));
+    view.renew(3);
+    assert!(!view.is_succeeded());
+}
