@@ -7,6 +7,7 @@ mod meet;
 mod person;
 mod publish;
 mod receiver;
+mod reports;
 mod watch;
 mod words;
 

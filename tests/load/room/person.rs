@@ -1,10 +1,10 @@
 //! Somebody who meets: a camera, a microphone, and a receiver of all others, on one task.
 
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
 use serde_json::json;
 use starling_media::{
-    rtcp::{self, RtcpItem, build},
+    rtcp::{self, RtcpItem},
     rtp::NtpTime,
 };
 use tokio::{
@@ -16,6 +16,7 @@ use super::{
     encoder::{Camera, Microphone},
     meet::{Board, EVERYTHING, MeetConfig, open, wall_ms},
     receiver::Receiver,
+    reports,
 };
 use crate::{
     client::{Arrived, Client, Failure},
@@ -24,8 +25,6 @@ use crate::{
 
 const FIRST_SSRC: u32 = 70_000;
 const AUDIO: Duration = Duration::from_millis(20);
-/// Between two sender reports, as libwebrtc's of video.
-const REPORTS: Duration = Duration::from_millis(500);
 /// Between two looks at what is due: a NACK is not worth more precision with so many people.
 const LOOK: Duration = Duration::from_millis(10);
 /// Looks between two visits to the board.
@@ -111,7 +110,7 @@ impl Person {
         let place = frame.mul_f64((self.number as f64 * 0.37).fract());
         let mut pictures = every(begin + place, frame);
         let mut sounds = every(begin + place, AUDIO);
-        let mut reports = every(begin + place + frame, REPORTS);
+        let mut report = every(begin + place + frame, reports::EVERY);
         let mut looks = every(begin + place, LOOK);
         let (mut packets, mut due, mut looked) = (Vec::new(), Vec::new(), 0u32);
         loop {
@@ -140,7 +139,7 @@ impl Person {
                         self.voice = (self.voice.0 + 1, self.voice.1 + packet.len() as u64);
                     }
                 }
-                _ = reports.tick() => self.report().await?,
+                _ = report.tick() => reports::send(&self.client.up, self.camera.as_ref()).await?,
                 _ = looks.tick() => {
                     self.receiver.poll(std::time::Instant::now(), &mut due);
                     for bytes in due.drain(..) {
@@ -191,18 +190,6 @@ impl Person {
             told.camera = sent.collect();
         }
         told.take(&mut self.receiver, delays);
-        Ok(())
-    }
-
-    async fn report(&self) -> Result<(), Failure> {
-        let Some(camera) = &self.camera else { return Ok(()) };
-        let now = SystemTime::now().duration_since(UNIX_EPOCH)?;
-        for info in camera.reports(NtpTime::from_unix(now)) {
-            let mut bytes = Vec::new();
-            build::sender_report(&mut bytes, &info, &[]);
-            build::sdes_cname(&mut bytes, info.ssrc, "load");
-            self.client.up.send_rtcp(&bytes).await?;
-        }
         Ok(())
     }
 

@@ -1,12 +1,9 @@
 //! `starling-load publish`: cameras with simulcast and microphones in a room, at given bitrates.
 
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
 use serde_json::json;
-use starling_media::{
-    rtcp::{self, RtcpItem, build},
-    rtp::NtpTime,
-};
+use starling_media::rtcp::{self, RtcpItem};
 use tokio::{
     sync::mpsc,
     task::JoinSet,
@@ -15,6 +12,7 @@ use tokio::{
 
 use super::{
     encoder::{Camera, Microphone},
+    reports,
     words::Words,
 };
 use crate::{
@@ -23,8 +21,6 @@ use crate::{
 };
 
 const FIRST_SSRC: u32 = 40_000;
-/// Between two sender reports, as libwebrtc's of video.
-const REPORTS: Duration = Duration::from_millis(500);
 const AUDIO: Duration = Duration::from_millis(20);
 
 /// What is published.
@@ -126,7 +122,7 @@ impl Publisher {
         let place = n as u32 * frame / config.count.max(1) as u32;
         let mut pictures = every(begin + place, frame);
         let mut sounds = every(begin + place, AUDIO);
-        let mut reports = every(begin + place + frame, REPORTS);
+        let mut report = every(begin + place + frame, reports::EVERY);
         let end = begin + config.time;
         let mut packets = Vec::new();
         while Instant::now() < end {
@@ -145,21 +141,9 @@ impl Publisher {
                         self.client.up.send(&microphone.packet(monotonic())).await?;
                     }
                 }
-                _ = reports.tick() => self.report().await?,
+                _ = report.tick() => reports::send(&self.client.up, self.camera.as_ref()).await?,
                 Some(arrived) = self.arrived.recv() => self.hear(&arrived),
             }
-        }
-        Ok(())
-    }
-
-    async fn report(&self) -> Result<(), Failure> {
-        let Some(camera) = &self.camera else { return Ok(()) };
-        let now = SystemTime::now().duration_since(UNIX_EPOCH)?;
-        for info in camera.reports(NtpTime::from_unix(now)) {
-            let mut bytes = Vec::new();
-            build::sender_report(&mut bytes, &info, &[]);
-            build::sdes_cname(&mut bytes, info.ssrc, "load");
-            self.client.up.send_rtcp(&bytes).await?;
         }
         Ok(())
     }
