@@ -245,6 +245,11 @@ impl Viewer {
         }
     }
 
+    /// Takes what has come so far.
+    pub(super) async fn forget_what_came(&self) {
+        while self.within(Duration::ZERO).await.is_some() {}
+    }
+
     /// The last packet it got.
     pub(super) fn last(&self) -> Seen {
         self.last.lock().expect("nobody panicked").expect("the stream has begun")
