@@ -14,6 +14,11 @@ const AGAIN: f64 = 1.5;
 const SHOWN: f64 = 0.7;
 /// Between a probe that showed no more, and the next, in microseconds.
 const INTERVAL: i64 = 5_000_000;
+/// The same while nothing is known of the path but a guess, by which a video may stand still: the
+/// first probe fails also on wide paths, if a machine is busy with all who come at once.
+const FIRST_INTERVAL: i64 = 1_000_000;
+/// So many first probes; a path on which they all fail is no wider than guessed.
+const FIRST_TRIES: u8 = 3;
 /// After the estimate fell: the queue has emptied by then, and what the path carries can be told
 /// better than from a full queue.
 const AFTER_DROP: i64 = 1_000_000;
@@ -65,7 +70,7 @@ pub struct Outlook {
 }
 
 /// See the module.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub struct Probes {
     /// Of the newest probe; 0 is none.
     id: u8,
@@ -73,6 +78,21 @@ pub struct Probes {
     next_at: Option<i64>,
     probed: bool,
     failed: bool,
+    /// First probes that may still fail; none once something is known of the path.
+    firsts: u8,
+}
+
+impl Default for Probes {
+    fn default() -> Self {
+        Self {
+            id: 0,
+            running: None,
+            next_at: None,
+            probed: false,
+            failed: false,
+            firsts: FIRST_TRIES,
+        }
+    }
 }
 
 impl Probes {
@@ -136,14 +156,14 @@ impl Probes {
         self.cut(now);
         let soon = now + AFTER_DROP;
         self.next_at = Some(self.next_at.filter(|_| !deep).map_or(soon, |at| at.max(soon)));
-        (self.probed, self.failed) = (true, true);
+        (self.probed, self.failed, self.firsts) = (true, true, 0);
     }
 
     /// The path became narrow: nothing is tried for a while.
     pub fn on_narrow(&mut self, now: i64) {
         self.cut(now);
         self.next_at = Some(now + AFTER_NARROW);
-        (self.probed, self.failed) = (true, true);
+        (self.probed, self.failed, self.firsts) = (true, true, 0);
     }
 
     /// Ends what is tried: it showed enough. True if something was, or its feedback is waited for.
@@ -173,7 +193,9 @@ impl Probes {
         let passed = shown.is_some_and(|shown| shown as f64 >= SHOWN * outcome.tried as f64);
         self.failed = !passed;
         let soon = self.next_at.filter(|at| *at >= now);
-        self.next_at = (!passed).then(|| soon.unwrap_or(now + INTERVAL));
+        self.firsts = if passed { 0 } else { self.firsts.saturating_sub(1) };
+        let interval = if self.firsts > 0 { FIRST_INTERVAL } else { INTERVAL };
+        self.next_at = (!passed).then(|| soon.unwrap_or(now + interval));
         Some(outcome)
     }
 
@@ -260,11 +282,39 @@ mod tests {
     fn a_probe_that_shows_no_more_is_repeated_after_a_while() {
         let (mut probes, mut at) = (Probes::default(), 0);
         probes.begin(at, outlook(600_000, 5_000_000));
-        let outcome = run(&mut probes, &mut at, 3.0).unwrap();
+        run(&mut probes, &mut at, 1.0).unwrap();
+        probes.begin(at, outlook(1_800_000, 5_000_000));
+        let outcome = run(&mut probes, &mut at, 2.0).unwrap();
         let shown = outcome.shown.unwrap();
-        assert!((500_000..700_000).contains(&shown), "{shown}");
+        assert!((1_500_000..2_000_000).contains(&shown), "{shown}");
         assert!(!probes.begin(at + 4_999 * MS, outlook(shown, 5_000_000)));
         assert!(probes.begin(at + 5_000 * MS, outlook(shown, 5_000_000)));
+    }
+
+    #[test]
+    fn first_probes_that_fail_are_repeated_twice_a_second_apart() {
+        let (mut probes, mut at) = (Probes::default(), 0);
+        for (after, tried) in [(0, 1_800_000), (1_000, 900_000), (1_000, 900_000), (5_000, 900_000)]
+        {
+            if after > 0 {
+                assert!(!probes.begin(at + (after - 1) * MS, outlook(600_000, 5_000_000)));
+            }
+            at += after * MS;
+            assert!(probes.begin(at, outlook(600_000, 5_000_000)), "after {after}");
+            let outcome = run(&mut probes, &mut at, 4.0).unwrap();
+            assert_eq!(outcome.tried, tried);
+        }
+        assert!(!probes.begin(at + 4_999 * MS, outlook(600_000, 5_000_000)));
+    }
+
+    #[test]
+    fn a_path_that_fell_once_is_no_longer_tried_as_a_new_one() {
+        let (mut probes, mut at) = (Probes::default(), 0);
+        probes.on_drop(0, true);
+        at += 1_000 * MS;
+        assert!(probes.begin(at, outlook(600_000, 5_000_000)));
+        run(&mut probes, &mut at, 4.0).unwrap();
+        assert!(!probes.begin(at + 4_999 * MS, outlook(600_000, 5_000_000)));
     }
 
     #[test]
