@@ -45,7 +45,7 @@ async fn only_layers_that_somebody_uses_cross_a_pipe() {
     let viewer = Viewer::start(&two, "eye", &camera.producer, false).await;
     viewer.first().await;
     prefer(&two, &viewer, 0).await;
-    // Counters are half a second old at most, and a layer lingers for a second and a half.
+    // Counters are half a second old at most, and a layer lingers for a second.
     until("one layer of three crosses", async || {
         let (before, frames) = (piped_in(&two).await, camera.frames());
         viewer.next(100).await;

@@ -120,6 +120,15 @@ impl Consumer {
         Layers { spatial: self.spatial, temporal: self.temporal_ceiling() }
     }
 
+    /// Encodings whose key frame it waits for, as a mask.
+    pub fn awaited(&self) -> u32 {
+        let target = self.target();
+        self.outputs.iter().fold(0, |mask, output| {
+            let inside = output.switch.current().filter(|_| output.needs_key(target));
+            mask | output.switch.awaited().or(inside).map_or(0, |encoding| 1 << encoding)
+        })
+    }
+
     /// Which of its outputs takes packets of `encoding`.
     pub fn output_of(&self, encoding: u8) -> usize {
         if self.is_pipe() { usize::from(encoding) } else { 0 }

@@ -3,17 +3,22 @@
 
 use std::time::{Duration, Instant};
 
-/// How long a request may go unanswered.
-const WAIT: Duration = Duration::from_millis(1000);
-/// How long after a request that it heeded a sender may ignore others, whatever stream they name:
-/// libwebrtc's 300 ms (`kMinKeyframeSendInterval`, `video/encoder_rtcp_feedback.cc`), and what a
-/// busy machine may take longer for one request than for another.
-const IGNORED: Duration = Duration::from_millis(380);
 /// Of any [`MOST`] requests to one sender and the next. A key frame is many pictures' worth of
-/// bits, to each of its receivers.
-const SPAN: Duration = Duration::from_secs(1);
+/// bits, to each of its receivers. A second, and what a path may hold one request longer than
+/// another: the sender is to hear no more of them in a second.
+const SPAN: Duration = Duration::from_millis(1050);
 /// Requests that a sender gets in a [`SPAN`], whoever needs a key frame from wherever.
 const MOST: usize = 2;
+/// From a request to the next one for the same stream, which a key frame may have answered since:
+/// those who come just after it are answered together, and leave the other request of this
+/// [`SPAN`] to others. For a sender that answers for all its streams any is the same. libwebrtc's
+/// senders ignore others for 300 ms, whatever stream they name (`kMinKeyframeSendInterval`,
+/// `video/encoder_rtcp_feedback.cc`), and a busy machine may take longer for one than for another.
+const APART: Duration = Duration::from_millis(380);
+/// How long a request may go unanswered while somebody still waits: the round trip of half the
+/// globe and the next picture of a slow camera. mediasoup waits a second, but a picture stands
+/// still meanwhile, and links between nodes lose requests.
+const WAIT: Duration = Duration::from_millis(600);
 /// Streams of one producer; simulcast has three, and senders that forge SSRCs get no more.
 const MAX_STREAMS: usize = 16;
 
@@ -21,7 +26,7 @@ const MAX_STREAMS: usize = 16;
 struct Pending {
     ssrc: u32,
     until: Instant,
-    /// Somebody asked again meanwhile, it was ignored, or it is yet to be sent.
+    /// Somebody asked again meanwhile, or it is yet to be sent.
     again: bool,
 }
 
@@ -38,12 +43,11 @@ pub struct KeyFrameRequests {
     delay: Duration,
     /// They go to the sender itself, not over a pipe.
     direct: bool,
+    /// In the order in which they are to be sent.
     pending: Vec<Pending>,
     delayed: Vec<Delayed>,
-    /// The last requests, newest first.
-    asked: [Option<Instant>; MOST],
-    /// The last request that a sender heeds.
-    heeded: Option<Instant>,
+    /// The last requests and their streams, newest first.
+    asked: [Option<(Instant, u32)>; MOST],
     /// The sender has answered a request with key frames of other streams too.
     together: bool,
 }
@@ -58,7 +62,6 @@ impl KeyFrameRequests {
             pending: Vec::new(),
             delayed: Vec::new(),
             asked: [None; MOST],
-            heeded: None,
             together: false,
         }
     }
@@ -88,22 +91,28 @@ impl KeyFrameRequests {
     /// A key frame arrived; `first`: its stream began with it.
     pub fn on_key_frame(&mut self, now: Instant, ssrc: u32, first: bool) {
         let asked = self.pending.iter().any(|entry| entry.ssrc == ssrc);
-        let lately = self.heeded.is_some_and(|at| now < at + IGNORED);
+        let lately = self.asked[0].is_some_and(|(at, _)| now < at + APART);
         self.together |= !asked && !first && lately;
         self.pending.retain(|entry| entry.ssrc != ssrc);
     }
 
-    /// Appends the streams whose sender is to be asked now.
-    pub fn poll(&mut self, now: Instant, ask: &mut Vec<u32>) {
+    /// Appends the streams whose sender is to be asked now, those first that wait longest.
+    /// `awaited`: somebody still waits for a key frame of this stream, which sends.
+    pub fn poll(&mut self, now: Instant, awaited: impl Fn(u32) -> bool, ask: &mut Vec<u32>) {
         let first = ask.len();
-        for at in (0..self.pending.len()).rev() {
-            let entry = self.pending[at];
-            if now < entry.until {
-                continue;
-            }
-            self.pending.swap_remove(at);
-            if entry.again && self.ask_unless_pending(now, entry.ssrc) {
-                ask.push(entry.ssrc);
+        let mut at = 0;
+        while let Some(&Pending { ssrc, until, again }) = self.pending.get(at) {
+            if now < until {
+                at += 1;
+            } else if !again && !awaited(ssrc) {
+                self.pending.remove(at);
+            } else if let Some(until) = self.turn(now, ssrc) {
+                self.pending[at] = Pending { ssrc, until, again: true };
+                at += 1;
+            } else {
+                self.pending.remove(at);
+                self.sent(now, ssrc);
+                ask.push(ssrc);
             }
         }
         for at in (0..self.delayed.len()).rev() {
@@ -135,22 +144,26 @@ impl KeyFrameRequests {
         if self.pending.len() == MAX_STREAMS {
             return false;
         }
-        let ignored = self.heeded.map(|at| at + IGNORED).filter(|end| now < *end);
-        // It is about to answer this one too.
-        let answered = ignored.filter(|_| self.together);
-        let spent = self.asked[MOST - 1].map(|at| at + SPAN).filter(|end| now < *end);
-        if let Some(until) = answered.max(spent).filter(|_| self.direct) {
+        if let Some(until) = self.turn(now, ssrc) {
             self.pending.push(Pending { ssrc, until, again: true });
             return false;
         }
-        if ignored.is_none() {
-            self.heeded = Some(now);
-        }
-        self.asked.rotate_right(1);
-        self.asked[0] = Some(now);
-        let until = ignored.unwrap_or(now + WAIT);
-        self.pending.push(Pending { ssrc, until, again: ignored.is_some() });
+        self.sent(now, ssrc);
         true
+    }
+
+    /// When a stream's turn is, if it is not now.
+    fn turn(&self, now: Instant, ssrc: u32) -> Option<Instant> {
+        let [last, before] = self.asked;
+        let same = last.filter(|(_, of)| *of == ssrc || self.together).map(|(at, _)| at + APART);
+        let spent = before.map(|(at, _)| at + SPAN);
+        same.max(spent).filter(|at| self.direct && now < *at)
+    }
+
+    fn sent(&mut self, now: Instant, ssrc: u32) {
+        self.asked.rotate_right(1);
+        self.asked[0] = Some((now, ssrc));
+        self.pending.push(Pending { ssrc, until: now + WAIT, again: false });
     }
 }
 

@@ -139,8 +139,8 @@ impl Plane {
         let producer = &mut self.producers[index];
         let told = producer.wanted.update(now, own, below);
         let key = producer.key;
-        if producer.wanted.is_lingering() {
-            self.watch(index);
+        if let Some(at) = producer.wanted.next_deadline() {
+            self.remind(index, at);
         }
         if let Some(layers) = told {
             self.tell(Event::LayersWanted { producer: key, layers });
@@ -184,10 +184,56 @@ impl Plane {
         }
         let Some(ssrc) = source.key_frame_ssrc(encoding) else { return };
         let ask = source.key_frames.request(now, ssrc);
-        self.watch(producer);
+        if let Some(at) = source.key_frames.next_deadline() {
+            self.remind(producer, at);
+        }
         if ask {
             self.send_key_frame_request(now, producer, ssrc);
         }
+    }
+
+    /// Has a producer seen to at `at`, or sooner.
+    fn remind(&mut self, producer: usize, at: Instant) {
+        let source = &mut self.producers[producer];
+        if !std::mem::replace(&mut source.reminded, true) {
+            self.timers.reminders.push(producer as u32);
+        }
+        self.timers.arm(at);
+    }
+
+    /// Asks for the key frames of a producer whose turn it is, and lets go the layers whose time is
+    /// over; when there is more to do.
+    pub(super) fn see_to(&mut self, now: Instant, index: usize) -> Option<Instant> {
+        let next = self.producers[index].next_deadline()?;
+        if now < next {
+            return Some(next);
+        }
+        let mut ssrcs = std::mem::take(&mut self.scratch.ssrcs);
+        ssrcs.clear();
+        let awaited = self.awaited(index);
+        let producer = &mut self.producers[index];
+        let streams = &producer.streams;
+        let waits = |ssrc: u32| {
+            let mut streams = streams.iter().enumerate();
+            streams.any(|(encoding, stream)| {
+                awaited >> encoding & 1 == 1
+                    && stream.as_ref().is_some_and(|stream| stream.ssrc == ssrc && stream.active)
+            })
+        };
+        producer.key_frames.poll(now, waits, &mut ssrcs);
+        for ssrc in ssrcs.drain(..) {
+            self.send_key_frame_request(now, index, ssrc);
+        }
+        self.scratch.ssrcs = ssrcs;
+        self.update_wanted(now, index);
+        self.producers[index].next_deadline()
+    }
+
+    /// Encodings of a producer whose key frame some consumer waits for.
+    fn awaited(&self, index: usize) -> u32 {
+        let consumers = self.producers[index].consumers.iter();
+        let consumers = consumers.map(|place| &self.consumers[*place as usize]);
+        consumers.filter(|it| it.active).fold(0, |mask, consumer| mask | consumer.awaited())
     }
 
     /// Has a producer looked after until nothing of it is pending.
@@ -207,19 +253,9 @@ impl Plane {
             self.on_usability(now, index);
             self.tell_pipes_of_silence(now, index, silent);
         }
-        let mut ssrcs = std::mem::take(&mut self.scratch.ssrcs);
-        ssrcs.clear();
-        self.producers[index].key_frames.poll(now, &mut ssrcs);
-        for ssrc in ssrcs.drain(..) {
-            self.send_key_frame_request(now, index, ssrc);
-        }
-        self.scratch.ssrcs = ssrcs;
         self.update_wanted(now, index);
         let producer = &self.producers[index];
-        let active = producer.streams.iter().flatten().any(|stream| stream.active);
-        (producer.is_layered() && active)
-            || producer.wanted.is_lingering()
-            || producer.key_frames.next_deadline().is_some()
+        producer.is_layered() && producer.streams.iter().flatten().any(|stream| stream.active)
     }
 
     /// Consumers that have waited for a key frame since the last visit ask again: the request or
@@ -229,12 +265,7 @@ impl Plane {
             let place = self.transports[transport].consumers[index] as usize;
             let consumer = &self.consumers[place];
             let Some(producer) = consumer.producer.filter(|_| consumer.active) else { continue };
-            let mut mask = 0u32;
-            let target = consumer.target();
-            for output in &consumer.outputs {
-                let inside = output.switch.current().filter(|_| output.needs_key(target));
-                mask |= output.switch.awaited().or(inside).map_or(0, |encoding| 1 << encoding);
-            }
+            let mask = consumer.awaited();
             for encoding in 0..MAX_ENCODINGS {
                 let sends = self.producers[producer]
                     .streams

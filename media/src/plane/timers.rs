@@ -25,6 +25,8 @@ pub(super) struct Timers {
     pub estimated: Vec<u32>,
     /// Producers looked after each tenth of a second.
     pub watched: Vec<u32>,
+    /// Producers that ask for a key frame, or let a layer go, at a moment of their own.
+    pub reminders: Vec<u32>,
     /// Producers that are heard.
     pub voices: Vec<u32>,
     /// When they are told of.
@@ -43,6 +45,7 @@ impl Timers {
             replaying: Vec::new(),
             estimated: Vec::new(),
             watched: Vec::new(),
+            reminders: Vec::new(),
             voices: Vec::new(),
             voices_at: None,
             soon: None,
@@ -50,14 +53,14 @@ impl Timers {
         }
     }
 
-    /// Something in `missing` or `feedback` is due at `at`.
+    /// Something that is due sooner than a visit is due at `at`.
     pub(super) fn arm(&mut self, at: Instant) {
         self.soon = Some(self.soon.map_or(at, |soon| soon.min(at)));
     }
 
     pub(super) fn next(&self) -> Option<(Instant, &'static str)> {
         let wheel = self.wheel.next().map(|at| (at, "reports and upkeep"));
-        let soon = self.soon.map(|at| (at, "nack and feedback"));
+        let soon = self.soon.map(|at| (at, "nack, feedback and requests"));
         let voices = self.voices_at.map(|at| (at, "voices"));
         wheel.into_iter().chain(soon).chain(voices).min_by_key(|(at, _)| *at)
     }
@@ -76,6 +79,7 @@ impl Timers {
     pub(super) fn forget_producer(&mut self, place: u32) {
         self.missing.retain(|(producer, _)| *producer != place);
         self.watched.retain(|producer| *producer != place);
+        self.reminders.retain(|producer| *producer != place);
         self.voices.retain(|producer| *producer != place);
     }
 }
@@ -95,6 +99,8 @@ impl Plane {
 
     fn run_soon(&mut self, now: Instant) {
         let mut next: Option<Instant> = None;
+        // What is armed from here on counts as well.
+        self.timers.soon = None;
         let mut keep = |at: Option<Instant>| {
             next = at.map_or(next, |at| Some(next.map_or(at, |next| next.min(at))));
             at.is_some()
@@ -122,13 +128,21 @@ impl Plane {
         replaying.retain(|consumer| keep(self.catch_up(now, *consumer as usize)));
         // Those that began meanwhile.
         for consumer in std::mem::take(&mut self.timers.replaying) {
-            keep(Some(now));
             if !replaying.contains(&consumer) {
                 replaying.push(consumer);
             }
         }
         self.timers.replaying = replaying;
-        self.timers.soon = next.map(|at| at.max(now + SOON));
+        let mut reminders = std::mem::take(&mut self.timers.reminders);
+        reminders.retain(|producer| {
+            let more = keep(self.see_to(now, *producer as usize));
+            self.producers[*producer as usize].reminded = more;
+            more
+        });
+        reminders.append(&mut self.timers.reminders);
+        self.timers.reminders = reminders;
+        let soon = next.into_iter().chain(self.timers.soon).min();
+        self.timers.soon = soon.map(|at| at.max(now + SOON));
     }
 
     fn run_wheel(&mut self, now: Instant) {

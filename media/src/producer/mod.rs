@@ -77,6 +77,8 @@ pub struct Producer {
     pub scores: Vec<u8>,
     /// It is among those the plane looks after each tenth of a second.
     pub watched: bool,
+    /// It is among those with something to do at a moment of its own.
+    pub reminded: bool,
     /// It is among those with packets pending.
     pub queued: bool,
     /// FIR sequence number (RFC 5104 §4.3.1.1).
@@ -121,6 +123,7 @@ impl Producer {
             wanted: Wanted::default(),
             scores: vec![0; encodings],
             watched: false,
+            reminded: false,
             queued: false,
             fir_sequence: 0,
             usability: 0,
@@ -243,6 +246,11 @@ impl Producer {
             }
         }
         mask
+    }
+
+    /// When a key frame is to be asked for, or a layer to be let go.
+    pub fn next_deadline(&self) -> Option<Instant> {
+        self.key_frames.next_deadline().into_iter().chain(self.wanted.next_deadline()).min()
     }
 
     /// Video has key frames to ask for.

@@ -5,9 +5,12 @@ use std::time::{Duration, Instant};
 
 use super::MAX_ENCODINGS;
 
-/// How long an encoding that nobody wants any more is still piped: longer than a layer switch takes
-/// to get its key frame.
-const LINGER: Duration = Duration::from_millis(1500);
+/// How long an encoding that nobody wants any more is still piped. To have it back costs a key
+/// frame, which has the bits of a third of a second or so, and whoever wants it a wait of up to
+/// two thirds of one ([`KeyFrameRequests`](crate::ingress::KeyFrameRequests)): about what a second
+/// of it costs for nothing. A viewer who leaves it may take as long to do so, and what nobody wants
+/// is to be gone in two, three links away.
+const LINGER: Duration = Duration::from_millis(1000);
 
 /// See the module.
 #[derive(Clone, Copy, Debug, Default)]
@@ -40,9 +43,11 @@ impl Wanted {
         (std::mem::replace(&mut self.told, told) != told).then_some(told)
     }
 
-    /// Something is told that is not wanted: [`Self::update`] again soon.
-    pub fn is_lingering(&self) -> bool {
-        self.told != self.mask
+    /// When something is told that is wanted no longer: then [`Self::update`] again.
+    pub fn next_deadline(&self) -> Option<Instant> {
+        let lingers = |index: &usize| (self.told & !self.mask) >> index & 1 == 1;
+        let ends = (0..MAX_ENCODINGS).filter(lingers).filter_map(|index| self.last[index]);
+        ends.min().map(|last| last + LINGER)
     }
 }
 
@@ -61,10 +66,10 @@ mod tests {
         assert_eq!(wanted.update(start, 0, 0), None);
         assert_eq!(wanted.update(ms(start, 10), 0b100, 0), Some(0b100));
         assert_eq!(wanted.update(ms(start, 20), 0b001, 0), Some(0b101));
-        assert!(wanted.is_lingering());
-        assert_eq!(wanted.update(ms(start, 1_519), 0b001, 0), None);
-        assert_eq!(wanted.update(ms(start, 1_520), 0b001, 0), Some(0b001));
-        assert!(!wanted.is_lingering());
+        assert_eq!(wanted.next_deadline(), Some(ms(start, 1_020)));
+        assert_eq!(wanted.update(ms(start, 1_019), 0b001, 0), None);
+        assert_eq!(wanted.update(ms(start, 1_020), 0b001, 0), Some(0b001));
+        assert_eq!(wanted.next_deadline(), None);
     }
 
     #[test]
@@ -76,7 +81,8 @@ mod tests {
         assert_eq!(wanted.update(ms(start, 900), 1, 0), None);
         assert_eq!(wanted.update(ms(start, 5_000), 1, 0), None);
         assert_eq!(wanted.update(ms(start, 5_001), 0, 0), None);
-        assert_eq!(wanted.update(ms(start, 6_501), 0, 0), Some(0));
+        assert_eq!(wanted.update(ms(start, 6_000), 0, 0), None);
+        assert_eq!(wanted.update(ms(start, 6_001), 0, 0), Some(0));
     }
 
     #[test]
@@ -87,7 +93,7 @@ mod tests {
         assert_eq!(wanted.update(ms(start, 10), 0, 0b010), Some(0b010));
         assert_eq!(wanted.update(ms(start, 20), 0b010, 0b010), None);
         assert_eq!(wanted.update(ms(start, 30), 0, 0b001), Some(0b011));
-        assert_eq!(wanted.update(ms(start, 1_529), 0, 0b001), None);
-        assert_eq!(wanted.update(ms(start, 1_530), 0, 0b001), Some(0b001));
+        assert_eq!(wanted.update(ms(start, 1_029), 0, 0b001), None);
+        assert_eq!(wanted.update(ms(start, 1_030), 0, 0b001), Some(0b001));
     }
 }

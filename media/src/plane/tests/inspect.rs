@@ -88,6 +88,8 @@ fn dumps_have_mediasoups_names() {
 #[test]
 fn a_traced_producer_tells_of_packets_reports_and_requests() {
     let mut bench = call();
+    // The consumer has had a key frame asked for as it came.
+    bench.advance(400);
     let of = TraceOf::Producer(ProducerKey(1));
     trace(&mut bench, of, &TraceType::ALL);
     send(&mut bench, 0);

@@ -49,6 +49,7 @@ impl super::Plane {
             && self.timers.replaying.is_empty()
             && self.timers.estimated.is_empty()
             && self.timers.watched.is_empty()
+            && self.timers.reminders.is_empty()
             && self.timers.voices.is_empty()
     }
 }

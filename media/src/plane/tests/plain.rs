@@ -215,6 +215,8 @@ fn rtcp_of_a_receiver_with_a_port_of_its_own_is_heard() {
     assert_eq!(bench.take_rtcp(address(5001)).len(), 1);
     let key = vp8_payload(true, 1, 1, 0, false);
     bench.receive(11, address(5001), &rtp(96, 1111, 1, 1, true, &[], &key));
+    bench.advance(400);
+    bench.take_rtcp(address(5001));
     let mut pli = Vec::new();
     build::pli(&mut pli, 1, 2222);
     bench.receive(22, address(5003), &pli);

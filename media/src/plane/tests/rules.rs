@@ -92,6 +92,30 @@ fn a_video_that_goes_on_and_a_client_that_asks_get_a_key_frame() {
     assert_eq!(asked(&mut bench, Command::PauseConsumer { consumer, paused: false }, true), 1);
 }
 
+/// KF1.
+#[test]
+fn a_request_goes_out_when_its_turn_comes_and_not_at_the_next_visit() {
+    let mut bench = call();
+    frame(&mut bench, 0, true, true);
+    bench.advance(2_000);
+    bench.take_rtcp(address(5001));
+    let asked = |bench: &mut Bench| {
+        bench.command(Command::RequestKeyFrame { consumer: ConsumerKey(1) });
+        bench.take_rtcp(address(5001)).iter().any(|it| matches!(it, RtcpItem::Pli { .. }))
+    };
+    assert!(asked(&mut bench));
+    let at = bench.now;
+    bench.advance(40);
+    frame(&mut bench, 1, true, true);
+    bench.advance(1);
+    assert!(!asked(&mut bench));
+    while !bench.take_rtcp(address(5001)).iter().any(|it| matches!(it, RtcpItem::Pli { .. })) {
+        bench.advance(1);
+    }
+    // Its turn, and five milliseconds of a timer.
+    assert!((380..=385).contains(&(bench.now - at).as_millis()), "{:?}", bench.now - at);
+}
+
 /// KF2.
 #[test]
 fn a_producers_delay_makes_one_request_of_many() {

@@ -44,8 +44,13 @@ export async function regions({ report }) {
 }
 
 function seesAll(row) {
+  return pictures(row) === EACH * (PEOPLE - 1);
+}
+
+/** Streams of cameras that are seen, as far as the sums of all who see a camera tell. */
+function pictures(row) {
   const seen = row?.got.filter(({ kind, streams, frames }) => kind === 'video' && frames > streams) ?? [];
-  return seen.reduce((sum, { streams }) => sum + streams, 0) === EACH * (PEOPLE - 1);
+  return seen.reduce((sum, { streams }) => sum + streams, 0);
 }
 
 /** Bytes on links beside the union of what somebody behind them gets. */
@@ -136,7 +141,7 @@ async function joiners(lab, meetings, report) {
   const sizes = REGIONS.map((_, n) => Math.floor((JOINERS + n) / REGIONS.length));
   const guests = await Promise.all(REGIONS.map((name, n) => new Meeting().start(lab.cluster, {
     far: lab.fars[n], url: lab.urls(n), room: ROOM, prefix: `guest-${name}`, people: sizes[n], cameras: 0,
-    voices: 0,
+    voices: 0, 'every-ms': 100,
   })));
   await sleep(10_000);
   const told = asks(meetings, began - 500, Date.now());
@@ -147,6 +152,10 @@ async function joiners(lab, meetings, report) {
   report.check(`asks_per_producer_and_second_max_n${told.producers}`, told.most, good, '<= 2');
   report.put('asks_per_layer_and_second_max', told.mostOfLayer);
   report.put('joined_ms_max', Math.max(...guests.map(({ joinedMs }) => joinedMs)));
+  report.put('all_pictures_ms_max', Math.max(...guests.map((guest, n) => {
+    const row = guest.rows.find((one) => pictures(one) === sizes[n] * PEOPLE);
+    return row ? row.wall_ms - began : Infinity;
+  })));
   const seen = guests.every(({ last }) => last.got.filter(({ kind, frames }) => kind === 'video' && frames > 0)
     .reduce((sum, { streams }) => sum + streams, 0) >= last.got.length / 2);
   if (!seen) report.fail('some who came see not everybody');
