@@ -43,9 +43,9 @@ pub(super) enum Frame {
     Welcome {
         epoch: u64,
     },
-    /// The life that the other side is in is over, or it is not wanted.
+    /// The other side is not wanted, or the life that it has introduced itself in is over.
     Refused {
-        over: bool,
+        over: Option<u64>,
     },
     Control(LinkMessage),
     /// The rest are datagrams.

@@ -10,7 +10,7 @@ use std::{
 
 use ractor::{Actor, ActorProcessingErr, ActorRef, SupervisionEvent};
 use starling_cluster::{
-    decide::{liveness::Verdict, view::ClusterView},
+    decide::{life::Life, liveness::Verdict, view::ClusterView},
     link::{Link, LinkEndpoint, LinkEvent},
     registry::{RegistryError, WatchEvent},
 };
@@ -159,12 +159,10 @@ pub(crate) struct NodeTree {
     /// A drain under way.
     pub(super) drain: Option<JoinHandle<()>>,
     pub(super) registered: bool,
-    /// Another node said that this life is over; the next one begins when the registry agrees.
-    pub(super) over: bool,
+    /// When it is over, the next one begins as soon as the registry agrees.
+    pub(super) life: Life,
     /// Since when another process is registered under this node's id.
     pub(super) taken: Option<Instant>,
-    /// Lives that began because another was over.
-    pub(super) renewals: u64,
     pub(super) record_written: Option<Instant>,
     pub(super) gauge: Gauge,
     /// A [`NodeMsg::TellPlaced`] is on its way.
@@ -278,7 +276,9 @@ impl NodeTree {
             NodeMsg::Link(LinkEvent::Verdict { node, verdict, .. }) => {
                 self.on_verdict(&node, verdict);
             }
-            NodeMsg::Link(LinkEvent::Over { by, reason }) => self.on_over(&by, &reason),
+            NodeMsg::Link(LinkEvent::Over { by, epoch, reason }) => {
+                self.on_over(&by, epoch, &reason);
+            }
             NodeMsg::RemoteLoad { node, load, state } => {
                 if !self.view.is_linked(&node) {
                     return;

@@ -144,7 +144,7 @@ impl NodeTree {
         for (node, trouble) in self.endpoint.troubles() {
             degraded.push(format!("no link to node '{node}': {trouble}"));
         }
-        if self.over {
+        if self.life.is_over() {
             degraded.push("the node was given up by others: it waits for the registry".to_owned());
         }
         if self.cordoned {
@@ -157,7 +157,7 @@ impl NodeTree {
             degraded.push("a media worker hangs".to_owned());
         }
         Readiness {
-            ready: self.registered && alive && !self.over && self.state == NodeState::Up,
+            ready: self.registered && alive && !self.life.is_over() && self.state == NodeState::Up,
             degraded,
         }
     }
@@ -250,7 +250,7 @@ impl NodeTree {
             Metric::counter(
                 "starling_lives_renewed_total",
                 "Times this node was given up by others and began anew.",
-                self.renewals,
+                self.life.renewals(),
             ),
         ]);
     }

@@ -112,7 +112,7 @@ impl NodeTree {
     /// Lets somebody into a room, if this node is the place for it: a client that came here by
     /// itself stays here unless the room's policy, a drain or a full node forbids it.
     pub(super) async fn admit(&mut self, room: RoomId, join: Waiting) {
-        if self.over {
+        if self.life.is_over() {
             self.refused += 1;
             return join.refuse(
                 Refusal::new(Code::Draining, "this node was given up and begins anew")

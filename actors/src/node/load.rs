@@ -61,7 +61,7 @@ impl NodeTree {
     }
 
     pub(super) fn write_record(&mut self) {
-        if self.over {
+        if self.life.is_over() {
             return;
         }
         self.refresh_own();

@@ -83,8 +83,8 @@ impl NodeTree {
     /// The others have given this life up: its sessions have been resumed elsewhere, or are over,
     /// and nobody is to hear of them again. All of them end at once; what comes after is another
     /// life.
-    pub(super) fn on_over(&mut self, by: &NodeId, reason: &str) {
-        if std::mem::replace(&mut self.over, true) {
+    pub(super) fn on_over(&mut self, by: &NodeId, epoch: u64, reason: &str) {
+        if !self.life.end(epoch) {
             return;
         }
         tracing::warn!(%by, %reason, "this node was given up: its sessions end");
@@ -101,19 +101,17 @@ impl NodeTree {
     /// Begins a new life, unless another process has begun one under this node's id: then this one
     /// has no place. Which of them it is only the registry knows.
     pub(super) fn renew(&mut self) {
-        if !self.over || !self.view.available {
+        if !self.life.is_over() || !self.view.available {
             return;
         }
         if self.view.is_succeeded() {
             return self.succeeded();
         }
-        let epoch = fresh::wall_us().max(self.shared.epoch().saturating_add(1));
+        let epoch = self.life.renew(fresh::wall_us());
         tracing::info!(epoch, "this node begins a new life");
         self.shared.set_epoch(epoch);
         self.view.renew(epoch);
         self.endpoint.set_epoch(epoch);
-        self.over = false;
-        self.renewals += 1;
         self.write_record();
     }
 

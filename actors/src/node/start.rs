@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, net::IpAddr, sync::Arc};
 
 use ractor::{Actor, ActorProcessingErr, ActorRef};
 use starling_cluster::{
-    decide::view::ClusterView,
+    decide::{life::Life, view::ClusterView},
     link::{LinkConfig, LinkEndpoint, LinkEvent},
 };
 use starling_media::negotiation::{default_media_codecs, router_capabilities};
@@ -124,6 +124,7 @@ pub(super) async fn assemble(
         }
     });
     let mut state = NodeTree {
+        life: Life::new(record.epoch),
         view: ClusterView::new(record),
         myself,
         shared,
@@ -138,9 +139,7 @@ pub(super) async fn assemble(
         drain: None,
         moves: BTreeMap::new(),
         registered: false,
-        over: false,
         taken: None,
-        renewals: 0,
         record_written: None,
         gauge: Gauge::start(),
         telling: false,

@@ -1,5 +1,5 @@
 //! Pure decisions: placement on nodes and cores and what work costs, standby, rosters and their
-//! exchange, the view of the cluster, relay trees and pulls.
+//! exchange, the view of the cluster, a node's lives, relay trees and pulls.
 
 pub mod budget;
 pub mod cores;
@@ -8,6 +8,7 @@ pub mod drain;
 pub mod exchange;
 pub mod floor;
 pub mod last_n;
+pub mod life;
 pub mod liveness;
 pub mod placement;
 mod policy;

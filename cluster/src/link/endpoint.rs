@@ -69,7 +69,12 @@ struct Shared {
 /// What dials and links tell the endpoint's task.
 enum Notice {
     Established(Box<Established>),
-    DialFailed(NodeId, Ended),
+    DialFailed {
+        node: NodeId,
+        /// This node's life that was introduced.
+        ours: u64,
+        why: Ended,
+    },
     Down(NodeId, LinkId),
 }
 
@@ -228,10 +233,11 @@ impl Keeper {
             let Some(target) = due else { return };
             let (shared, notify) = (Arc::clone(&self.shared), self.notify.clone());
             tokio::spawn(async move {
-                let node = target.node.clone();
-                let notice = match shared.dial(&target).await {
+                let (node, introduction) = (target.node.clone(), shared.introduction());
+                let ours = introduction.hello.epoch;
+                let notice = match shared.dial(&target, introduction).await {
                     Ok(established) => Notice::Established(Box::new(established)),
-                    Err(why) => Notice::DialFailed(node, why),
+                    Err(why) => Notice::DialFailed { node, ours, why },
                 };
                 // The keeper is gone when the endpoint shuts down.
                 let _ = notify.send(notice);
@@ -265,12 +271,12 @@ impl Keeper {
     fn handle_notice(&mut self, notice: Notice) {
         match notice {
             Notice::Established(established) => self.on_established(*established),
-            Notice::DialFailed(node, why) => {
+            Notice::DialFailed { node, ours, why } => {
                 tracing::debug!(%node, %why, "dial failed");
                 if why.is_over() {
                     let (by, reason) = (node.clone(), why.to_string());
                     // With a full channel the next dial says it again.
-                    let _ = self.events.try_send(LinkEvent::Over { by, reason });
+                    let _ = self.events.try_send(LinkEvent::Over { by, epoch: ours, reason });
                 }
                 lock(&self.shared.troubles).insert(node.clone(), why.to_string());
                 lock(&self.shared.peers).on_dial_failed(Instant::now(), &node, &mut self.rng);
@@ -291,7 +297,8 @@ impl Keeper {
             if let Err(why) = peers.still_wanted(&node, epoch) {
                 drop(peers);
                 Ended::refused(why, epoch).close(&established.connection);
-                let _ = self.notify.send(Notice::DialFailed(node, Ended::Unwanted));
+                let (ours, why) = (established.ours, Ended::Unwanted);
+                let _ = self.notify.send(Notice::DialFailed { node, ours, why });
                 return;
             }
             peers.on_up(Instant::now(), &node, epoch, id)
@@ -330,7 +337,11 @@ impl Keeper {
 }
 
 impl Shared {
-    async fn dial(&self, target: &Target) -> Result<Established, Ended> {
+    async fn dial(
+        &self,
+        target: &Target,
+        introduction: Introduction<'_>,
+    ) -> Result<Established, Ended> {
         let connecting = async {
             let config = transport::client(&self.config.tls, self.config.congestion);
             let connection = self
@@ -338,7 +349,7 @@ impl Shared {
                 .connect_with(config, target.addr, target.node.as_str())
                 .map_err(|e| Ended::Lost(e.to_string()))?
                 .await?;
-            let introduced = self.introduction().dialled(&target.node, &connection).await;
+            let introduced = introduction.dialled(&target.node, &connection).await;
             introduced.inspect_err(|why| why.close(&connection))
         };
         let dialled = timeout(HANDSHAKE, connecting).await.unwrap_or(Err(Ended::Timeout));

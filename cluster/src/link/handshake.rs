@@ -18,6 +18,8 @@ use crate::decide::liveness::End;
 pub(super) struct Established {
     pub(super) node: NodeId,
     pub(super) epoch: u64,
+    /// The life in which this node has introduced itself.
+    pub(super) ours: u64,
     /// The link protocol both speak.
     pub(super) version: u16,
     pub(super) connection: Connection,
@@ -153,7 +155,7 @@ impl Introduction<'_> {
             return Err(Ended::Identity(node.clone()));
         }
         let version = self.judge(connection, &theirs, Opened::ByUs)?;
-        Ok(established(theirs, version, connection, (send, recv)))
+        Ok(self.established(theirs, version, connection, (send, recv)))
     }
 
     /// As the side that was dialled.
@@ -164,7 +166,7 @@ impl Introduction<'_> {
         let version = self.judge(connection, &theirs, Opened::ByThem)?;
         let said = control::write(&mut send, &self.hello).await;
         said.map_err(|e| why(connection, &e))?;
-        Ok(established(theirs, version, connection, (send, recv)))
+        Ok(self.established(theirs, version, connection, (send, recv)))
     }
 
     /// The version that both speak from now on.
@@ -179,16 +181,18 @@ impl Introduction<'_> {
         let admitted = lock(self.peers).admit(&theirs.node, epoch, by);
         admitted.map(|()| version).map_err(|why| Ended::refused(why, epoch))
     }
-}
 
-fn established(
-    theirs: Hello,
-    version: u16,
-    connection: &Connection,
-    (send, recv): (SendStream, RecvStream),
-) -> Established {
-    let connection = connection.clone();
-    Established { node: theirs.node, epoch: theirs.epoch, version, connection, send, recv }
+    fn established(
+        &self,
+        theirs: Hello,
+        version: u16,
+        connection: &Connection,
+        (send, recv): (SendStream, RecvStream),
+    ) -> Established {
+        let (connection, ours) = (connection.clone(), self.hello.epoch);
+        let Hello { node, epoch, .. } = theirs;
+        Established { node, epoch, ours, version, connection, send, recv }
+    }
 }
 
 /// The newest version both know.

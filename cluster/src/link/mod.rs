@@ -115,6 +115,8 @@ pub enum LinkEvent {
     Over {
         /// Who says so.
         by: NodeId,
+        /// Of which life: the one in which this node had introduced itself.
+        epoch: u64,
         /// In its words.
         reason: String,
     },

@@ -42,6 +42,8 @@ const MESSAGES_PER_WRITE: usize = 64;
 pub(super) struct QuicLink {
     node: NodeId,
     epoch: u64,
+    /// This node's life that the other side knows.
+    ours: u64,
     version: u16,
     parity: u64,
     connection: Connection,
@@ -72,13 +74,14 @@ impl Session {
         watch: Arc<Watch>,
         established: Established,
     ) -> Self {
-        let Established { node, epoch, version, connection, send, recv } = established;
+        let Established { node, epoch, ours, version, connection, send, recv } = established;
         let (sender, messages) = mpsc::channel(MAX_MESSAGES);
         let (data, lane) = DataLane::new();
         let link = Arc::new(QuicLink {
             parity: u64::from(*me > node),
             node,
             epoch,
+            ours,
             version,
             connection,
             messages: sender,
@@ -252,8 +255,8 @@ impl Session {
         let (verdict, reason) = (watch.down(id, &link, &ended), ended.to_string());
         tracing::info!(%node, epoch, %reason, ?verdict, "link is down");
         if ended.is_over() {
-            let (by, reason) = (node.clone(), reason.clone());
-            let _ = events.send(LinkEvent::Over { by, reason }).await;
+            let (by, reason, epoch) = (node.clone(), reason.clone(), link.ours);
+            let _ = events.send(LinkEvent::Over { by, epoch, reason }).await;
         }
         let _ = events.send(LinkEvent::Down { node, epoch, reason, verdict }).await;
     }

@@ -139,7 +139,7 @@ impl Life {
 
     fn start_room(&mut self, ctx: &mut Ctx, room: &RoomId, record: RoomRecord) {
         let incarnation = record.incarnation;
-        let presence = PresenceRecord { epoch: self.epoch, incarnation };
+        let presence = PresenceRecord { epoch: self.span.epoch(), incarnation };
         let started = Room::new(ctx, room.clone(), record, self.id.clone(), self.skew);
         self.rooms.insert(room.clone(), started);
         let links: Vec<_> = self.links.keys().copied().collect();

@@ -71,7 +71,7 @@ impl Life {
         while let Some(target) = self.peers.poll_dial(ctx.instant()) {
             let (conn, to) = (ctx.net.connection(), index_of(&target.node));
             self.dialling.insert(conn, target.node.clone());
-            ctx.send(conn, self.index, to, Frame::Hello { epoch: self.epoch });
+            ctx.send(conn, self.index, to, Frame::Hello { epoch: self.span.epoch() });
             let (node, life, to) = (self.index, self.number, target.node);
             ctx.after(HANDSHAKE, Event::DialTimeout { node, life, conn, to });
         }
@@ -137,9 +137,9 @@ impl Life {
 
     fn on_hello(&mut self, ctx: &mut Ctx, from: usize, conn: u64, epoch: u64) {
         if let Err(why) = self.peers.admit(&name(from), epoch, Opened::ByThem) {
-            return self.refuse(ctx, from, conn, &why);
+            return self.refuse(ctx, from, conn, epoch, &why);
         }
-        ctx.send(conn, self.index, from, Frame::Welcome { epoch: self.epoch });
+        ctx.send(conn, self.index, from, Frame::Welcome { epoch: self.span.epoch() });
         self.link_up(ctx, from, conn, epoch);
     }
 
@@ -150,19 +150,19 @@ impl Life {
             return;
         }
         if let Err(why) = self.peers.admit(&name(from), epoch, Opened::ByUs) {
-            self.refuse(ctx, from, conn, &why);
+            self.refuse(ctx, from, conn, epoch, &why);
             return self.dial_failed(ctx, conn);
         }
         self.dialling.remove(&conn);
         self.link_up(ctx, from, conn, epoch);
     }
 
-    fn refuse(&self, ctx: &mut Ctx, to: usize, conn: u64, why: &Refused) {
-        let over = matches!(why, Refused::Stale { .. });
+    fn refuse(&self, ctx: &mut Ctx, to: usize, conn: u64, epoch: u64, why: &Refused) {
+        let over = matches!(why, Refused::Stale { .. }).then_some(epoch);
         ctx.send(conn, self.index, to, Frame::Refused { over });
     }
 
-    fn on_refused(&mut self, ctx: &mut Ctx, from: usize, conn: u64, over: bool) {
+    fn on_refused(&mut self, ctx: &mut Ctx, from: usize, conn: u64, over: Option<u64>) {
         let up = self.links.get(&from).is_some_and(|link| link.conn == conn);
         if !up && !self.dialling.contains_key(&conn) {
             return;
@@ -171,8 +171,8 @@ impl Life {
         if up {
             self.link_down(ctx, from);
         }
-        if over {
-            self.on_over(ctx);
+        if let Some(epoch) = over {
+            self.on_over(ctx, epoch);
         }
     }
 

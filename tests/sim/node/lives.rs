@@ -5,8 +5,8 @@ use crate::sim::{ctx::Ctx, event::Frame};
 
 impl Life {
     /// Its sessions end, and it begins another life.
-    pub(super) fn on_over(&mut self, ctx: &mut Ctx) {
-        if std::mem::replace(&mut self.over, true) {
+    pub(super) fn on_over(&mut self, ctx: &mut Ctx, epoch: u64) {
+        if !self.span.end(epoch) {
             return;
         }
         self.each_room(ctx, |room, desk| room.fail(desk));
@@ -19,17 +19,16 @@ impl Life {
 
     /// Not while the registry is away: it alone knows whether another process has begun one.
     pub(super) fn renew(&mut self, ctx: &mut Ctx) {
-        if !self.over || !self.view.available || self.view.is_succeeded() {
+        if !self.span.is_over() || !self.view.available || self.view.is_succeeded() {
             return;
         }
-        self.epoch = ctx.wall(self.skew).max(self.epoch + 1);
-        self.view.renew(self.epoch);
+        let epoch = self.span.renew(ctx.wall(self.skew));
+        self.view.renew(epoch);
         let links: Vec<_> = self.links.iter().map(|(node, link)| (*node, link.conn)).collect();
         for (node, conn) in links {
             ctx.send(conn, self.index, node, Frame::Close);
             self.link_down(ctx, node);
         }
-        self.over = false;
         self.registrar.record(ctx, self.view.own().clone());
     }
 }

@@ -13,7 +13,11 @@ mod seats;
 
 use std::collections::BTreeMap;
 
-use starling_cluster::{decide::view::ClusterView, link::peers::Peers, registry::WatchEvent};
+use starling_cluster::{
+    decide::{life::Life as Span, view::ClusterView},
+    link::peers::Peers,
+    registry::WatchEvent,
+};
 use starling_proto::{
     NodeId, PeerId, RoomId,
     link::{LinkMessage, VERSION_MAX, VERSION_MIN},
@@ -53,9 +57,8 @@ pub(super) struct Life {
     /// Counted from the machine's first.
     pub(super) number: u32,
     pub(super) id: NodeId,
-    epoch: u64,
-    /// The others have given this life up.
-    over: bool,
+    /// Of the process: it outlives being given up.
+    span: Span,
     /// How wrong its clock is.
     pub(super) skew: i64,
     pub(super) view: ClusterView,
@@ -110,8 +113,7 @@ impl Life {
             number,
             peers: Peers::new(id.clone()),
             id,
-            epoch,
-            over: false,
+            span: Span::new(epoch),
             skew,
             view: ClusterView::new(record),
             links: BTreeMap::new(),

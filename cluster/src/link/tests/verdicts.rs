@@ -129,13 +129,14 @@ async fn a_node_whose_life_is_over_is_told_so_and_welcome_in_the_next() {
     a.endpoint.set_targets(vec![Target { epoch: 2, ..b.target() }]);
     let over = async {
         loop {
-            if let LinkEvent::Over { by, reason } = b.event().await {
-                return (by, reason);
+            if let LinkEvent::Over { by, epoch, reason } = b.event().await {
+                return (by, epoch, reason);
             }
         }
     };
-    let (by, reason) = timeout(PATIENCE, over).await.expect("it is told");
-    assert_eq!((by, &*reason), (id("a"), "the other side says: epoch 1 is over, 2 is known"));
+    let (by, epoch, reason) = timeout(PATIENCE, over).await.expect("it is told");
+    assert_eq!((by, epoch), (id("a"), 1));
+    assert_eq!(reason, "the other side says: epoch 1 is over, 2 is known");
     assert!(a.endpoint.stale_refused() > 0);
     b.endpoint.set_epoch(3);
     assert_eq!(a.up().await.epoch(), 3);
