@@ -3,7 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use starling_cluster::registry::{Change, View, WatchEvent};
+use starling_cluster::registry::{Change, View};
 use starling_proto::{
     NodeId, RoomId,
     registry::{NodeRecord, PresenceRecord, RoomRecord},
@@ -70,9 +70,9 @@ impl Etcd {
         self.watchers.get(&node) == Some(&life)
     }
 
-    pub(super) fn change(&self, generation: u32, index: usize) -> Option<WatchEvent> {
+    pub(super) fn change(&self, generation: u32, index: usize) -> Option<Change> {
         let known = (generation == self.generation).then(|| self.log.get(index)).flatten();
-        known.cloned().map(WatchEvent::Change)
+        known.cloned()
     }
 
     /// What restoring brings back.

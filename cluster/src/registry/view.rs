@@ -1,8 +1,12 @@
-//! Changes applied to a view, and what in it contradicts a node. Never asks anybody.
+//! Changes applied to a view, and what in it, or in one of them, contradicts a node. Never asks
+//! anybody.
 
 use std::collections::{BTreeMap, btree_map::Entry};
 
-use starling_proto::{NodeId, RoomId, registry::PresenceRecord};
+use starling_proto::{
+    NodeId, RoomId,
+    registry::{NodeRecord, PresenceRecord},
+};
 
 use super::{Change, View};
 
@@ -34,6 +38,32 @@ impl View {
             .keys()
             .filter(|room| !self.presence.contains_key(&((*room).clone(), node.clone())));
         stale.map(|((room, _), _)| room).chain(missing).cloned().collect()
+    }
+}
+
+impl Change {
+    /// The room of which this says something else about `node` than the node itself, which has
+    /// `presence`. A write that was given up may be applied after a later one: nobody else would
+    /// ever say otherwise, for as long as the lease lasts. Writing it again answers at most one
+    /// change with another, which agrees.
+    pub fn contradicts(
+        &self,
+        node: &NodeId,
+        presence: &BTreeMap<RoomId, PresenceRecord>,
+    ) -> Option<&RoomId> {
+        let Self::Presence(room, of, value) = self else { return None };
+        (of == node && presence.get(room) != value.as_ref()).then_some(room)
+    }
+
+    /// Whether this takes back what a node wants its record to be. Its load is told anew every few
+    /// seconds, and as numbers that JSON may round.
+    pub fn takes_back(&self, record: &NodeRecord) -> bool {
+        let Self::Node(node, value) = self else { return false };
+        let same = |value: &NodeRecord| {
+            let (load, cost) = (value.load, value.cost);
+            *value == NodeRecord { load, cost, ..record.clone() }
+        };
+        *node == record.id && !value.as_ref().is_some_and(same)
     }
 }
 
@@ -77,5 +107,39 @@ mod tests {
             [("same", 1), ("changed", 2), ("new", 1)].map(|(name, epoch)| (room(name), at(epoch)));
         let wrong = view.contradictions(&here, &BTreeMap::from(presence));
         assert_eq!(wrong, [room("changed"), room("ended"), room("new")]);
+    }
+
+    #[test]
+    fn a_change_of_ones_own_key_that_one_does_not_want_is_a_contradiction() {
+        let room = |name: &str| name.parse::<RoomId>().unwrap();
+        let (here, other): (NodeId, NodeId) = ("here".parse().unwrap(), "other".parse().unwrap());
+        let at = |epoch| PresenceRecord { epoch, incarnation: 1 };
+        let presence = BTreeMap::from([(room("open"), at(2))]);
+        let says = |name, node: &NodeId, value| {
+            let change = Change::Presence(room(name), node.clone(), value);
+            change.contradicts(&here, &presence).cloned()
+        };
+        assert_eq!(says("open", &here, Some(at(2))), None);
+        assert_eq!(says("open", &here, Some(at(1))), Some(room("open")), "an older one");
+        assert_eq!(says("open", &here, None), Some(room("open")));
+        assert_eq!(says("ended", &here, Some(at(2))), Some(room("ended")));
+        assert_eq!(says("ended", &here, None), None);
+        assert_eq!(says("open", &other, None), None, "their business");
+        assert_eq!(Change::Room(room("open"), None).contradicts(&here, &presence), None);
+    }
+
+    #[test]
+    fn a_record_that_says_more_than_another_load_is_taken_back() {
+        use crate::registry::contract::record;
+        let own = record("here", 2);
+        let says = |value: Option<NodeRecord>| Change::Node(own.id.clone(), value).takes_back(&own);
+        assert!(!says(Some(own.clone())));
+        let mut busy = own.clone();
+        busy.load.peers += 1;
+        assert!(!says(Some(busy)));
+        assert!(says(Some(NodeRecord { cordoned: true, ..own.clone() })));
+        assert!(says(Some(record("here", 1))));
+        assert!(says(None));
+        assert!(!Change::Node("other".parse().unwrap(), None).takes_back(&own));
     }
 }

@@ -281,8 +281,9 @@ impl Life {
         if !ctx.etcd.follows(self.index, self.number) {
             return;
         }
-        if let Some(event) = ctx.etcd.change(generation, index) {
-            self.on_registry(ctx, event);
+        if let Some(change) = ctx.etcd.change(generation, index) {
+            self.registrar.on_change(ctx, &change);
+            self.on_registry(ctx, WatchEvent::Change(change));
         }
     }
 

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use starling_cluster::registry::WatchEvent;
+use starling_cluster::registry::{Change, WatchEvent};
 use starling_proto::{
     RoomId,
     registry::{NodeRecord, PresenceRecord},
@@ -109,6 +109,19 @@ impl Registrar {
         }
         let silent = ctx.now >= self.heard + SILENCE;
         (silent && !std::mem::replace(&mut self.lost, silent)).then_some(WatchEvent::Lost)
+    }
+
+    /// A change of the log: what it says about this node, and is not as wanted, is due again.
+    pub(super) fn on_change(&mut self, ctx: &mut Ctx, change: &Change) {
+        if self.record.as_ref().is_some_and(|record| change.takes_back(record)) {
+            self.write_record(ctx);
+        }
+        let wrong = change.contradicts(&super::name(self.node), &self.presence);
+        if let Some(room) = wrong.filter(|room| !self.due.contains_key(room)).cloned() {
+            let presence = self.presence.get(&room).cloned();
+            self.due.insert(room, (presence, 0));
+            self.write_due(ctx);
+        }
     }
 
     /// An answer; what it means for the view.

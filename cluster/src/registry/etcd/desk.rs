@@ -13,7 +13,7 @@ use starling_proto::{
 use tokio::sync::{Notify, watch};
 
 use super::client::CALL;
-use crate::registry::{RegistryError, View};
+use crate::registry::{Change, RegistryError, View};
 
 /// Between the callers and the session.
 #[derive(Debug)]
@@ -165,6 +165,21 @@ impl Desk {
         self.wake.notify_one();
     }
 
+    /// etcd changed: what that says about this node, and is not as wanted, is due again.
+    pub(super) fn heard(&self, node: &NodeId, change: &Change) {
+        let mut wish = self.wish();
+        let Some(record) = &wish.record else { return };
+        let taken_back = change.takes_back(record);
+        let wrong = change.contradicts(node, &wish.presence).cloned();
+        if !taken_back && wrong.is_none() {
+            return;
+        }
+        wish.record_due |= taken_back;
+        wish.rooms_due.extend(wrong);
+        drop(wish);
+        self.wake.notify_one();
+    }
+
     /// Takes what is due. It is the session's to write or to [`give_back`](Self::give_back).
     pub(super) fn take(&self) -> Due {
         let mut wish = self.wish();
@@ -232,5 +247,28 @@ mod tests {
         assert_eq!(desk.take().rooms, [(ended, None), (opened, Some(PRESENCE))]);
         desk.compare(&node("b"), &View::default());
         assert_eq!(desk.take().rooms.len(), 1, "missing for any node");
+    }
+
+    #[test]
+    fn what_a_write_that_was_given_up_changes_late_is_due_again() {
+        let (desk, ended) = (Desk::new(), room("ended"));
+        let late = Change::Presence(ended.clone(), node("a"), Some(PRESENCE));
+        let gone = Change::Node(node("a"), None);
+        desk.heard(&node("a"), &late);
+        assert!(desk.take().rooms.is_empty(), "an earlier life's, which ends with its lease");
+        assert!(desk.register(record("a", 1)).is_some());
+        assert!(desk.set_presence(&ended, Some(PRESENCE)).is_ok());
+        assert!(desk.set_presence(&ended, None).is_ok());
+        drop(desk.take());
+        desk.heard(&node("a"), &late);
+        assert_eq!(desk.take().rooms, [(ended.clone(), None)]);
+        desk.heard(&node("a"), &Change::Presence(ended, node("a"), None));
+        let due = desk.take();
+        assert!(due.rooms.is_empty() && due.record.is_none(), "as wanted");
+        desk.heard(&node("a"), &gone);
+        assert!(desk.take().record.is_some());
+        let _ = desk.leave();
+        desk.heard(&node("a"), &gone);
+        assert!(desk.take().record.is_none(), "it has left");
     }
 }

@@ -1,5 +1,7 @@
 //! etcd dies, forgets, stalls, compacts, and is written to by strangers.
 
+mod late;
+
 use std::{
     sync::Arc,
     time::{Duration, Instant},

@@ -186,7 +186,10 @@ impl Watcher {
                 self.etcd.keys.written(kv.key(), kv.value(), kv.mod_revision())
             };
             match change {
-                Some(change) => self.feed.change(change),
+                Some(change) => {
+                    self.desk.heard(&self.etcd.config.node, &change);
+                    self.feed.change(change);
+                }
                 None => drop(self.etcd.seen.undecodable.fetch_add(1, Relaxed)),
             }
             // The header's revision may be ahead of the events that were sent so far.
