@@ -67,9 +67,9 @@ impl Client {
         self.plan.clone
     }
 
-    /// The node it is on.
+    /// The node it is on; none if it has gone.
     pub(super) fn node(&self) -> Option<usize> {
-        let (seat, _) = self.using?;
+        let (seat, _) = self.using.filter(|_| !self.gone)?;
         self.seats.get(&seat).map(|(node, _)| *node)
     }
 

@@ -10,6 +10,9 @@ use super::fault::Fault;
 const ARRIVALS: u64 = 4_000;
 /// Faults begin after this and end before [`HEAL`].
 const TROUBLE: u64 = 5_000;
+/// The least that etcd is slow for: in less, when no room opens or closes, nobody may ask it
+/// anything. Leases are kept alive every third of their 5 s.
+const SLOW_ETCD: u64 = 2_000;
 /// Everything is mended.
 pub const HEAL: u64 = 35_000;
 /// How long after that all must be well: a client that gave up a node comes back after at most 4 s
@@ -268,8 +271,9 @@ fn trouble(rng: &mut SmallRng, nodes: usize, clients: usize, actions: &mut Vec<T
         _ if rng.random_bool(0.5) => (Action::EtcdWipe, Action::EtcdCompact),
         _ => (Action::EtcdRestore, Action::EtcdCompact),
     };
+    let least = if matches!(broken, Action::EtcdSlow { .. }) { SLOW_ETCD } else { 0 };
     actions.push(Timed { at: start, action: broken });
-    actions.push(Timed { at: end, action: mended });
+    actions.push(Timed { at: end.max(start + least), action: mended });
 }
 
 fn weather(rng: &mut SmallRng) -> Weather {
