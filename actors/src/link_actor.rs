@@ -180,17 +180,13 @@ impl LinkState {
             LinkMessage::RoomOpened(room) => self.their_room(room, true),
             LinkMessage::RoomClosed(room) => self.their_room(room, false),
             LinkMessage::RoomDeleted(room) => self.tell_node(NodeMsg::RoomDeletedElsewhere(room)),
-            LinkMessage::Snapshot { room, snapshot } => {
-                self.tell_room(&room, RoomMsg::RemoteSnapshot { node, snapshot });
-            }
-            LinkMessage::Delta { room, seq, change } => {
-                self.tell_room(&room, RoomMsg::RemoteDelta { node, seq, change: Box::new(change) });
-            }
+            message @ (LinkMessage::Snapshot { .. }
+            | LinkMessage::Delta { .. }
+            | LinkMessage::SnapshotWanted(_)
+            | LinkMessage::RostersWanted { .. }
+            | LinkMessage::Roster { .. }) => self.on_roster(node, message),
             LinkMessage::Voices { room, voices } => {
                 self.tell_room(&room, RoomMsg::RemoteVoices { node, voices });
-            }
-            LinkMessage::SnapshotWanted(room) => {
-                self.tell_room(&room, RoomMsg::SnapshotWanted(node))
             }
             LinkMessage::PipeOpen { flow, room, producer, layers } => {
                 self.pipe_open(node, &room, Request { flow, producer, layers, hops: None });
@@ -224,6 +220,28 @@ impl LinkState {
                     self.tell_room(&room, RoomMsg::PipeClosed { node, flow });
                 }
             }
+        }
+    }
+
+    /// Who is in a room, on that node or on others.
+    fn on_roster(&self, node: NodeId, message: LinkMessage) {
+        match message {
+            LinkMessage::Snapshot { room, snapshot } => {
+                self.tell_room(&room, RoomMsg::RemoteSnapshot { node, snapshot });
+            }
+            LinkMessage::Delta { room, seq, change } => {
+                self.tell_room(&room, RoomMsg::RemoteDelta { node, seq, change: Box::new(change) });
+            }
+            LinkMessage::SnapshotWanted(room) => {
+                self.tell_room(&room, RoomMsg::SnapshotWanted(node))
+            }
+            LinkMessage::RostersWanted { room, known } => {
+                self.tell_room(&room, RoomMsg::RostersWanted { by: node, known });
+            }
+            LinkMessage::Roster { room, node: of, epoch, snapshot } => {
+                self.tell_room(&room, RoomMsg::Roster { by: node, of, epoch, snapshot });
+            }
+            _ => {}
         }
     }
 

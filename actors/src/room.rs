@@ -35,7 +35,7 @@ use starling_proto::{
         ConsumerCreated, CreateConsumer, CreateDataConsumer, DataConsumerCreated, PeerInfo,
         PipeInfo,
     },
-    roster::{Change, ProducerEntry, Snapshot},
+    roster::{Change, Known, ProducerEntry, Snapshot},
     voice::{Voice, Voices},
 };
 
@@ -97,6 +97,8 @@ pub(crate) enum RoomMsg {
     LinkDown(NodeId, Verdict),
     /// A node whose link is down is out of everybody's reach, too.
     NodeLost(NodeId),
+    /// A node without a link is reached by another one.
+    NodeFound(NodeId),
     /// A node has peers of this room.
     NodeHasRoom(NodeId),
     /// It has none any more.
@@ -107,6 +109,10 @@ pub(crate) enum RoomMsg {
     RemoteDelta { node: NodeId, seq: u64, change: Box<Change> },
     /// A node missed a change.
     SnapshotWanted(NodeId),
+    /// A node asks about others that it has no link with.
+    RostersWanted { by: NodeId, known: Vec<Known> },
+    /// A node answers for one that we have no link with.
+    Roster { by: NodeId, of: NodeId, epoch: u64, snapshot: Option<Snapshot> },
     /// A node wants a producer.
     PipeOpen { node: NodeId, request: Request },
     /// By which way a producer comes to the node that it is pulled from.
@@ -386,11 +392,16 @@ impl RoomState {
             RoomMsg::LinkUp(port) => self.link_up(port),
             RoomMsg::LinkDown(node, verdict) => self.link_down(&node, verdict),
             RoomMsg::NodeLost(node) => self.node_lost(&node),
+            RoomMsg::NodeFound(node) => self.node_found(&node),
             RoomMsg::NodeHasRoom(node) => self.node_has_room(&node),
             RoomMsg::NodeLeftRoom(node) => self.node_left_room(&node),
             RoomMsg::RemoteSnapshot { node, snapshot } => self.remote_snapshot(&node, snapshot),
             RoomMsg::RemoteDelta { node, seq, change } => self.remote_delta(&node, seq, &change),
             RoomMsg::SnapshotWanted(node) => self.snapshot_wanted(&node),
+            RoomMsg::RostersWanted { by, known } => self.rosters_wanted(&by, &known),
+            RoomMsg::Roster { by, of, epoch, snapshot } => {
+                self.roster(&by, (&of, epoch), snapshot);
+            }
             RoomMsg::PipeOpen { node, request } => self.pipe_open(&node, request),
             RoomMsg::PipeServed { node, flow, path } => self.pipe_served(&node, flow, path),
             RoomMsg::PipeLayers { node, flow, layers } => self.pipe_layers(node, flow, layers),
@@ -431,6 +442,7 @@ impl RoomState {
             let facts = self.replica.expire(now);
             self.apply(facts);
         }
+        self.ask_rosters();
         self.tick_pulls();
         self.renew_standby();
         self.close_moved(now);

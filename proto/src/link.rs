@@ -7,7 +7,7 @@ use crate::{
     DataProducerId, NodeId, ProducerId, RoomId,
     flow::FlowId,
     registry::{NodeCost, NodeLoad, NodeState},
-    roster::{Change, Snapshot},
+    roster::{Change, Known, Snapshot},
     voice::Voices,
 };
 
@@ -159,6 +159,26 @@ pub enum LinkMessage {
         /// Milliseconds since it last answered.
         ago_ms: u32,
     },
+    /// Say what the sender does not know of the peers that these nodes have in a room: it has no
+    /// link with them, and hears that others have (version 4).
+    RostersWanted {
+        /// Which.
+        room: RoomId,
+        /// What the sender knows.
+        known: Vec<Known>,
+    },
+    /// The sender has a link with this node, and knows this of its peers in a room. Who has none
+    /// says nothing (version 4).
+    Roster {
+        /// Which.
+        room: RoomId,
+        /// Whose.
+        node: NodeId,
+        /// In which life.
+        epoch: u64,
+        /// All, as the node itself has told it; none if that is known already.
+        snapshot: Option<Snapshot>,
+    },
 }
 
 /// Joins to a room that were placed on a node.
@@ -184,7 +204,9 @@ impl LinkMessage {
             | Self::PipeOpenVia { .. }
             | Self::PipeServed { .. }
             | Self::ReachWanted { .. }
-            | Self::Reach { .. } => 4,
+            | Self::Reach { .. }
+            | Self::RostersWanted { .. }
+            | Self::Roster { .. } => 4,
             _ => 1,
         }
     }

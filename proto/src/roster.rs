@@ -5,9 +5,20 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::{
-    DataProducerId, MediaKind, PeerId, ProducerId, RtpParameters, json::Json, rtp::RtpType,
+    DataProducerId, MediaKind, NodeId, PeerId, ProducerId, RtpParameters, json::Json, rtp::RtpType,
     sctp::Delivery,
 };
+
+/// What a node knows of another one's peers of a room.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Known {
+    /// Of which node.
+    pub node: NodeId,
+    /// Of which life of it; 0 if of none.
+    pub epoch: u64,
+    /// Up to which of its changes; 0 if its peers are not known.
+    pub seq: u64,
+}
 
 /// A peer of the telling node.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

@@ -250,6 +250,9 @@ impl NodeTree {
             let (room, actor) = (room.clone(), actor.clone());
             let _ = slot.actor.cast(LinkMsg::RoomUp { room, actor });
         }
+        for node in self.view.vouched() {
+            let _ = actor.cast(RoomMsg::NodeFound(node.clone()));
+        }
         let incarnation = record.incarnation;
         let presence = PresenceRecord { epoch: self.shared.epoch(), incarnation };
         let _ = self.registry.cast(RegistryMsg::Presence(room.clone(), Some(presence)));

@@ -69,7 +69,12 @@ impl NodeTree {
             return;
         }
         match verdict {
-            Verdict::Link => self.view.node_found(node),
+            Verdict::Link => {
+                self.view.node_found(node);
+                for room in self.rooms.values() {
+                    let _ = room.actor.cast(RoomMsg::NodeFound(node.clone()));
+                }
+            }
             Verdict::Node => {
                 self.view.link_down(node);
                 for room in self.rooms.values() {

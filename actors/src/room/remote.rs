@@ -6,7 +6,7 @@ use std::time::Instant;
 use starling_cluster::decide::{exchange::Exchanged, liveness::Verdict, roster::Local};
 use starling_proto::{
     NodeId,
-    roster::{Change, Snapshot},
+    roster::{Change, Known, Snapshot},
 };
 
 use super::RoomState;
@@ -47,9 +47,34 @@ impl RoomState {
         self.lose_data(node);
         self.floor.lose(node);
         match verdict {
-            Verdict::Link => self.exchange.link_cut(node),
+            Verdict::Link => {
+                self.exchange.link_cut(node);
+                self.ask_rosters();
+            }
             Verdict::Node => self.node_lost(node),
         }
+    }
+
+    /// Its peers go on, or come back.
+    pub(super) fn node_found(&mut self, node: &NodeId) {
+        self.exchange.node_found(node);
+        self.ask_rosters();
+    }
+
+    /// What nodes without a link have here is asked of others, if it is time.
+    pub(super) fn ask_rosters(&mut self) {
+        let told = self.exchange.ask(&self.replica, Instant::now());
+        self.after_exchange(told);
+    }
+
+    pub(super) fn rosters_wanted(&mut self, by: &NodeId, known: &[Known]) {
+        let told = self.exchange.rosters_wanted(&self.replica, by, known);
+        self.after_exchange(told);
+    }
+
+    pub(super) fn roster(&mut self, by: &NodeId, of: (&NodeId, u64), snapshot: Option<Snapshot>) {
+        let told = self.exchange.roster(&mut self.replica, Instant::now(), by, of, snapshot);
+        self.after_exchange(told);
     }
 
     /// Its peers are kept for a while: they may come back, here or elsewhere.

@@ -137,12 +137,25 @@ async fn peers_behind_a_bad_link_stay_for_as_long_as_another_node_reaches_theirs
         assert_eq!(names(node).await, all, "{}", node.id());
     }
     assert!(metric(&one, "starling_link_verdicts_total").await >= 1.0);
-    // Bob leaves behind the cut: his node says so when the link is back.
+    // Who comes and goes behind the cut is heard of by way of the third node.
+    let dan = Client::join(&two, "dan", None).await;
+    for node in [&one, &three] {
+        until("dan is seen", async || names(node).await == ["ann", "bob", "dan", "eve"]).await;
+    }
     drop(bob);
-    until("eve sees it", async || names(&three).await == ["ann", "eve"]).await;
+    for node in [&one, &three] {
+        until("bob is not", async || names(node).await == ["ann", "dan", "eve"]).await;
+    }
+    // Ann's other device comes back there: the session here is over.
+    let mut ann = ann;
+    let again = Client::join(&two, "ann", Some(ann.ticket())).await;
+    ann.until("her session ends", |ann| ann.closed.is_some()).await;
+    assert_eq!(two.nodes().await.iter().filter(|info| info.linked).count(), 1, "cut all the time");
     wire.cut(false);
     linked(&[&one, &two, &three]).await;
-    until("ann sees it", async || names(&one).await == ["ann", "eve"]).await;
-    drop((ann, eve));
+    for node in [&one, &two, &three] {
+        until("all see the same", async || names(node).await == ["ann", "dan", "eve"]).await;
+    }
+    drop((again, ann, dan, eve));
     all_zero(&[&one, &two, &three]).await;
 }

@@ -5,6 +5,12 @@
 //! A node hears of a room by two roads that may overtake each other: the link that comes up, and
 //! the word that the other node has the room. Changes are told from when both are known, and a
 //! snapshot comes before the first of them.
+//!
+//! Where only the way to a node is cut, those who reach it are asked (`away`). What they say counts
+//! by the life and the change it is of, as the node itself has numbered them: an older copy never
+//! takes the place of a newer one, whoever passes it on.
+
+mod away;
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -14,8 +20,11 @@ use std::{
 use starling_proto::{
     NodeId, RoomId,
     link::LinkMessage,
-    roster::{Change, Snapshot},
+    roster::{Change, Known, Snapshot},
 };
+
+use away::Away;
+pub use away::{ASK_EVERY, ASKED, MAX_AWAY};
 
 use super::roster::{Fact, Local, Outcome, RoomReplica};
 
@@ -39,12 +48,14 @@ pub struct Exchange {
     links: BTreeMap<NodeId, u64>,
     /// Nodes that are told changes.
     members: BTreeSet<NodeId>,
+    /// Nodes without a link whose peers go on.
+    away: Away,
 }
 
 impl Exchange {
     /// Nobody is known yet.
     pub fn new(room: RoomId) -> Self {
-        Self { room, links: BTreeMap::new(), members: BTreeSet::new() }
+        Self { room, links: BTreeMap::new(), members: BTreeSet::new(), away: Away::default() }
     }
 
     /// The nodes that are told this room's changes.
@@ -67,6 +78,7 @@ impl Exchange {
     /// A link is up. Whatever came late over an earlier one: on this, nothing has been told yet.
     pub fn link_up(&mut self, node: NodeId, epoch: u64) {
         self.members.remove(&node);
+        self.away.remove(&node);
         self.links.insert(node, epoch);
     }
 
@@ -79,6 +91,7 @@ impl Exchange {
     ) -> Exchanged {
         self.links.remove(node);
         self.members.remove(node);
+        self.away.remove(node);
         Exchanged { facts: replica.node_lost(now, node), ..Exchanged::default() }
     }
 
@@ -86,6 +99,56 @@ impl Exchange {
     pub fn link_cut(&mut self, node: &NodeId) {
         self.links.remove(node);
         self.members.remove(node);
+        self.away.insert(node);
+    }
+
+    /// A node without a link is reached by another one, after all.
+    pub fn node_found(&mut self, node: &NodeId) {
+        if !self.links.contains_key(node) {
+            self.away.insert(node);
+        }
+    }
+
+    /// The questions that are due about nodes without a link. Call it after those calls that make
+    /// one, and twice a second.
+    pub fn ask(&mut self, replica: &RoomReplica, now: Instant) -> Exchanged {
+        let due = self.away.due(now, &self.members).into_iter();
+        let send = due.map(|(of, about)| {
+            let known = about.iter().map(|node| replica.known(node)).collect();
+            (of, LinkMessage::RostersWanted { room: self.room.clone(), known })
+        });
+        Exchanged { send: send.collect(), ..Exchanged::default() }
+    }
+
+    /// A node asks about others that it has no link with: about those that we have one with, it is
+    /// told what it does not know, or that there is nothing.
+    pub fn rosters_wanted(&self, replica: &RoomReplica, by: &NodeId, known: &[Known]) -> Exchanged {
+        let answer = |known: &Known| {
+            let (room, node) = (self.room.clone(), known.node.clone());
+            let epoch = *self.links.get(&node)?;
+            let snapshot = replica.news_of(epoch, known);
+            Some((by.clone(), LinkMessage::Roster { room, node, epoch, snapshot }))
+        };
+        let asks = self.links.contains_key(by);
+        let send = known.iter().take(MAX_AWAY).filter(|known| asks && known.node != *by);
+        Exchanged { send: send.filter_map(answer).collect(), ..Exchanged::default() }
+    }
+
+    /// What a node says of one that we have no link with.
+    pub fn roster(
+        &mut self,
+        replica: &mut RoomReplica,
+        now: Instant,
+        by: &NodeId,
+        (node, epoch): (&NodeId, u64),
+        snapshot: Option<Snapshot>,
+    ) -> Exchanged {
+        // Once nobody is said to reach it, its peers are lost, and a late word must not keep them.
+        if !self.links.contains_key(by) || !self.away.answered(by, node) {
+            return Exchanged::default();
+        }
+        let told = snapshot.map(|snapshot| replica.remote_snapshot(now, node, epoch, snapshot));
+        Exchanged { facts: told.unwrap_or_default().facts, ..Exchanged::default() }
     }
 
     /// A node has peers of this room: it is told ours.
@@ -262,5 +325,85 @@ mod tests {
         exchange.link_up(there.clone(), 1);
         let _ = exchange.node_left_room(&mut replica, now, &there);
         assert_eq!(replica.len(), 0);
+    }
+
+    /// A room on `here`, cut from `there`, which `third` reaches.
+    fn cut(replica: &mut RoomReplica) -> Exchange {
+        let mut exchange = Exchange::new(room());
+        let now = Instant::now();
+        for node in ["third", "there"] {
+            exchange.link_up(id(node), 1);
+            let _ = exchange.node_has_room(replica, &id(node));
+        }
+        let theirs = Snapshot { seq: 3, peers: vec![peer("p")] };
+        let _ = exchange.snapshot(replica, now, &id("there"), theirs);
+        exchange.link_cut(&id("there"));
+        exchange
+    }
+
+    fn third_says(
+        exchange: &mut Exchange,
+        replica: &mut RoomReplica,
+        epoch: u64,
+        snapshot: Snapshot,
+    ) -> usize {
+        let there = id("there");
+        let (now, third) = (Instant::now(), id("third"));
+        let told = exchange.roster(replica, now, &third, (&there, epoch), Some(snapshot));
+        told.facts.len()
+    }
+
+    #[test]
+    fn peers_behind_a_cut_link_are_asked_of_a_third_node() {
+        let (_, mut replica) = here();
+        let mut exchange = cut(&mut replica);
+        let told = exchange.ask(&replica, Instant::now());
+        let known = vec![Known { node: id("there"), epoch: 1, seq: 3 }];
+        let wanted = LinkMessage::RostersWanted { room: room(), known };
+        assert_eq!(told.send, [(id("third"), wanted)]);
+        let two = || Snapshot { seq: 5, peers: vec![peer("p"), peer("q")] };
+        assert_eq!(third_says(&mut exchange, &mut replica, 1, two()), 1, "q has joined");
+        let older = Snapshot { seq: 4, peers: vec![peer("p")] };
+        assert_eq!(third_says(&mut exchange, &mut replica, 1, older), 0);
+        let late = Snapshot { seq: 9, peers: Vec::new() };
+        let _ = exchange.link_down(&mut replica, Instant::now(), &id("there"));
+        assert_eq!(
+            third_says(&mut exchange, &mut replica, 1, late.clone()),
+            0,
+            "nobody reaches it"
+        );
+        exchange.node_found(&id("there"));
+        assert_eq!(third_says(&mut exchange, &mut replica, 1, late), 2);
+        exchange.link_up(id("there"), 1);
+        assert_eq!(third_says(&mut exchange, &mut replica, 1, two()), 0, "it speaks for itself");
+    }
+
+    #[test]
+    fn a_third_node_passes_on_what_is_newer_and_what_it_has_itself() {
+        let (mut exchange, mut replica) = here();
+        let now = Instant::now();
+        let (there, asks) = (id("there"), id("asks"));
+        let theirs = Snapshot { seq: 3, peers: vec![peer("p")] };
+        let known = |epoch, seq| [Known { node: id("there"), epoch, seq }];
+        let answers = |exchange: &Exchange, replica: &RoomReplica, known: &[Known]| {
+            let told = exchange.rosters_wanted(replica, &id("asks"), known);
+            let answers = told.send.into_iter().map(|(to, message)| {
+                assert_eq!(to, id("asks"));
+                let LinkMessage::Roster { epoch, snapshot, .. } = message else { panic!() };
+                (epoch, snapshot)
+            });
+            answers.collect::<Vec<_>>()
+        };
+        exchange.link_up(asks, 1);
+        assert_eq!(answers(&exchange, &replica, &known(0, 0)), [], "it has no link itself");
+        exchange.link_up(there.clone(), 2);
+        let nobody = Snapshot { seq: 0, peers: Vec::new() };
+        assert_eq!(answers(&exchange, &replica, &known(1, 9)), [(2, Some(nobody))], "another life");
+        let _ = exchange.snapshot(&mut replica, now, &there, theirs.clone());
+        assert_eq!(answers(&exchange, &replica, &known(1, 9)), [(2, Some(theirs.clone()))]);
+        assert_eq!(answers(&exchange, &replica, &known(2, 2)), [(2, Some(theirs))]);
+        assert_eq!(answers(&exchange, &replica, &known(2, 3)), [(2, None)], "known already");
+        exchange.link_cut(&there);
+        assert_eq!(answers(&exchange, &replica, &known(2, 0)), [], "a third hand is one too many");
     }
 }

@@ -271,6 +271,11 @@ impl ClusterView {
         }
     }
 
+    /// Nodes without a link that another node reaches.
+    pub fn vouched(&self) -> impl Iterator<Item = &NodeId> {
+        self.vouched.iter()
+    }
+
     /// Whether this node's registry record is that of a newer life: another process has its id.
     pub fn is_succeeded(&self) -> bool {
         self.registry.nodes.get(&self.here).is_some_and(|record| record.epoch > self.own.epoch)

@@ -131,6 +131,21 @@ impl Claims {
         old.into_keys().chain(replica.peers.keys().cloned()).collect()
     }
 
+    /// Of which life of a node something is known, and up to which change.
+    pub(super) fn known(&self, node: &NodeId) -> (u64, u64) {
+        let known =
+            |replica: &Replica| (replica.epoch, if replica.synced { replica.seq } else { 0 });
+        self.nodes.get(node).map_or((0, 0), known)
+    }
+
+    /// What a life of a node has told.
+    pub(super) fn told(&self, node: &NodeId, epoch: u64) -> Snapshot {
+        let replica = self.nodes.get(node).filter(|replica| replica.epoch == epoch);
+        let told =
+            |it: &Replica| Snapshot { seq: it.seq, peers: it.peers.values().cloned().collect() };
+        replica.map_or(Snapshot { seq: 0, peers: Vec::new() }, told)
+    }
+
     /// Applies one change of a node. A superseded peer is kept until `until`.
     pub(super) fn delta(
         &mut self,

@@ -30,7 +30,7 @@ pub use fact::Fact;
 use merge::Member;
 use starling_proto::{
     DataProducerId, NodeId, PeerId, ProducerId,
-    roster::{Change, DataProducerEntry, PeerEntry, ProducerEntry, Snapshot},
+    roster::{Change, DataProducerEntry, Known, PeerEntry, ProducerEntry, Snapshot},
 };
 
 /// How long a lost node's peers stay in the room. A browser notices a dead WebSocket within seconds
@@ -291,6 +291,19 @@ impl RoomReplica {
     /// This node's peers, for another node.
     pub fn snapshot(&self) -> Snapshot {
         Snapshot { seq: self.seq, peers: self.own.values().cloned().collect() }
+    }
+
+    /// What is known here of another node's peers.
+    pub fn known(&self, node: &NodeId) -> Known {
+        let (epoch, seq) = self.claims.known(node);
+        Known { node: node.clone(), epoch, seq }
+    }
+
+    /// What a life of another node has told of its peers, for a third one; none if that one knows
+    /// as much.
+    pub fn news_of(&self, epoch: u64, known: &Known) -> Option<Snapshot> {
+        let told = self.claims.told(&known.node, epoch);
+        ((epoch, told.seq) > (known.epoch, known.seq)).then_some(told)
     }
 
     /// The merged view, in order of peer id.
