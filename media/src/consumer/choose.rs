@@ -78,10 +78,11 @@ pub fn choose(ceiling: Grant, candidates: &[Candidate]) -> Option<usize> {
         .or_else(|| candidates.iter().position(|candidate| candidate.usable()))
 }
 
-/// The encodings a consumer of a piped producer can use now, as a mask: its ceiling; below it, as
-/// long as nothing comes, what to fall back to; and what it gets until it has switched.
-pub fn wanted(ceiling: Grant, candidates: &[Candidate], current: Option<usize>) -> u32 {
-    let mut mask = current.map_or(0, |current| 1 << current);
+/// The encodings that a consumer of a piped producer is to get, as a mask: its ceiling, and below
+/// it, as long as nothing comes, what to fall back to. What it gets until it has switched is not
+/// among them.
+pub fn wanted(ceiling: Grant, candidates: &[Candidate]) -> u32 {
+    let mut mask = 0;
     let Some(top) = ceiling.top(candidates.len()) else { return 0 };
     for index in (0..=top).rev() {
         mask |= 1 << index;
@@ -127,18 +128,17 @@ mod tests {
 
     #[test]
     fn a_pipe_carries_the_wish_and_what_to_fall_back_to() {
-        assert_eq!(wanted(Grant::Everything, &[OFF, OFF, OFF], None), 0b111);
-        assert_eq!(wanted(Grant::Everything, &[ON, ON, ON], Some(2)), 0b100);
-        assert_eq!(wanted(Grant::Everything, &[ON, ON, ON], Some(0)), 0b101);
-        assert_eq!(wanted(up_to(1), &[ON, ON, ON], Some(1)), 0b010);
-        assert_eq!(wanted(Grant::Everything, &[OFF, ON, OFF], Some(1)), 0b110);
-        assert_eq!(wanted(up_to(0), &[ON], Some(0)), 0b001);
+        assert_eq!(wanted(Grant::Everything, &[OFF, OFF, OFF]), 0b111);
+        assert_eq!(wanted(Grant::Everything, &[ON, ON, ON]), 0b100);
+        assert_eq!(wanted(up_to(1), &[ON, ON, ON]), 0b010);
+        assert_eq!(wanted(Grant::Everything, &[OFF, ON, OFF]), 0b110);
+        assert_eq!(wanted(up_to(0), &[ON]), 0b001);
     }
 
     #[test]
     fn nothing_granted_is_nothing_chosen_and_nothing_piped() {
         assert_eq!(choose(Grant::Nothing, &[ON, ON]), None);
-        assert_eq!(wanted(Grant::Nothing, &[ON, ON], None), 0);
+        assert_eq!(wanted(Grant::Nothing, &[ON, ON]), 0);
         assert_eq!(Grant::Nothing.cap(Some(layers(2, None))), Grant::Nothing);
     }
 

@@ -116,28 +116,29 @@ impl Plane {
         if !producer.piped {
             return;
         }
-        let (mut own, mut below) = (0, 0);
+        let (mut wished, mut used) = (0, 0);
         for &place in &producer.consumers {
             let consumer = &self.consumers[place as usize];
             if !consumer.active || producer.paused {
                 continue;
             }
             if consumer.is_pipe() {
-                below |= consumer.pipe_layers & ((1 << producer.spatial_layers()) - 1);
+                used |= consumer.pipe_layers & ((1 << producer.spatial_layers()) - 1);
                 continue;
             }
-            own |= if producer.is_svc() {
+            wished |= if producer.is_svc() {
                 // Higher layers need the lower ones, in K-SVC at key frames.
                 let top = consumer.ceiling().top(producer.spatial_layers());
                 top.map_or(0, |top| (2 << top) - 1)
             } else {
                 let (all, count) = candidates(now, consumer, producer);
-                let switch = consumer.outputs[0].switch;
-                choose::wanted(consumer.ceiling(), &all[..count], switch.current())
+                let current = consumer.outputs[0].switch.current();
+                used |= current.map_or(0, |current| 1 << current);
+                choose::wanted(consumer.ceiling(), &all[..count])
             };
         }
         let producer = &mut self.producers[index];
-        let told = producer.wanted.update(now, own, below);
+        let told = producer.wanted.update(now, wished, used);
         let key = producer.key;
         if let Some(at) = producer.wanted.next_deadline() {
             self.remind(index, at);

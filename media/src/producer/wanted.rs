@@ -5,11 +5,10 @@ use std::time::{Duration, Instant};
 
 use super::MAX_ENCODINGS;
 
-/// How long an encoding that nobody wants any more is still piped. To have it back costs a key
+/// How long after the last wish for an encoding it is still piped. To have it back costs a key
 /// frame, which has the bits of a third of a second or so, and whoever wants it a wait of up to
 /// two thirds of one ([`KeyFrameRequests`](crate::ingress::KeyFrameRequests)): about what a second
-/// of it costs for nothing. A viewer who leaves it may take as long to do so, and what nobody wants
-/// is to be gone in two, three links away.
+/// of it costs for nothing.
 const LINGER: Duration = Duration::from_millis(1000);
 
 /// See the module.
@@ -17,18 +16,19 @@ const LINGER: Duration = Duration::from_millis(1000);
 pub struct Wanted {
     told: u32,
     mask: u32,
-    own: u32,
+    wished: u32,
     last: [Option<Instant>; MAX_ENCODINGS],
 }
 
 impl Wanted {
-    /// `own` is wanted here now, `below` by planes that it is piped on to; the encodings to tell if
-    /// they are others than before. What is no longer wanted below has been kept there for a while
-    /// already: each plane on the way would add its own.
-    pub fn update(&mut self, now: Instant, own: u32, below: u32) -> Option<u32> {
-        let seen = own | self.own;
-        self.own = own;
-        self.mask = own | below;
+    /// `wished` is what somebody here is to get, `used` what somebody gets, here until he has
+    /// switched or on planes that it is piped on to; the encodings to tell if they are others than
+    /// before. Only a wish lingers: whoever takes a second to switch has left what he used for so
+    /// long, and what is let go below has been kept there. Each plane on the way would add its own.
+    pub fn update(&mut self, now: Instant, wished: u32, used: u32) -> Option<u32> {
+        let seen = wished | self.wished;
+        self.wished = wished;
+        self.mask = wished | used;
         let mut told = self.mask;
         for (index, last) in self.last.iter_mut().enumerate() {
             let bit = 1 << index;
@@ -83,6 +83,20 @@ mod tests {
         assert_eq!(wanted.update(ms(start, 5_001), 0, 0), None);
         assert_eq!(wanted.update(ms(start, 6_000), 0, 0), None);
         assert_eq!(wanted.update(ms(start, 6_001), 0, 0), Some(0));
+    }
+
+    #[test]
+    fn what_is_used_until_a_switch_is_dropped_with_it_if_nobody_has_wished_it_for_a_while() {
+        let start = Instant::now();
+        let mut wanted = Wanted::default();
+        assert_eq!(wanted.update(start, 0b100, 0b100), Some(0b100));
+        assert_eq!(wanted.update(ms(start, 5_000), 0b001, 0b100), Some(0b101));
+        let mut fast = wanted;
+        assert_eq!(fast.update(ms(start, 5_100), 0b001, 0b001), None);
+        assert_eq!(fast.next_deadline(), Some(ms(start, 6_000)));
+        assert_eq!(fast.update(ms(start, 6_000), 0b001, 0b001), Some(0b001));
+        assert_eq!(wanted.update(ms(start, 6_200), 0b001, 0b100), None);
+        assert_eq!(wanted.update(ms(start, 6_210), 0b001, 0b001), Some(0b001));
     }
 
     #[test]
