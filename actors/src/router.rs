@@ -248,8 +248,8 @@ impl RouterState {
                 self.on_transport(&id, |transport| Command::SetSrtp { transport, keys });
             }
             RouterMsg::RemoveTransport(id) => self.remove_transport(&id),
-            RouterMsg::Produce { transport, producer, params, peer, replaces } => {
-                self.produce(&transport, producer, params, peer, replaces);
+            RouterMsg::Produce { transport, producer, params, peer } => {
+                self.produce(&transport, producer, params, peer);
             }
             RouterMsg::PauseProducer { producer, paused } => {
                 if let Some(Producer { key, .. }) = self.producers.get(&producer) {
@@ -257,7 +257,7 @@ impl RouterState {
                 }
             }
             RouterMsg::RemoveProducer(id) => self.remove_producer(&id),
-            RouterMsg::RenameProducer { old, new } => self.rename_producer(&old, new),
+            RouterMsg::SucceedProducer { old, new } => self.succeed_producer(&old, &new),
             RouterMsg::Consume { transport, consumer, producer, params, peer } => {
                 self.consume(&transport, consumer, &producer, params, peer);
             }
@@ -390,22 +390,20 @@ impl RouterState {
         id: ProducerId,
         params: Box<ProducerParams>,
         peer: ActorRef<PeerMsg>,
-        replaces: Option<ProducerId>,
     ) {
         let key = self.keys.producer();
         // A transport that has just ended leaves the producer's place, until the room hears of it.
         if let Some(&Transport { key: transport, .. }) = self.transports.get(transport) {
             self.command(Command::Produce { transport, producer: key, params });
         }
-        self.install(id, Producer { key, peer: Some(peer), pipe: None }, replaces);
+        self.install(id, Producer { key, peer: Some(peer), pipe: None });
     }
 
-    /// Puts a producer in the place of the one it replaces (by default the one of its own id): its
-    /// consumers go over, and the old one ends.
-    fn install(&mut self, id: ProducerId, producer: Producer, replaces: Option<ProducerId>) {
+    /// Puts a producer in the place of the one that had its id: consumers go over at once, and the
+    /// old one ends.
+    fn install(&mut self, id: ProducerId, producer: Producer) {
         let key = producer.key;
-        let old = self.producers.remove(&replaces.unwrap_or_else(|| id.clone()));
-        if let Some(old) = old {
+        if let Some(old) = self.producers.remove(&id) {
             self.command(Command::ReplaceProducer { old: old.key, new: key });
             self.end_producer(old);
         }
@@ -419,12 +417,12 @@ impl RouterState {
         }
     }
 
-    /// Consumers of `old` go over to the place of `new`, which is yet to be pulled.
-    fn rename_producer(&mut self, old: &ProducerId, new: ProducerId) {
-        if self.producers.contains_key(old) && *old != new {
-            let key = self.keys.producer();
-            self.install(new, Producer { key, peer: None, pipe: None }, Some(old.clone()));
-        }
+    /// Consumers of `old` go over to `new`, which may be yet to be pulled, when they can begin with
+    /// it, or when the room removes `old`.
+    fn succeed_producer(&mut self, old: &ProducerId, new: &ProducerId) {
+        let Some(&Producer { key: old, .. }) = self.producers.get(old) else { return };
+        let new = self.producer_or_place(new);
+        self.command(Command::SucceedProducer { old, new });
     }
 
     fn end_producer(&mut self, producer: Producer) {
@@ -461,7 +459,7 @@ impl RouterState {
             return producer.key;
         }
         let key = self.keys.producer();
-        self.install(id.clone(), Producer { key, peer: None, pipe: None }, None);
+        self.install(id.clone(), Producer { key, peer: None, pipe: None });
         key
     }
 

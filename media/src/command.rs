@@ -248,6 +248,15 @@ pub enum Command {
         /// From now on.
         new: ProducerKey,
     },
+    /// Clients' consumers of `old` go over to `new`, as by `ReplaceProducer`, each as soon as `new`
+    /// has something that it can begin with; until then, and as long as `old` is there, they get
+    /// that. Pipes stay with `old`.
+    SucceedProducer {
+        /// Until then.
+        old: ProducerKey,
+        /// From then on; it may be yet to come.
+        new: ProducerKey,
+    },
     /// A consumer exists.
     Consume {
         /// On which.

@@ -105,8 +105,7 @@ impl RoomState {
         self.tell_others(&peer, &moved);
     }
 
-    /// Consumers of `old` go on with `producer`: from another node, or from here. (For a producer
-    /// of this node the router on its core was told when it was produced.)
+    /// Consumers of `old` go on with `producer`: from another node, or from here.
     fn producer_replaced(
         &mut self,
         peer: &PeerId,

@@ -4,7 +4,6 @@ use std::{collections::BTreeMap, sync::Arc, time::Instant};
 
 use ractor::{Actor, ActorRef};
 use serde_json::{Value, json};
-use starling_cluster::decide::roster::Fact;
 use starling_media::command::ProducerParams;
 use starling_proto::{
     Code, PeerId, Refusal, TransportId,
@@ -312,14 +311,8 @@ impl RoomState {
         }
         let producer = entry.id.clone();
         let local = self.replica.local_produce(Instant::now(), peer, entry);
-        let replaces = local.facts.iter().find_map(|fact| match fact {
-            Fact::ProducerReplaced { old, producer: new, .. } if new.id == producer => {
-                Some(old.clone())
-            }
-            _ => None,
-        });
         self.own.insert(producer.clone(), core);
-        let message = RouterMsg::Produce { transport, producer, params, peer: actor, replaces };
+        let message = RouterMsg::Produce { transport, producer, params, peer: actor };
         self.routers.tell(core, message);
         self.carry_out(local);
     }

@@ -118,9 +118,8 @@ impl RoomState {
                 }
             }
             Action::End(producer) => {
-                if let Some(root) = self.pipes.roots.remove(&producer) {
-                    self.routers.tell(root, RouterMsg::RemoveProducer(producer));
-                }
+                self.pipes.roots.remove(&producer);
+                self.routers.tell_all(|| RouterMsg::RemoveProducer(producer.clone()));
             }
             Action::Close { node, flow } => {
                 let taker = Taker::Node(node.clone(), flow);
@@ -183,30 +182,25 @@ impl RoomState {
         self.routers.tell(root, RouterMsg::Serve { entry, flow, link, layers });
     }
 
-    /// The source of `old` is `producer` now, on `node`: whoever consumed the one goes on with the
-    /// other.
+    /// The source of `old` is `producer` now, on `node`: whoever consumed the one goes over to the
+    /// other. `old` is there until the pulls end it.
     pub(super) fn move_pull(&mut self, node: &NodeId, old: &ProducerId, producer: &ProducerEntry) {
         let new = producer.id.clone();
+        let is_here = *node == self.args.shared.config.id;
         let old_root = self.root_of(old);
-        self.own.remove(old);
+        if *old != new || !is_here {
+            self.own.remove(old);
+        }
         self.pipes.roots.remove(old);
         self.uses.rename(old, &new);
         let cores = self.uses.cores(&new);
-        for core in self.routers.cores() {
+        // Also while the node cannot be reached, so that consumers wait in the right place.
+        for core in cores.iter().filter(|_| *old != new) {
             let (old, new) = (old.clone(), new.clone());
-            // Also while the node cannot be reached, so that consumers wait in the right place.
-            self.routers.tell(
-                core,
-                match cores.contains(&core) {
-                    true => RouterMsg::RenameProducer { old, new },
-                    false => RouterMsg::RemoveProducer(old),
-                },
-            );
+            self.routers.tell(*core, RouterMsg::SucceedProducer { old, new });
         }
         let kept = old_root.filter(|root| cores.contains(root));
-        if *node != self.args.shared.config.id
-            && let Some(root) = kept.or_else(|| cores.first().copied())
-        {
+        if !is_here && let Some(root) = kept.or_else(|| cores.first().copied()) {
             self.pipes.roots.insert(new.clone(), root);
         }
         self.pull(|pulls, now, flows| pulls.replaced(now, old, &new, node, flows));

@@ -54,20 +54,20 @@ pub(crate) enum RouterMsg {
     SetSrtp { id: TransportId, keys: Box<SrtpKeys> },
     /// A transport ends, with what is on it.
     RemoveTransport(TransportId),
-    /// A producer of a local peer. `replaces` names the one whose consumers go over to it.
+    /// A producer of a local peer.
     Produce {
         transport: TransportId,
         producer: ProducerId,
         params: Box<ProducerParams>,
         peer: ActorRef<PeerMsg>,
-        replaces: Option<ProducerId>,
     },
     /// Stops or goes on.
     PauseProducer { producer: ProducerId, paused: bool },
     /// Gone for good.
     RemoveProducer(ProducerId),
-    /// Its source goes on under another id, on another node.
-    RenameProducer { old: ProducerId, new: ProducerId },
+    /// Its source goes on under another id, here or on another node: who consumes the one goes over
+    /// to the other, make before break.
+    SucceedProducer { old: ProducerId, new: ProducerId },
     /// A consumer of a local peer.
     Consume {
         transport: TransportId,

@@ -67,7 +67,7 @@ impl RouterState {
         let params = ProducerParams { kind, rtp, mapping, paused, encrypted, key_frame_delay };
         let params = Box::new(params);
         self.command(Command::Produce { transport: pipe.transport, producer: key, params });
-        self.install(id, Producer { key, peer: None, pipe: Some(pipe) }, None);
+        self.install(id, Producer { key, peer: None, pipe: Some(pipe) });
     }
 
     /// The flow is dead; consumers keep their place.

@@ -14,6 +14,7 @@
 //!
 //! Never knows cores, layers or packets: which layers are wanted goes from plane to plane.
 
+mod retire;
 mod serve;
 mod settle;
 #[cfg(test)]
@@ -27,6 +28,8 @@ use std::{
 use starling_proto::{NodeId, ProducerId, flow::FlowId};
 
 use super::tree::{FAN_OUT, Place};
+pub use retire::HANDOVER;
+use retire::Retired;
 use serve::Held;
 pub use serve::Request;
 
@@ -85,7 +88,7 @@ pub enum Action {
     },
     /// They come from nowhere; consumers wait.
     Detach(ProducerId),
-    /// Nobody wants it here or through here any more.
+    /// Nobody wants it here or through here any more, or its publisher has moved a while ago.
     End(ProducerId),
     /// A flow is over here: the other side is told.
     Close {
@@ -213,6 +216,8 @@ pub struct Pulls {
     /// What each flow of another node gets through here, and for whom.
     takers: BTreeMap<(NodeId, FlowId), (ProducerId, Vec<NodeId>)>,
     held: Vec<Held>,
+    /// Oldest first.
+    retired: Vec<Retired>,
 }
 
 impl Pulls {
@@ -226,6 +231,7 @@ impl Pulls {
             pulls: BTreeMap::new(),
             takers: BTreeMap::new(),
             held: Vec::new(),
+            retired: Vec::new(),
         }
     }
 
@@ -285,6 +291,7 @@ impl Pulls {
 
     fn forget_flows(&mut self, node: &NodeId, out: &mut Vec<Action>) {
         self.held.retain(|held| held.node != *node);
+        self.forget_retired(node, None);
         self.takers.retain(|(taker, _), _| taker != node);
         for (producer, pull) in &mut self.pulls {
             pull.takers.retain(|(taker, _)| taker != node);
@@ -338,7 +345,8 @@ impl Pulls {
         out
     }
 
-    /// The source of `old` is `new` now, on `origin`: who consumed the one consumes the other.
+    /// The source of `old` is `new` now, on `origin`: who consumed the one consumes the other. Make
+    /// before break: flows of `old` are kept for [`HANDOVER`], and then it is over.
     pub fn replaced(
         &mut self,
         now: Instant,
@@ -349,9 +357,15 @@ impl Pulls {
     ) -> Vec<Action> {
         let used = self.pulls.get(old).is_some_and(|pull| pull.used)
             || self.pulls.get(new).is_some_and(|pull| pull.used);
-        let mut out = self.ended(old);
-        // It goes on under its new name.
-        out.retain(|action| !matches!(action, Action::End(_)));
+        let mut out = Vec::new();
+        self.recall(new, &mut out);
+        if old == new {
+            out.extend(self.ended(old));
+            // It goes on under its name.
+            out.retain(|action| !matches!(action, Action::End(_)));
+        } else {
+            self.retire(now, old, &mut out);
+        }
         if used {
             out.extend(self.used(now, new, origin, flows));
         }
@@ -392,6 +406,7 @@ impl Pulls {
     pub fn tick(&mut self, now: Instant, flows: &mut NewFlow<'_>) -> Vec<Action> {
         let mut out = Vec::new();
         self.refuse_held(now, &mut out);
+        self.end_due(now, &mut out);
         self.changed = self.changed.filter(|at| now < *at + SETTLE);
         self.settle_all(now, flows, &mut out);
         out

@@ -42,6 +42,8 @@ pub struct Consumer {
     pub producer_key: ProducerKey,
     /// Its producer's place.
     pub producer: Option<usize>,
+    /// What it goes over to once that can be begun with.
+    pub heir: Option<ProducerKey>,
     /// What it is.
     pub setup: ConsumerSetup,
     /// Its header extensions with this producer.

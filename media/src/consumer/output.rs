@@ -64,8 +64,8 @@ pub enum Offer {
 /// What became of the next packet from the buffer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Replayed {
-    /// Sent.
-    Packet(Place),
+    /// Sent; over a pipe: to be kept there, or shown.
+    Packet(Place, bool),
     /// Not for this receiver.
     LeftOut,
     /// Its turn has not come.
@@ -103,6 +103,7 @@ pub struct Output {
     ignores_dtx: bool,
     /// Gets the primary block of redundant audio alone.
     unwraps: bool,
+    piped: bool,
     last_marker: bool,
     replay: Option<Replay>,
 }
@@ -146,6 +147,7 @@ impl Output {
             video: consumer.codec.kind() == MediaKind::Video,
             ignores_dtx: consumer.ignore_dtx,
             unwraps: consumer.red_payload_type.is_none(),
+            piped: first.sequence.is_none(),
             last_marker: true,
             replay: None,
         }
@@ -224,6 +226,11 @@ impl Output {
         flows && !self.leaving && self.source == Some(source)
     }
 
+    /// Nothing was sent yet.
+    pub const fn is_fresh(&self) -> bool {
+        self.sequence.is_none()
+    }
+
     /// Begins with a key frame from the buffer; [`Self::replay_next`] has its packets. False if its
     /// time does not fit.
     pub fn begin_replay(
@@ -241,9 +248,11 @@ impl Output {
         if timeline.start(now, last, aligned).is_err() {
             return false;
         }
-        let Some(replay) = Replay::new(now, stretch, timeline.map(last), before) else {
-            return false;
+        let replay = match self.piped {
+            true => Some(Replay::piped(now, stretch)),
+            false => Replay::new(now, stretch, timeline.map(last), before),
         };
+        let Some(replay) = replay else { return false };
         self.timeline = timeline;
         self.begin(source, stretch.first);
         self.switch.replays(usize::from(source.encoding));
@@ -286,10 +295,11 @@ impl Output {
         };
         let input = packet.header.timestamp;
         let timestamp = replay.timestamp(input, self.timeline.map(input));
+        let kept = replay.is_to_be_kept(input);
         let place = self.forward_at(now, slot, packet, target, timestamp);
         replay.advance(place.map_or(0, |_| packet.bytes.len()));
         self.replay = Some(replay);
-        place.map_or(Replayed::LeftOut, Replayed::Packet)
+        place.map_or(Replayed::LeftOut, |place| Replayed::Packet(place, kept))
     }
 
     /// The output timestamp that sender reports give `timestamp` of `source`.

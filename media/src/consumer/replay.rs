@@ -3,6 +3,8 @@
 //!
 //! Pictures of the past are dated close to each other, just before the newest one: a receiver
 //! decodes them and shows the last. With their own times it would play the past, and stay late.
+//! Over a pipe they keep their times, and say that they are of the past: the other plane keeps them
+//! for its own receivers.
 
 use std::time::{Duration, Instant};
 
@@ -51,6 +53,7 @@ pub struct Replay {
     picture: u32,
     output: u32,
     step: u32,
+    piped: bool,
 }
 
 impl Replay {
@@ -67,12 +70,32 @@ impl Replay {
             picture: stretch.first_timestamp,
             output: last.wrapping_sub(step * (stretch.pictures.max(1) - 1)),
             step,
+            piped: false,
         })
+    }
+
+    /// Begins, over a pipe.
+    pub const fn piped(now: Instant, stretch: &Stretch) -> Self {
+        Self {
+            next: stretch.first,
+            since: now,
+            bytes: 0,
+            edge: stretch.last_timestamp,
+            picture: stretch.first_timestamp,
+            output: 0,
+            step: 0,
+            piped: true,
+        }
+    }
+
+    /// Whether a packet goes over a pipe to be kept there: what follows is shown.
+    pub fn is_to_be_kept(&self, input: u32) -> bool {
+        self.piped && self.edge.wrapping_sub(input).cast_signed() > 0
     }
 
     /// The output timestamp of the next packet; `live` is what it would be by its own time.
     pub fn timestamp(&mut self, input: u32, live: u32) -> u32 {
-        if input.wrapping_sub(self.edge).cast_signed() > 0 {
+        if self.piped || input.wrapping_sub(self.edge).cast_signed() > 0 {
             return live;
         }
         if input != self.picture {
@@ -151,6 +174,17 @@ mod tests {
         let mut replay = begin(105_997).unwrap();
         let dated: Vec<u32> = [0, 3_000, 6_000].map(|input| replay.timestamp(input, 0)).to_vec();
         assert_eq!(dated, [105_998, 105_999, 106_000]);
+    }
+
+    #[test]
+    fn over_a_pipe_all_have_their_own_times_and_those_before_the_newest_picture_are_to_be_kept() {
+        let mut replay = Replay::piped(Instant::now(), &STRETCH);
+        let dated = [0, 3_000, 6_000, 9_000].map(|input| replay.timestamp(input, input + 7));
+        assert_eq!(dated, [7, 3_007, 6_007, 9_007]);
+        let kept = [0, 3_000, 6_000, 9_000].map(|input| replay.is_to_be_kept(input));
+        assert_eq!(kept, [true, true, false, false]);
+        let replay = Replay::new(Instant::now(), &STRETCH, 106_000, None).unwrap();
+        assert!(!replay.is_to_be_kept(0));
     }
 
     #[test]

@@ -58,6 +58,9 @@ impl Plane {
     /// Consumers that were told of this producer before it was there.
     fn adopt_waiting(&mut self, now: Instant, producer: usize) {
         let key = self.producers[producer].key;
+        for place in self.consumers_that(|consumer| consumer.heir == Some(key)) {
+            self.expect(now, place);
+        }
         let mut waiting = std::mem::take(&mut self.scratch.places);
         waiting.clear();
         let orphans = self
@@ -99,6 +102,7 @@ impl Plane {
             self.aim_all(now, place);
         }
         self.update_wanted(now, place);
+        self.welcome(now, place);
         Some(())
     }
 
@@ -123,6 +127,7 @@ impl Plane {
             self.consumers[consumer].producer = None;
             self.consumers[consumer].stop();
             self.tell_layers(consumer);
+            self.go_over(now, consumer);
         }
     }
 
@@ -139,13 +144,10 @@ impl Plane {
         if let Some(place) = self.producer_keys.get(&old).copied() {
             self.fan_out(now, place);
         }
-        let consumers: Vec<usize> = self
-            .consumers
-            .iter()
-            .filter(|(_, consumer)| consumer.producer_key == old)
-            .map(|(place, _)| place)
-            .collect();
-        for consumer in consumers {
+        for heir in self.consumers_that(|consumer| consumer.heir == Some(old)) {
+            self.set_heir(now, heir, new);
+        }
+        for consumer in self.consumers_that(|consumer| consumer.producer_key == old) {
             self.detach(now, consumer);
             self.consumers[consumer].producer_key = new;
             if let Some(next) = next {
@@ -177,6 +179,7 @@ impl Plane {
             transport: place,
             producer_key,
             producer: None,
+            heir: None,
             plan: ExtensionPlan::new(),
             paused: params.paused,
             active: !params.paused && self.transports[place].ready,
@@ -211,7 +214,7 @@ impl Plane {
         Some(())
     }
 
-    fn attach(&mut self, now: Instant, place: usize, producer: usize) {
+    pub(super) fn attach(&mut self, now: Instant, place: usize, producer: usize) {
         let source = &mut self.producers[producer];
         let consumer = &mut self.consumers[place];
         if !consumer.setup.matches(&source.setup) {
@@ -227,7 +230,7 @@ impl Plane {
         self.aim(now, place);
     }
 
-    fn detach(&mut self, now: Instant, place: usize) {
+    pub(super) fn detach(&mut self, now: Instant, place: usize) {
         let consumer = &mut self.consumers[place];
         consumer.stop();
         if let Some(producer) = consumer.producer.take() {
@@ -264,6 +267,7 @@ impl Plane {
         if !active {
             consumer.stop();
             self.tell_layers(place);
+            self.go_over(now, place);
         }
         self.share(now, self.consumers[place].transport);
         self.aim(now, place);
@@ -283,6 +287,7 @@ impl Plane {
     }
 
     pub(super) fn remove_consumer(&mut self, now: Instant, place: usize) {
+        self.forget_heir(now, place);
         self.detach(now, place);
         let consumer = self.consumers.remove(place);
         self.timers.forget_consumer(place as u32);

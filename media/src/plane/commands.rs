@@ -69,6 +69,7 @@ impl Plane {
             }
             Command::RemoveProducer { producer } => self.remove_producer(now, producer),
             Command::ReplaceProducer { old, new } => self.replace_producer(now, old, new),
+            Command::SucceedProducer { old, new } => self.succeed_producer(now, old, new),
             Command::SetBitrates { transport, bitrates } => {
                 let place = self.place(transport)?;
                 self.set_bitrates(now, place, bitrates);

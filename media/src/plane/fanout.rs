@@ -104,6 +104,7 @@ fn offer_batch(
                 rtx: false,
                 probe: false,
                 past: false,
+                kept: false,
                 place: place_in_stream,
             });
         };

@@ -21,6 +21,11 @@ use super::{
 /// frame into parts that differ by a byte or two, and equal ones share a run.
 const MAX_PAD: u16 = 4;
 
+/// Id of the header extension, between our planes alone, of a packet that is to be kept and not
+/// handed on (`consumer::replay`): beyond those that a router gives away, so that a plane that does
+/// not know it sees none.
+pub(super) const KEPT: u8 = 255;
+
 /// Packets of one output that came together and left together.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Departure {
@@ -241,7 +246,13 @@ impl Writer<'_> {
     ) -> (usize, bool) {
         self.rewrite_descriptor(item, stream, packet, consumer);
         let out = &mut self.outbox.bytes;
-        let (header, bytes, plan) = (&packet.header, &packet.bytes, &consumer.plan);
+        let (header, bytes) = (&packet.header, &packet.bytes);
+        let kept = item.kept.then(|| {
+            let mut plan = consumer.plan.clone();
+            plan.constant(KEPT, &[1]);
+            plan
+        });
+        let plan = kept.as_ref().unwrap_or(&consumer.plan);
         let descriptor = (!self.descriptor.is_empty()).then_some(self.descriptor.as_slice());
         let written = write_packet(out, header, bytes, fields, plan, descriptor);
         if !consumer.is_pipe() {

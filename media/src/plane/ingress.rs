@@ -12,6 +12,7 @@ use crate::{
 
 use super::{
     Plane,
+    flush::KEPT,
     transport::{MAX_ROUTES, Route},
 };
 
@@ -172,7 +173,9 @@ impl Plane {
         self.counters.rtp_repaired += u64::from(repaired);
         let ssrc = stream.ssrc;
         let restarted = std::mem::take(&mut stream.restarted);
-        let begins = stream.activate(now) || restarted;
+        let says_so = producer.piped && header.extension(packet, KEPT).is_some();
+        let kept = stream.is_kept(header.sequence, says_so);
+        let begins = !kept && (stream.activate(now) || restarted);
         if restarted {
             let uid = self.next_uid();
             if let Some(stream) = self.producers[index].streams[encoding].as_deref_mut() {
@@ -181,6 +184,9 @@ impl Plane {
             self.stop_consumers(route);
         }
         let lost_too_much = self.arm_nack(index, encoding);
+        if kept {
+            return;
+        }
         if key_frame {
             self.producers[index].key_frames.on_key_frame(now, ssrc, begins);
         }
@@ -190,9 +196,17 @@ impl Plane {
             // Also if nothing else has changed: those that were stopped start again.
             self.aim_all(now, index);
             self.tell_scores(index);
+            if !key_frame {
+                self.begin_pipes(now, index, encoding);
+                self.welcome(now, index);
+            }
         }
         if lost_too_much {
             self.request_key_frame(now, index, encoding);
+        }
+        let producer = &self.producers[index];
+        if !producer.expected.is_empty() && (key_frame || !producer.has_key_frames()) {
+            self.begin_with(now, index, encoding);
         }
         if !rtx {
             self.hear(now, index, header, packet);

@@ -8,7 +8,7 @@ use crate::{
     producer::{MAX_ENCODINGS, Producer},
 };
 
-use super::Plane;
+use super::{Plane, succeed::of_use};
 
 /// The spatial layers that a consumer may choose from inside a stream; how many of them there are.
 fn layers_inside(producer: &Producer) -> ([Candidate; MAX_ENCODINGS], usize) {
@@ -126,16 +126,15 @@ impl Plane {
                 used |= consumer.pipe_layers & ((1 << producer.spatial_layers()) - 1);
                 continue;
             }
-            wished |= if producer.is_svc() {
-                // Higher layers need the lower ones, in K-SVC at key frames.
-                let top = consumer.ceiling().top(producer.spatial_layers());
-                top.map_or(0, |top| (2 << top) - 1)
-            } else {
-                let (all, count) = candidates(now, consumer, producer);
+            if !producer.is_svc() {
                 let current = consumer.outputs[0].switch.current();
                 used |= current.map_or(0, |current| 1 << current);
-                choose::wanted(consumer.ceiling(), &all[..count])
-            };
+            }
+            wished |= of_use(now, consumer, producer);
+        }
+        let expected = producer.expected.iter().map(|place| &self.consumers[*place as usize]);
+        for consumer in expected.filter(|consumer| consumer.active && !producer.paused) {
+            wished |= of_use(now, consumer, producer);
         }
         let producer = &mut self.producers[index];
         let told = producer.wanted.update(now, wished, used);
@@ -255,8 +254,10 @@ impl Plane {
             self.tell_pipes_of_silence(now, index, silent);
         }
         self.update_wanted(now, index);
+        self.welcome(now, index);
         let producer = &self.producers[index];
-        producer.is_layered() && producer.streams.iter().flatten().any(|stream| stream.active)
+        let sends = producer.streams.iter().flatten().any(|stream| stream.active);
+        (producer.is_layered() && sends) || !producer.expected.is_empty()
     }
 
     /// Consumers that have waited for a key frame since the last visit ask again: the request or

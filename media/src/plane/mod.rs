@@ -20,6 +20,7 @@ mod rtcp_in;
 mod rtcp_out;
 mod share;
 mod stats;
+mod succeed;
 #[cfg(test)]
 mod tests;
 mod timers;

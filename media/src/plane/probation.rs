@@ -118,6 +118,7 @@ impl Plane {
                     rtx: true,
                     probe: true,
                     past: false,
+                    kept: false,
                     place: found,
                 });
             }

@@ -4,8 +4,8 @@
 use std::time::{Duration, Instant};
 
 use crate::{
-    consumer::{Replayed, Source, replay},
-    producer::{MAX_ENCODINGS, key_frame::Stretch},
+    consumer::{Consumer, Output, Replayed, Source, replay},
+    producer::{MAX_ENCODINGS, Producer, StreamUid, key_frame::Stretch},
 };
 
 use super::{
@@ -18,31 +18,30 @@ const PACE: Duration = Duration::from_millis(5);
 /// Of receivers that tell nothing of what they can take: a recorder, or a program beside us.
 const UNTOLD: u64 = 20_000_000;
 
+/// What a pipe leaves out of one stream is not in the buffer behind it. A pipe gets a stream from
+/// the past once, with the numbers it has.
+fn can_be_replayed(consumer: &Consumer, output: &Output, producer: &Producer) -> bool {
+    let whole = !producer.is_svc() || !(producer.piped || consumer.is_pipe());
+    producer.has_key_frames() && whole && (output.is_fresh() || !consumer.is_pipe())
+}
+
 impl Plane {
     /// Lets a consumer that waits for a key frame of `encoding` begin with the one in the buffer.
     /// False if there is none it can begin with: then one is to be asked for.
     pub(super) fn begin_replay(&mut self, now: Instant, place: usize, encoding: usize) -> bool {
         let consumer = &self.consumers[place];
-        let Some(index) = consumer.producer.filter(|_| !consumer.is_pipe()) else { return false };
+        let Some(index) = consumer.producer else { return false };
         let producer = &self.producers[index];
-        // What a pipe left out of one stream so far is not in the buffer.
-        let waits = consumer.outputs[0].switch.awaited() == Some(encoding);
-        if !waits || !producer.has_key_frames() || (producer.piped && producer.is_svc()) {
+        let position = consumer.output_of(encoding as u8);
+        let Some(output) = consumer.outputs.get(position) else { return false };
+        let waits = output.switch.awaited() == Some(encoding);
+        if !waits || !can_be_replayed(consumer, output, producer) {
             return false;
         }
-        let shown = consumer.outputs[0].switch.current().is_some();
-        let rate = self.replay_rate(now, consumer.transport);
-        let consumer = &mut self.consumers[place];
-        let target = consumer.target();
-        let stream = producer.streams.get(encoding).and_then(|stream| stream.as_deref());
-        let begun = stream.filter(|stream| stream.active).is_some_and(|stream| {
-            let stretch = stream.since_key_frame(now, target);
-            let source = Source { encoding: encoding as u8, uid: stream.uid };
-            let clock_rate = consumer.setup.clock_rate;
-            let worth = |stretch: &Stretch| replay::is_worth_it(stretch, clock_rate, rate, shown);
-            stretch.filter(worth).is_some_and(|stretch| {
-                consumer.outputs[0].begin_replay(now, source, &stretch, &producer.streams)
-            })
+        let begun = self.replayable(now, place, index, encoding).is_some_and(|(uid, stretch)| {
+            let source = Source { encoding: encoding as u8, uid };
+            let output = &mut self.consumers[place].outputs[position];
+            output.begin_replay(now, source, &stretch, &producer.streams)
         });
         if !begun {
             self.counters.key_frames_not_kept += 1;
@@ -54,6 +53,26 @@ impl Plane {
         }
         self.timers.arm(now);
         true
+    }
+
+    /// The stream of `encoding` and what of it is in the buffer, if a consumer could begin with
+    /// that: of its own producer, or of one that it is to go over to.
+    pub(super) fn replayable(
+        &self,
+        now: Instant,
+        place: usize,
+        producer: usize,
+        encoding: usize,
+    ) -> Option<(StreamUid, Stretch)> {
+        let (consumer, producer) = (&self.consumers[place], &self.producers[producer]);
+        let stream = producer.streams.get(encoding)?.as_deref().filter(|stream| stream.active)?;
+        let stretch = stream.since_key_frame(now, consumer.target())?;
+        let output = consumer.outputs.get(consumer.output_of(encoding as u8))?;
+        let shown = output.switch.current().is_some();
+        let rate = self.replay_rate(now, consumer.transport);
+        let worth = replay::is_worth_it(&stretch, consumer.setup.clock_rate, rate, shown);
+        let whole = can_be_replayed(consumer, output, producer);
+        (worth && whole).then_some((stream.uid, stretch))
     }
 
     /// What a receiver can take, in bits per second.
@@ -69,6 +88,37 @@ impl Plane {
     /// Sends more of what a consumer has to catch up with; when to go on.
     pub(super) fn catch_up(&mut self, now: Instant, place: usize) -> Option<Instant> {
         let index = self.consumers.get(place)?.producer?;
+        let outputs = 0..self.consumers[place].outputs.len();
+        let replaying = |plane: &Self, position: usize| {
+            plane.consumers[place].outputs[position].switch.is_replaying()
+        };
+        let mut all_done = true;
+        for position in outputs.clone() {
+            if outputs.len() == 1 || replaying(self, position) {
+                all_done &= self.catch_up_with(now, place, (index, position));
+            }
+        }
+        let consumer = &mut self.consumers[place];
+        consumer.outputs.iter_mut().for_each(|output| output.stats.end_batch(now));
+        let home = consumer.transport;
+        self.has_queue(home);
+        self.tell_layers(place);
+        self.tell_consumer_score(place);
+        self.report_if_due(now, place);
+        if !all_done {
+            return Some(now + PACE);
+        }
+        self.aim(now, place);
+        None
+    }
+
+    /// Sends more of one output; whether it has all there is.
+    fn catch_up_with(
+        &mut self,
+        now: Instant,
+        place: usize,
+        (index, position): (usize, usize),
+    ) -> bool {
         // What was in the buffer already must not be handed to it once more.
         self.fan_out(now, index);
         let rate = self.replay_rate(now, self.consumers[place].transport);
@@ -76,55 +126,72 @@ impl Plane {
         let consumer = &mut self.consumers[place];
         let target = consumer.target();
         let transport = &mut self.transports[consumer.transport];
-        let output = &mut consumer.outputs[0];
-        let source = output.source?;
+        let output = &mut consumer.outputs[position];
+        let Some(source) = output.source else { return true };
         let encoding = usize::from(source.encoding);
-        let done = loop {
+        loop {
             let Some(stream) = producer.stream(encoding, source.uid) else {
                 output.switch.stop();
-                break true;
+                return true;
             };
             match output.replay_next(now, stream, rate, target) {
-                Replayed::Packet(_) if transport.queue.len() >= MAX_QUEUE => {
+                Replayed::Packet(..) if transport.queue.len() >= MAX_QUEUE => {
                     self.counters.dropped_queue_full += 1;
                 }
-                Replayed::Packet(found) => transport.queue.push(Item {
+                Replayed::Packet(found, kept) => transport.queue.push(Item {
                     consumer: place as u32,
                     order: transport.queue.len() as u32,
                     producer: index as u32,
                     uid: source.uid,
                     encoding: source.encoding,
-                    output: 0,
+                    output: position as u8,
                     again: false,
                     rtx: false,
                     probe: false,
                     past: true,
+                    kept,
                     place: found,
                 }),
                 Replayed::LeftOut => {}
-                Replayed::Later => break false,
-                Replayed::Done => break true,
+                Replayed::Later => return false,
+                Replayed::Done => return true,
             }
-        };
-        output.stats.end_batch(now);
-        let home = consumer.transport;
-        self.has_queue(home);
-        self.tell_layers(place);
-        self.tell_consumer_score(place);
-        self.report_if_due(now, place);
-        if !done {
-            return Some(now + PACE);
         }
-        self.aim(now, place);
-        None
     }
 
     /// Asks for the key frames that a consumer needs, unless it can begin with those in the buffer.
     pub(super) fn provide_key_frames(&mut self, now: Instant, place: usize, needed: u32) {
         let Some(producer) = self.consumers[place].producer else { return };
         for encoding in 0..MAX_ENCODINGS {
-            if needed & (1 << encoding) != 0 && !self.begin_replay(now, place, encoding) {
+            let needs = needed & (1 << encoding) != 0;
+            if needs
+                && !self.begin_replay(now, place, encoding)
+                && !self.is_begun_with(producer, encoding)
+            {
                 self.request_key_frame(now, producer, encoding);
+            }
+        }
+    }
+
+    /// A stream comes over a pipe, and has not begun: the plane at its other end begins with a key
+    /// frame that it has, or asks for one.
+    fn is_begun_with(&self, producer: usize, encoding: usize) -> bool {
+        let producer = &self.producers[producer];
+        producer.piped && producer.streams.get(encoding).is_some_and(Option::is_none)
+    }
+
+    /// A stream begins, in the middle: pipes that wait for it get what was kept of it, or a key
+    /// frame is asked for.
+    pub(super) fn begin_pipes(&mut self, now: Instant, index: usize, encoding: usize) {
+        for position in 0..self.producers[index].consumers.len() {
+            let place = self.producers[index].consumers[position] as usize;
+            let consumer = &self.consumers[place];
+            if !consumer.is_pipe() || !consumer.active {
+                continue;
+            }
+            let output = consumer.outputs.get(consumer.output_of(encoding as u8));
+            if output.is_some_and(|output| output.switch.awaited() == Some(encoding)) {
+                self.provide_key_frames(now, place, 1 << encoding);
             }
         }
     }

@@ -169,6 +169,7 @@ impl Plane {
                 rtx,
                 probe: false,
                 past: false,
+                kept: false,
                 place: Place { ..found },
             };
             let len = usize::from(found.payload_len) + RTX_OVERHEAD;

@@ -96,6 +96,8 @@ pub(super) struct Item {
     pub probe: bool,
     /// It comes from the buffer, where it lay.
     pub past: bool,
+    /// The plane at the other end of a pipe is to keep it, and to hand on what follows.
+    pub kept: bool,
     pub place: Place,
 }
 

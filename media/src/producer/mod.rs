@@ -67,6 +67,8 @@ pub struct Producer {
     resumed: Option<Instant>,
     /// Places of its consumers.
     pub consumers: Vec<u32>,
+    /// Places of consumers of others that go over to it once they can begin with it.
+    pub expected: Vec<u32>,
     /// Waits for the next fan-out.
     pub pending: Vec<Pending>,
     /// When its sender is asked for key frames.
@@ -118,6 +120,7 @@ impl Producer {
             newest: None,
             resumed: None,
             consumers: Vec::new(),
+            expected: Vec::new(),
             pending: Vec::new(),
             key_frames: KeyFrameRequests::new(key_frame_delay, piped),
             wanted: Wanted::default(),

@@ -33,6 +33,9 @@ const SETTLED: Duration = Duration::from_secs(1);
 /// Reports about a stream end so long after its last packet: its sender has heard all there is.
 const REPORTED: Duration = Duration::from_secs(5);
 
+/// Packets behind the newest one that may still be repaired: as many as a buffer has.
+const REPAIRED: i16 = 1_024;
+
 /// Spatial layers of one stream: dependency descriptors allow four, and no mode of VP9 has more.
 pub const MAX_SPATIAL: usize = 4;
 
@@ -97,6 +100,8 @@ pub struct RecvStream {
     pub fell_silent: bool,
     /// Its sender began anew under the same SSRC since somebody last looked.
     pub restarted: bool,
+    /// The newest packet of the past that came over a pipe to be kept; none before it is shown.
+    kept: Option<u16>,
     /// The latest key frame.
     key_frame: Option<KeyFrame>,
     codec: Codec,
@@ -173,6 +178,7 @@ impl RecvStream {
             counts: StreamCounts::default(),
             fell_silent: false,
             restarted: false,
+            kept: None,
             key_frame: None,
             codec: setup.codec,
             clock_rate: setup.clock_rate,
@@ -217,6 +223,18 @@ impl RecvStream {
             KeyFrame::note(&mut self.key_frame, header.sequence, header.timestamp);
         }
         slot.map_or(Intake::Dropped, |slot| Intake::Stored { slot, key_frame, repaired: rtx })
+    }
+
+    /// Whether a packet that came over a pipe is of the past: it says so, or is repaired and older
+    /// than one that did.
+    pub fn is_kept(&mut self, sequence: u16, says_so: bool) -> bool {
+        let ahead = self.kept.map(|newest| sequence.wrapping_sub(newest).cast_signed());
+        if says_so && ahead.is_none_or(|ahead| ahead > 0) {
+            self.kept = Some(sequence);
+        } else if ahead.is_some_and(|ahead| ahead > REPAIRED) {
+            self.kept = None;
+        }
+        says_so || ahead.is_some_and(|ahead| ahead <= 0)
     }
 
     /// All that a receiver of `target` needs to begin with the latest key frame.
@@ -287,6 +305,7 @@ impl RecvStream {
 
     fn restart(&mut self) {
         self.restarted = true;
+        self.kept = None;
         self.key_frame = None;
         self.ring.clear();
         self.clock = CaptureClock::new(self.clock_rate);

@@ -171,6 +171,7 @@ impl Pulls {
             return self.given_up(now, &producer, node, flow, flows);
         }
         self.held.retain(|held| held.node != *node || held.flow != flow);
+        self.forget_retired(node, Some(flow));
         let taker = (node.clone(), flow);
         let mut out = vec![Action::Unserve { node: node.clone(), flow }];
         if let Some((producer, _)) = self.takers.remove(&taker)

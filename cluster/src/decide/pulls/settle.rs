@@ -177,6 +177,7 @@ impl Pulls {
             dry.map(|up| up.dry_since + DRY_AFTER).chain(pull.avoid.values().copied())
         });
         let settled = self.changed.map(|at| at + SETTLE).filter(|_| !self.pulls.is_empty());
-        held.chain(pulls).chain(settled).min()
+        let retired = self.retired.first().map(|retired| retired.until);
+        held.chain(pulls).chain(settled).chain(retired).min()
     }
 }

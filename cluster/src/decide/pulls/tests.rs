@@ -3,7 +3,7 @@
 mod net;
 mod properties;
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use net::{Net, node, producer};
 use starling_proto::flow::FlowId;
@@ -165,12 +165,84 @@ fn a_publisher_that_moves_is_followed_by_all() {
     net.move_to("a1", "new");
     assert!(all(&net, &["b0", "b1"]));
     assert_eq!(net.served_by("a1"), 1);
-    assert_eq!(net.served_by("a0"), 0);
+    assert!(net.served_by("a0") > 0, "until what it sent last is of no use any more");
+    net.pass(HANDOVER);
+    assert_eq!((net.served_by("a1"), net.served_by("a0")), (1, 0));
     for name in ["b0", "b1"] {
         net.unconsume(name);
     }
     net.pass(MS(100));
     assert!(net.is_idle());
+}
+
+/// A node `b0` that consumes `p` of `a0` by the first flow, and a moment later.
+fn user() -> (Pulls, Instant, impl FnMut(&NodeId) -> Option<FlowId>) {
+    let mut pulls = Pulls::new(node("b0"));
+    let now = Instant::now();
+    let reach = || Reach { place: Place::default(), relays: false };
+    let nodes = ["a0", "a1", "b0"].map(|name| (node(name), reach()));
+    let _ = pulls.set_nodes(now, nodes.into(), &mut |_| None);
+    let mut last = 0;
+    let mut flows = move |_: &NodeId| {
+        last += 1;
+        Some(FlowId(last))
+    };
+    let _ = pulls.used(now, &producer("p"), &node("a0"), &mut flows);
+    let later = now + SETTLE;
+    let _ = pulls.tick(later, &mut flows);
+    (pulls, later, flows)
+}
+
+/// Flows that were closed, and producers that ended.
+fn ends(actions: &[Action]) -> (Vec<u64>, Vec<ProducerId>) {
+    let flows = actions.iter().filter_map(|action| match action {
+        Action::Close { flow, .. } => Some(flow.0),
+        _ => None,
+    });
+    let producers = actions.iter().filter_map(|action| match action {
+        Action::End(producer) => Some(producer.clone()),
+        _ => None,
+    });
+    (flows.collect(), producers.collect())
+}
+
+#[test]
+fn what_a_publisher_that_moved_sent_before_is_kept_for_two_seconds_and_then_let_go() {
+    let (mut pulls, now, mut flows) = user();
+    let (p, q) = (producer("p"), producer("q"));
+    let moved = pulls.replaced(now, &p, &q, &node("a1"), &mut flows);
+    let attach = Action::Attach { producer: q.clone(), node: node("a1"), flow: FlowId(2) };
+    assert!(moved.contains(&attach), "{moved:?}");
+    assert_eq!(ends(&moved), (vec![], vec![]));
+    assert_eq!(pulls.next_deadline(), Some(now + HANDOVER));
+    assert_eq!(pulls.tick(now + HANDOVER - MS(1), &mut flows), []);
+    assert_eq!(ends(&pulls.tick(now + HANDOVER, &mut flows)), (vec![1], vec![p]));
+    assert_eq!(pulls.next_deadline(), None);
+}
+
+#[test]
+fn flows_that_are_dead_already_are_not_closed_when_their_time_is_up() {
+    let (p, q) = (producer("p"), producer("q"));
+    let (mut pulls, now, mut flows) = user();
+    let _ = pulls.replaced(now, &p, &q, &node("a1"), &mut flows);
+    let _ = pulls.lose(now + MS(1), &node("a0"), &mut flows);
+    assert_eq!(ends(&pulls.tick(now + HANDOVER, &mut flows)), (vec![], vec![p.clone()]));
+    let (mut pulls, now, mut flows) = user();
+    let _ = pulls.replaced(now, &p, &q, &node("a1"), &mut flows);
+    let _ = pulls.over(now + MS(1), &node("a0"), FlowId(1), &mut flows);
+    assert_eq!(ends(&pulls.tick(now + HANDOVER, &mut flows)), (vec![], vec![p]));
+}
+
+#[test]
+fn a_session_that_is_the_true_one_again_does_not_end_when_its_time_is_up() {
+    let (p, q) = (producer("p"), producer("q"));
+    let (mut pulls, now, mut flows) = user();
+    let _ = pulls.replaced(now, &p, &q, &node("a1"), &mut flows);
+    let back = pulls.replaced(now + MS(9), &q, &p, &node("a0"), &mut flows);
+    assert_eq!(ends(&back), (vec![1], vec![]), "it is pulled anew");
+    let later = pulls.tick(now + HANDOVER + MS(9), &mut flows);
+    assert_eq!(ends(&later), (vec![2], vec![q]));
+    assert!(pulls.has(&p));
 }
 
 #[test]

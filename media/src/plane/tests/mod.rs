@@ -23,6 +23,7 @@ mod rules;
 mod screen;
 mod simulcast;
 mod soak;
+mod succeed;
 mod svc_pipes;
 mod voices;
 mod webrtc;

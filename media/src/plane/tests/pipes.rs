@@ -196,6 +196,46 @@ fn only_the_layer_in_use_crosses_after_a_while() {
 }
 
 #[test]
+fn a_pipe_that_opens_late_begins_with_the_key_frames_that_are_kept_and_nobody_is_asked() {
+    let mut pair = Pair::new();
+    pair.run(330);
+    let asked = |pair: &Pair| pair.near.plane.counters().key_frame_requests_sent;
+    let before = asked(&pair);
+    pair.consume();
+    pair.run(66);
+    let got = pair.far.take_rtp(2222);
+    assert_decodable(&got);
+    assert_eq!(got[0].payload()[6] & 1, 0, "not a key frame");
+    // A picture of the past is a millisecond before the next one: it is not played.
+    let times: Vec<u32> = got.iter().map(|packet| packet.header().timestamp).collect();
+    let past = times.windows(2).filter(|pair| pair[1] - pair[0] == 90).count();
+    assert!(past >= 9, "{times:?}");
+    assert_eq!(asked(&pair), before);
+    assert_eq!(pair.far.plane.counters().key_frame_requests_sent, 0);
+    pair.run(3_960);
+    assert_decodable(&[got, pair.far.take_rtp(2222)].concat());
+}
+
+#[test]
+fn what_is_lost_of_the_past_is_repaired_or_another_key_frame_is_asked_for() {
+    for lose in 0..10 {
+        let mut pair = Pair::new();
+        pair.run(330);
+        pair.lose = Some(lose);
+        pair.consume();
+        pair.run(330);
+        pair.lose = None;
+        pair.run(990);
+        pair.far.take_rtp(2222);
+        pair.run(330);
+        let mut got = pair.far.take_rtp(2222);
+        let first = got[0].header().sequence;
+        got.sort_by_key(|packet| packet.header().sequence.wrapping_sub(first));
+        assert_decodable(&got);
+    }
+}
+
+#[test]
 fn what_a_pipe_loses_is_asked_for_again_from_the_near_plane() {
     lose_and_repair(Pair::new());
     let mut without_rtx = pipe_parameters();

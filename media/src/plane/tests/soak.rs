@@ -75,6 +75,9 @@ impl Soak {
             8..=10 => self.produce(transport, producer, paused),
             11 => Command::PauseProducer { producer, paused },
             12 => Command::RemoveProducer { producer },
+            13 if paused => {
+                Command::SucceedProducer { old: producer, new: ProducerKey(self.key()) }
+            }
             13 => Command::ReplaceProducer { old: producer, new: ProducerKey(self.key()) },
             14..=16 => {
                 let params = self.consumer();

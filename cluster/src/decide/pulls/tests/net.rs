@@ -131,9 +131,10 @@ impl Net {
                 self.detached += 1;
                 self.attached.remove(here);
             }
-            Action::End(_) => {
+            Action::End(producer) if producer == self.producer => {
                 self.attached.remove(here);
             }
+            Action::End(_) => {}
             Action::Serve { node, flow, layers, .. } => {
                 self.served.insert((node, flow), (here.clone(), layers));
             }
@@ -347,7 +348,9 @@ impl Net {
     }
 
     pub(super) fn is_idle(&self) -> bool {
-        let nothing = |pulls: &Pulls| pulls.all().next().is_none() && pulls.takers.is_empty();
+        let nothing = |pulls: &Pulls| {
+            pulls.all().next().is_none() && pulls.takers.is_empty() && pulls.retired.is_empty()
+        };
         self.pulls.values().all(nothing) && self.attached.is_empty() && self.served.is_empty()
     }
 
