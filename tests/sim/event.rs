@@ -24,8 +24,9 @@ pub(super) struct Packet {
     pub(super) room: RoomId,
     /// Who said it.
     pub(super) client: usize,
-    /// The session it was said in, as its node stamps it.
+    /// The session it was said in, as its node stamps it, and that node.
     pub(super) incarnation: u64,
+    pub(super) home: usize,
     pub(super) producer: ProducerId,
     /// Of the client's sources.
     pub(super) source: u8,
@@ -48,8 +49,9 @@ pub(super) enum Frame {
         over: Option<u64>,
     },
     Control(LinkMessage),
-    /// The rest are datagrams.
+    /// The rest are datagrams. Who gets a ping must acknowledge it.
     Ping,
+    Ack,
     Close,
     Packet {
         flow: FlowId,
@@ -60,7 +62,7 @@ pub(super) enum Frame {
 impl Frame {
     /// It is repeated until it arrives, and arrives in order.
     pub(super) fn is_reliable(&self) -> bool {
-        !matches!(self, Self::Ping | Self::Close | Self::Packet { .. })
+        !matches!(self, Self::Ping | Self::Ack | Self::Close | Self::Packet { .. })
     }
 }
 
@@ -170,6 +172,11 @@ pub(super) enum Event {
         node: usize,
         life: u32,
     },
+    /// A node looks at its links.
+    Poll {
+        node: usize,
+        life: u32,
+    },
     Frame {
         from: usize,
         to: usize,
@@ -235,6 +242,7 @@ impl Event {
     pub(super) fn runs_on(&self) -> Option<(usize, Option<u32>)> {
         match self {
             Self::Tick { node, life }
+            | Self::Poll { node, life }
             | Self::DialTimeout { node, life, .. }
             | Self::Answer { node, life, .. }
             | Self::Watch { node, life, .. }

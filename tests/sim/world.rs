@@ -143,6 +143,7 @@ impl World {
             }
             Event::End => self.end(),
             Event::Tick { node, .. } => self.with(node, |life, ctx| life.tick(ctx)),
+            Event::Poll { node, .. } => self.with(node, |life, ctx| life.watch(ctx)),
             Event::Frame { from, to, conn, frame } => {
                 self.with(to, |life, ctx| life.on_frame(ctx, from, conn, frame));
             }
@@ -206,6 +207,7 @@ impl World {
         for other in 0..self.ctx.lives.len() {
             self.ctx.oracle.link(self.ctx.now, node, other, false);
         }
+        self.ctx.oracle.forget_rooms(node);
         if !machine.dark {
             for seat in life.open_seats() {
                 let word = ToClient::Closed(Closed { code: 1006, ..Closed::default() });

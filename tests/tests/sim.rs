@@ -7,7 +7,13 @@ use std::{
 };
 
 use starling_tests::sim::{
-    fault::Fault, oracle::Invariant, plan::Plan, plant::Plant, report::Totals, run::run, scale,
+    fault::Fault,
+    oracle::Invariant,
+    plan::{Action, ClientPlan, NodePlan, Plan, Timed},
+    plant::Plant,
+    report::Totals,
+    run::run,
+    scale,
 };
 
 /// Runs seeds on two threads.
@@ -79,4 +85,41 @@ fn a_join_to_a_room_that_its_node_has_writes_nothing_and_loads_stay_even() {
     assert_eq!((report.writes[2], report.writes[3]), (2_000, 0), "{lines}");
     let (most, mean) = report.fullest;
     assert!(most as f64 <= 1.5 * mean, "{lines}");
+}
+
+/// Two nodes that never reach each other, and a third that reaches both: somebody comes on the one,
+/// and on the other one who has taken their name while nobody reached it.
+#[test]
+fn a_session_behind_a_cut_link_is_known_by_way_of_a_third_node() {
+    let node = || NodePlan { region: 0, skew_us: 0 };
+    let client = |name: &str, clone| ClientPlan {
+        room: 0,
+        name: name.to_owned(),
+        sources: 1,
+        reach_ms: 5,
+        clone,
+    };
+    let join = |at, client, node| Timed { at, action: Action::Join { client, node } };
+    let part = |at, a, b| Timed { at, action: Action::Part { a, b } };
+    let plan = Plan {
+        seed: 1,
+        nodes: vec![node(), node(), node()],
+        clients: vec![
+            client("ann", false),
+            client("ann", true),
+            client("bob", false),
+            client("eve", false),
+        ],
+        actions: vec![
+            join(1_000, 2, 0),
+            join(1_000, 3, 2),
+            part(5_000, 0, 1),
+            part(5_000, 1, 2),
+            join(8_000, 0, 0),
+            join(9_000, 1, 1),
+            Timed { at: 12_000, action: Action::Unite { a: 1, b: 2 } },
+        ],
+    };
+    let outcome = run(plan, None, None);
+    assert!(outcome.is_clean(), "{outcome:?}");
 }

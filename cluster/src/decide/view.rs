@@ -237,9 +237,11 @@ impl ClusterView {
         &self.own
     }
 
-    /// A link to `node` is up.
+    /// A link to `node` is up. It says anew which rooms it has: some may have ended while the link
+    /// was cut.
     pub fn link_up(&mut self, node: NodeId) {
         self.vouched.remove(&node);
+        self.rooms_of.remove(&node);
         self.linked.insert(node);
     }
 

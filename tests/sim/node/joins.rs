@@ -142,12 +142,17 @@ impl Life {
         let presence = PresenceRecord { epoch: self.span.epoch(), incarnation };
         let started = Room::new(ctx, room.clone(), record, self.id.clone(), self.skew);
         self.rooms.insert(room.clone(), started);
+        ctx.oracle.room(ctx.now, self.index, room, true);
         let links: Vec<_> = self.links.keys().copied().collect();
         for node in links {
             self.say(ctx, node, LinkMessage::RoomOpened(room.clone()));
             let Some(link) = self.links.get(&node) else { continue };
             let (epoch, has, id) = (link.epoch, link.theirs.contains(room), super::name(node));
             self.with_room(ctx, room, |room, desk| room.link_up(desk, &id, epoch, has));
+        }
+        let away: Vec<_> = self.view.vouched().cloned().collect();
+        for node in away {
+            self.with_room(ctx, room, |room, desk| room.node_found(desk, &node));
         }
         self.registrar.presence(ctx, room, Some(presence));
     }

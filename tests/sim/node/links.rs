@@ -1,14 +1,18 @@
-//! Links: dialled when `Peers` says so, up after both Hellos, down after a second of silence; and
-//! what `actors/src/link_actor.rs` does with what comes over one.
+//! Links: dialled when `Peers` says so, up after both Hellos, down when `Liveness` says so
+//! (`watch`) or after a second in which nothing comes; and what `actors/src/link_actor.rs` does
+//! with what comes over one.
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use starling_cluster::link::peers::{LinkId, Opened, Refused};
+use starling_cluster::{
+    decide::liveness::{End, Sample, Verdict},
+    link::peers::{LinkId, Opened, Refused},
+};
 use starling_proto::{RoomId, flow::FlowId, link::LinkMessage};
 
 use super::{Life, Size, index_of, name};
 use crate::sim::{
-    ctx::{Ctx, MS, SECOND},
+    ctx::{Ctx, SECOND},
     event::{Event, Frame, Packet},
     network::{MAX_CONTROL, Way},
     plant::Plant,
@@ -16,8 +20,6 @@ use crate::sim::{
 
 /// `cluster::link::transport::IDLE`.
 const IDLE: u64 = SECOND;
-/// `cluster::link::transport::KEEP_ALIVE`.
-const KEEP_ALIVE: u64 = 250 * MS;
 /// `cluster::link::endpoint::HANDSHAKE`.
 const HANDSHAKE: u64 = 3 * SECOND;
 /// `actors::link_actor::MAX_FLOWS`.
@@ -30,7 +32,8 @@ pub(super) struct LinkEnd {
     /// Which life of the other node.
     pub(super) epoch: u64,
     heard: u64,
-    pinged: u64,
+    /// What has come, and which of it was an answer.
+    pub(super) sample: Sample,
     /// Rooms of the other node.
     pub(super) theirs: BTreeSet<RoomId>,
     pub(super) flows: BTreeMap<FlowId, RoomId>,
@@ -91,28 +94,27 @@ impl Life {
 
     /// The nodes to have links with are others.
     pub(super) fn retarget(&mut self, ctx: &mut Ctx) {
-        let close = self.peers.set_targets(ctx.instant(), self.view.targets());
+        let targets = self.view.targets();
+        self.liveness.set_targets(&targets.iter().map(|it| it.node.clone()).collect());
+        let close = self.peers.set_targets(ctx.instant(), targets);
         for LinkId(conn) in close {
             let link = self.links.iter().find(|(_, link)| link.conn == conn);
             if let Some(node) = link.map(|(node, _)| *node) {
                 ctx.send(conn, self.index, node, Frame::Close);
-                self.link_down(ctx, node);
+                self.link_down(ctx, node, End::Left);
             }
         }
     }
 
     pub(super) fn tend_links(&mut self, ctx: &mut Ctx) {
         let now = ctx.now;
-        let dead = |link: &LinkEnd| now >= link.heard + IDLE || link.overfull;
+        let dead = |link: &LinkEnd| match link.overfull {
+            true => Some(End::Ours),
+            false => (now >= link.heard + IDLE).then_some(End::Silent),
+        };
         let dead: Vec<_> =
-            self.links.iter().filter(|(_, link)| dead(link)).map(|(node, _)| *node).collect();
-        dead.into_iter().for_each(|node| self.link_down(ctx, node));
-        for (node, link) in &mut self.links {
-            if now >= link.pinged + KEEP_ALIVE {
-                link.pinged = now;
-                ctx.send(link.conn, self.index, *node, Frame::Ping);
-            }
-        }
+            self.links.iter().filter_map(|(node, link)| Some((*node, dead(link)?))).collect();
+        dead.into_iter().for_each(|(node, end)| self.link_down(ctx, node, end));
     }
 
     /// Something came from a node.
@@ -125,8 +127,11 @@ impl Life {
                 let link = self.links.get_mut(&from).filter(|link| link.conn == conn);
                 let Some(link) = link else { return };
                 link.heard = ctx.now;
+                link.sample.received += 1;
                 match frame {
-                    Frame::Close => self.link_down(ctx, from),
+                    Frame::Close => self.link_down(ctx, from, End::Theirs),
+                    Frame::Ping => drop(ctx.send(conn, self.index, from, Frame::Ack)),
+                    Frame::Ack => link.sample.answers += 1,
                     Frame::Control(message) => self.on_message(ctx, from, message),
                     Frame::Packet { flow, packet } => self.on_packet(ctx, from, flow, &packet),
                     _ => {}
@@ -169,7 +174,7 @@ impl Life {
         }
         self.dial_failed(ctx, conn);
         if up {
-            self.link_down(ctx, from);
+            self.link_down(ctx, from, End::Theirs);
         }
         if let Some(epoch) = over {
             self.on_over(ctx, epoch);
@@ -182,12 +187,13 @@ impl Life {
         if let Some(LinkId(old)) = replaced {
             ctx.send(old, self.index, node, Frame::Close);
         }
-        self.end_link(ctx, node);
+        self.end_link(ctx, node, End::Ours);
+        self.liveness.link_up(now, &id, conn, epoch, true);
         let link = LinkEnd {
             conn,
             epoch,
             heard: ctx.now,
-            pinged: 0,
+            sample: Sample::default(),
             theirs: BTreeSet::new(),
             flows: BTreeMap::new(),
             opened: 0,
@@ -202,20 +208,24 @@ impl Life {
         self.tell_load(ctx);
     }
 
-    pub(super) fn link_down(&mut self, ctx: &mut Ctx, node: usize) {
+    pub(super) fn link_down(&mut self, ctx: &mut Ctx, node: usize, end: End) {
         let Some(conn) = self.links.get(&node).map(|link| link.conn) else { return };
-        self.end_link(ctx, node);
+        self.end_link(ctx, node, end);
         let now = ctx.instant();
         self.peers.on_down(now, &name(node), LinkId(conn), &mut ctx.rng);
     }
 
-    fn end_link(&mut self, ctx: &mut Ctx, node: usize) {
+    fn end_link(&mut self, ctx: &mut Ctx, node: usize, end: End) {
         let Some(link) = self.links.remove(&node) else { return };
-        let id = name(node);
+        let (id, now) = (name(node), ctx.instant());
         ctx.forget(Way::Link(link.conn, self.index));
         ctx.oracle.link(ctx.now, self.index, node, false);
-        self.view.link_down(&id);
-        self.each_room(ctx, |room, desk| room.link_down(desk, &id));
+        let verdict = self.liveness.link_down(now, &id, link.conn, link.epoch, end);
+        match verdict {
+            Verdict::Link => self.view.link_cut(&id),
+            Verdict::Node => self.view.link_down(&id),
+        }
+        self.each_room(ctx, |room, desk| room.link_down(desk, &id, verdict));
         self.retarget(ctx);
     }
 
@@ -226,27 +236,28 @@ impl Life {
                 self.view.on_load(ctx.instant(), node, load, state);
             }
             LinkMessage::Placed(placed) => self.view.on_placed(ctx.instant(), &placed),
+            LinkMessage::ReachWanted { node, .. } => self.reach_wanted(ctx, from, node),
+            LinkMessage::Reach { node, epoch, ago_ms } => self.reach(ctx, &node, epoch, ago_ms),
             LinkMessage::Rooms(rooms) => {
                 let now: BTreeSet<_> = rooms.into_iter().collect();
                 let Some(link) = self.links.get(&from) else { return };
                 let gone: Vec<_> = link.theirs.difference(&now).cloned().collect();
                 gone.into_iter().for_each(|room| self.their_room(ctx, from, &room, false));
+                // Peers that were kept while the link was down, in rooms that have ended there.
+                let ended: Vec<_> =
+                    self.rooms.keys().filter(|room| !now.contains(*room)).cloned().collect();
+                for room in ended {
+                    self.with_room(ctx, &room, |it, desk| it.node_left_room(desk, &node));
+                }
                 now.iter().for_each(|room| self.their_room(ctx, from, room, true));
             }
             LinkMessage::RoomOpened(room) => self.their_room(ctx, from, &room, true),
             LinkMessage::RoomClosed(room) => self.their_room(ctx, from, &room, false),
-            LinkMessage::Snapshot { room, snapshot } => {
-                self.with_room(ctx, &room, |it, desk| it.snapshot(desk, &node, snapshot));
-            }
-            LinkMessage::Delta { room, seq, change } => {
-                if self.overhears(ctx, from) {
-                    return;
-                }
-                self.with_room(ctx, &room, |it, desk| it.delta(desk, &node, seq, &change));
-            }
-            LinkMessage::SnapshotWanted(room) => {
-                self.with_room(ctx, &room, |it, desk| it.snapshot_wanted(desk, &node));
-            }
+            message @ (LinkMessage::Snapshot { .. }
+            | LinkMessage::Delta { .. }
+            | LinkMessage::SnapshotWanted(_)
+            | LinkMessage::RostersWanted { .. }
+            | LinkMessage::Roster { .. }) => self.on_roster(ctx, from, message),
             LinkMessage::PipeOpen { flow, room, producer, layers } => {
                 let theirs = flow.0 & 1 != u64::from(self.index > from);
                 let full = self.links.get(&from).is_none_or(|link| link.flows.len() >= MAX_FLOWS);
@@ -267,6 +278,34 @@ impl Life {
                 self.with_flow(ctx, from, flow, |it, desk| {
                     desk.forget_flow(&node, flow);
                     it.flow_over(desk, &node, flow);
+                });
+            }
+            _ => {}
+        }
+    }
+
+    /// Who is in a room, on that node or on others.
+    fn on_roster(&mut self, ctx: &mut Ctx, from: usize, message: LinkMessage) {
+        let node = name(from);
+        match message {
+            LinkMessage::Snapshot { room, snapshot } => {
+                self.with_room(ctx, &room, |it, desk| it.snapshot(desk, &node, snapshot));
+            }
+            LinkMessage::Delta { room, seq, change } => {
+                if self.overhears(ctx, from) {
+                    return;
+                }
+                self.with_room(ctx, &room, |it, desk| it.delta(desk, &node, seq, &change));
+            }
+            LinkMessage::SnapshotWanted(room) => {
+                self.with_room(ctx, &room, |it, desk| it.snapshot_wanted(desk, &node));
+            }
+            LinkMessage::RostersWanted { room, known } => {
+                self.with_room(ctx, &room, |it, desk| it.rosters_wanted(desk, &node, &known));
+            }
+            LinkMessage::Roster { room, node: of, epoch, snapshot } => {
+                self.with_room(ctx, &room, |it, desk| {
+                    it.roster(desk, &node, (&of, epoch), snapshot);
                 });
             }
             _ => {}
@@ -311,6 +350,7 @@ impl Life {
 
     /// A room of this node has ended.
     pub(super) fn room_down(&mut self, ctx: &mut Ctx, room: &RoomId) {
+        ctx.oracle.room(ctx.now, self.index, room, false);
         let nodes: Vec<_> = self.links.keys().copied().collect();
         for node in nodes {
             self.say(ctx, node, LinkMessage::RoomClosed(room.clone()));

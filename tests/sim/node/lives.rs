@@ -1,5 +1,7 @@
 //! What a node does when it learns that its life is over, as `actors/src/node/reach.rs` has it.
 
+use starling_cluster::decide::liveness::End;
+
 use super::Life;
 use crate::sim::{ctx::Ctx, event::Frame};
 
@@ -27,7 +29,7 @@ impl Life {
         let links: Vec<_> = self.links.iter().map(|(node, link)| (*node, link.conn)).collect();
         for (node, conn) in links {
             ctx.send(conn, self.index, node, Frame::Close);
-            self.link_down(ctx, node);
+            self.link_down(ctx, node, End::Ours);
         }
         self.registrar.record(ctx, self.view.own().clone());
     }

@@ -10,11 +10,12 @@ mod pulls;
 mod registrar;
 mod room;
 mod seats;
+mod watch;
 
 use std::collections::BTreeMap;
 
 use starling_cluster::{
-    decide::{life::Life as Span, view::ClusterView},
+    decide::{life::Life as Span, liveness::Liveness, view::ClusterView},
     link::peers::Peers,
     registry::WatchEvent,
 };
@@ -63,6 +64,7 @@ pub(super) struct Life {
     pub(super) skew: i64,
     pub(super) view: ClusterView,
     peers: Peers,
+    liveness: Liveness,
     links: BTreeMap<usize, LinkEnd>,
     dialling: BTreeMap<u64, NodeId>,
     rooms: BTreeMap<RoomId, Room>,
@@ -107,11 +109,13 @@ impl Life {
             cordoned: false,
         };
         ctx.after(TICK, Event::Tick { node: index, life: number });
+        ctx.after(0, Event::Poll { node: index, life: number });
         ctx.oracle.unwell(ctx.now, index);
         Self {
             index,
             number,
             peers: Peers::new(id.clone()),
+            liveness: Liveness::default(),
             id,
             span: Span::new(epoch),
             skew,

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use starling_cluster::decide::{
     exchange::{Exchange, Exchanged},
+    liveness::Verdict,
     roster::{Fact, Local, RESUME_WINDOW, RoomReplica},
 };
 use starling_proto::{
@@ -12,7 +13,7 @@ use starling_proto::{
     flow::FlowId,
     link::LinkMessage,
     registry::RoomRecord,
-    roster::{Change, ProducerEntry, Snapshot},
+    roster::{Change, Known, ProducerEntry, Snapshot},
 };
 
 use super::{
@@ -76,6 +77,7 @@ impl Room {
             let facts = self.replica.expire(now);
             self.apply(desk, facts);
         }
+        self.ask_rosters(desk);
         self.ask_about_dry(desk);
         self.want_layers(desk);
         self.empty = match self.here.is_empty() {
@@ -102,13 +104,54 @@ impl Room {
 
     pub(super) fn link_up(&mut self, desk: &mut Desk<'_>, node: &NodeId, epoch: u64, has: bool) {
         self.exchange.link_up(node.clone(), epoch);
+        let facts = self.replica.node_life(desk.ctx.instant(), node, epoch);
+        self.apply(desk, facts);
         if has {
             self.node_has_room(desk, node);
         }
     }
 
-    pub(super) fn link_down(&mut self, desk: &mut Desk<'_>, node: &NodeId) {
+    pub(super) fn link_down(&mut self, desk: &mut Desk<'_>, node: &NodeId, verdict: Verdict) {
         self.pulls.lose(node);
+        match verdict {
+            Verdict::Link => {
+                self.exchange.link_cut(node);
+                self.ask_rosters(desk);
+            }
+            Verdict::Node => self.node_lost(desk, node),
+        }
+    }
+
+    /// A node without a link is reached by another one.
+    pub(super) fn node_found(&mut self, desk: &mut Desk<'_>, node: &NodeId) {
+        self.exchange.node_found(node);
+        self.ask_rosters(desk);
+    }
+
+    fn ask_rosters(&mut self, desk: &mut Desk<'_>) {
+        let told = self.exchange.ask(&self.replica, desk.ctx.instant());
+        self.after_exchange(desk, told);
+    }
+
+    pub(super) fn rosters_wanted(&mut self, desk: &mut Desk<'_>, by: &NodeId, known: &[Known]) {
+        let told = self.exchange.rosters_wanted(&self.replica, by, known);
+        self.after_exchange(desk, told);
+    }
+
+    pub(super) fn roster(
+        &mut self,
+        desk: &mut Desk<'_>,
+        by: &NodeId,
+        of: (&NodeId, u64),
+        snapshot: Option<Snapshot>,
+    ) {
+        let now = desk.ctx.instant();
+        let told = self.exchange.roster(&mut self.replica, now, by, of, snapshot);
+        self.after_exchange(desk, told);
+    }
+
+    /// A node is out of everybody's reach.
+    pub(super) fn node_lost(&mut self, desk: &mut Desk<'_>, node: &NodeId) {
         let told = self.exchange.link_down(&mut self.replica, desk.ctx.instant(), node);
         self.after_exchange(desk, told);
     }

@@ -249,7 +249,8 @@ impl Room {
     ) {
         let Some(own) = self.own.get(&producer).filter(|own| own.seat == seat) else { return };
         let (room, client, incarnation) = (self.id.clone(), seat.0, own.incarnation);
-        let packet = Packet { room, client, incarnation, producer, source, layer, seq, size };
+        let home = desk.index;
+        let packet = Packet { room, client, incarnation, home, producer, source, layer, seq, size };
         let all = desk.ctx.planted(Plant::Greedy);
         for (node, flow) in self.pulls.takers(&packet.producer, layer, all) {
             desk.send_packet(&node, flow, &packet);

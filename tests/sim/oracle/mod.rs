@@ -94,8 +94,18 @@ pub(super) struct Ear {
     pub(super) last: u64,
 }
 
-/// What a node's peers hear of somebody: incarnation, since when, until when.
-type OnNode = BTreeMap<usize, (u64, u64, u64)>;
+/// What each node's peers hear of somebody.
+type OnNode = BTreeMap<usize, Heard>;
+
+/// What a node's peers hear.
+#[derive(Clone, Copy, Debug)]
+struct Heard {
+    /// Which session, and which node has it.
+    incarnation: u64,
+    home: usize,
+    since: u64,
+    last: u64,
+}
 
 /// See the module.
 #[derive(Debug)]
@@ -107,6 +117,8 @@ pub(super) struct Oracle {
     last: BTreeMap<(usize, usize, u8), u64>,
     /// Links as each end sees them, and since when.
     links: BTreeMap<(usize, usize), u64>,
+    /// Which node has which room, and since when.
+    rooms: BTreeMap<(usize, RoomId), u64>,
     /// When a node last stood still or was slow.
     unwell: BTreeMap<usize, u64>,
     /// Packets that people heard.
@@ -130,6 +142,7 @@ impl Oracle {
             heard: BTreeMap::new(),
             last: BTreeMap::new(),
             links: BTreeMap::new(),
+            rooms: BTreeMap::new(),
             unwell: BTreeMap::new(),
             packets: 0,
         }
@@ -154,10 +167,26 @@ impl Oracle {
         };
     }
 
-    /// Nodes that a node has a link with.
-    fn linked_with(&self, node: usize) -> impl Iterator<Item = usize> {
-        let links = self.links.keys().filter(move |(from, _)| *from == node);
-        links.map(|(_, to)| *to)
+    /// A node has a room, or has it no more.
+    pub(super) fn room(&mut self, at: u64, node: usize, room: &RoomId, has: bool) {
+        let key = (node, room.clone());
+        if has {
+            self.rooms.insert(key, at)
+        } else {
+            self.rooms.remove(&key)
+        };
+    }
+
+    /// A process is no more.
+    pub(super) fn forget_rooms(&mut self, node: usize) {
+        self.rooms.retain(|(of, _), _| *of != node);
+    }
+
+    /// Nodes that have had a room for `long`.
+    fn with_room_for(&self, now: u64, room: &RoomId, long: u64) -> impl Iterator<Item = usize> {
+        let with =
+            self.rooms.iter().filter(move |((_, of), since)| of == room && **since + long <= now);
+        with.map(|((node, _), _)| *node)
     }
 
     /// Both ends have had the link for `long`.
@@ -198,11 +227,10 @@ impl Oracle {
         let wrong = one_incarnation::check(self, now, node, &speaker, packet);
         self.judge(Invariant::OneIncarnation, now, wrong);
         let on_node = self.heard.entry((packet.room.clone(), speaker)).or_default();
-        let (incarnation, _, last) = on_node.entry(node).or_insert((packet.incarnation, now, now));
-        *last = now;
-        if *incarnation != packet.incarnation {
-            on_node.insert(node, (packet.incarnation, now, now));
-        }
+        let (incarnation, home) = (packet.incarnation, packet.home);
+        let known = on_node.get(&node).filter(|heard| heard.incarnation == incarnation);
+        let since = known.map_or(now, |heard| heard.since);
+        on_node.insert(node, Heard { incarnation, home, since, last: now });
         if watches {
             self.last.insert((client, packet.client, packet.source), now);
         }

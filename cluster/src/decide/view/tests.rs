@@ -90,6 +90,18 @@ fn a_node_that_another_one_reaches_lives_on_with_its_rooms_and_gets_no_clients()
 }
 
 #[test]
+fn a_room_that_ended_behind_a_cut_link_is_not_there_when_the_link_is_back() {
+    let (mut view, other) = view_with_a_linked_node();
+    let [ended, open] = ["ended", "open"].map(|room| room.parse::<RoomId>().unwrap());
+    view.on_room(other.clone(), ended.clone(), true);
+    view.link_cut(&other);
+    view.link_up(other.clone());
+    view.on_room(other.clone(), open.clone(), true);
+    assert!(view.others_of(&ended).is_empty(), "nobody would ever delete its record");
+    assert_eq!(view.others_of(&open), BTreeSet::from([other]));
+}
+
+#[test]
 fn a_newer_life_of_this_node_is_noticed() {
     let (mut view, _) = view_with_a_linked_node();
     let mut of = |epoch| {
