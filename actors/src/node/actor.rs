@@ -12,7 +12,7 @@ use ractor::{Actor, ActorProcessingErr, ActorRef, SupervisionEvent};
 use starling_cluster::{
     decide::{life::Life, liveness::Verdict, view::ClusterView},
     link::{Link, LinkEndpoint, LinkEvent},
-    registry::{RegistryError, WatchEvent},
+    registry::{Change, RegistryError, WatchEvent},
 };
 use starling_proto::{
     NodeId, Refusal, RoomId,
@@ -283,8 +283,11 @@ impl NodeTree {
                 if !self.view.is_linked(&node) {
                     return;
                 }
-                self.view.on_load(Instant::now(), node, load, state);
-                self.publish_nodes();
+                self.view.on_load(Instant::now(), node.clone(), load, state);
+                // With a thousand nodes two thousand of these come in a second.
+                if let Some(record) = self.view.node(&node) {
+                    self.shared.set_node(record);
+                }
             }
             NodeMsg::RemoteCost { node, cost } => {
                 if self.view.is_linked(&node) {
@@ -305,6 +308,7 @@ impl NodeTree {
     }
 
     fn on_registry(&mut self, event: WatchEvent) {
+        let nodes = matches!(event, WatchEvent::Snapshot(_) | WatchEvent::Change(Change::Node(..)));
         let changed = self.view.on_registry(Instant::now(), event);
         for (room, record) in changed {
             match (self.rooms.get_mut(&room), record) {
@@ -315,8 +319,10 @@ impl NodeTree {
                 _ => {}
             }
         }
-        self.endpoint.set_targets(self.view.targets());
-        self.publish_nodes();
+        if nodes {
+            self.endpoint.set_targets(self.view.targets());
+            self.publish_nodes();
+        }
     }
 
     pub(super) fn publish_nodes(&self) {

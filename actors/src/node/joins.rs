@@ -182,8 +182,7 @@ impl NodeTree {
             Decision::Refused(refusal) if resumes && refusal.code == Code::NoCapacity => None,
             Decision::Refused(refusal) => Some(refusal),
             Decision::Node(node) => {
-                let url = self.view.nodes().get(&node).map(|record| record.api_url.clone());
-                let url = url.unwrap_or_default();
+                let url = self.view.node(&node).map(|record| record.api_url).unwrap_or_default();
                 let (code, message) = if self.state == NodeState::Draining {
                     (Code::Draining, "this node takes no new peers".to_owned())
                 } else {

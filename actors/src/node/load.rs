@@ -71,13 +71,18 @@ impl NodeTree {
     }
 
     pub(super) fn tell_load(&mut self) {
-        self.refresh_own();
-        self.publish_nodes();
-        let (load, state) = (self.view.own().load, self.state);
-        self.broadcast(&LinkMessage::Load { load, state });
-        if let Some(cost) = self.view.own().cost {
-            self.broadcast(&LinkMessage::Cost(cost));
+        for message in self.own_load() {
+            self.broadcast(&message);
         }
+    }
+
+    /// What others are told of this node's load.
+    pub(super) fn own_load(&mut self) -> Vec<LinkMessage> {
+        self.refresh_own();
+        let own = self.view.own();
+        self.shared.set_node(own.clone());
+        let load = LinkMessage::Load { load: own.load, state: self.state };
+        [load].into_iter().chain(own.cost.map(LinkMessage::Cost)).collect()
     }
 
     /// Counts a join where it was placed, and lets the others know in a moment.

@@ -8,7 +8,7 @@ use std::{
 
 use starling_cluster::decide::{
     placement::{Decision, Score, Term, Whereabouts},
-    standby::{STANDBYS, standby},
+    standby::STANDBYS,
     view::{Explained, Join},
 };
 use starling_proto::{
@@ -34,9 +34,9 @@ impl NodeTree {
             Decision::Node(node) => node,
             Decision::Refused(refusal) => return Err(refusal),
         };
-        let nodes = self.view.reachable();
-        let standby = standby(&room, &policy, &nodes, &BTreeSet::from([node.clone()]), STANDBYS);
-        let url = nodes.get(&node).map(|record| hint_of(record).url);
+        let not = BTreeSet::from([node.clone()]);
+        let standby = self.view.standby(&room, &policy, &not, STANDBYS);
+        let url = self.view.node(&node).map(|record| hint_of(&record).url);
         let url = url.unwrap_or_else(|| signalling_url(&self.shared.config.api_url));
         Ok(Placement { room, here: node == own, node, url, standby })
     }

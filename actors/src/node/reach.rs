@@ -41,8 +41,12 @@ impl NodeTree {
         let rooms = self.rooms.iter().map(|(id, room)| (id.clone(), room.actor.clone())).collect();
         let args = LinkArgs { link: link.clone(), node: self.myself.clone(), rooms };
         let (actor, _) = Actor::spawn_linked(None, LinkActor, args, self.myself.get_cell()).await?;
+        // The others are told when it is time: a node that starts has a thousand links within
+        // seconds.
+        for message in self.own_load() {
+            let _ = link.send(message);
+        }
         self.links.insert(node, LinkSlot { actor, link, rtts: Rtts::default() });
-        self.tell_load();
         Ok(())
     }
 

@@ -165,6 +165,16 @@ impl Shared {
         *known = nodes;
     }
 
+    /// One of them told something new, or this one did.
+    pub(super) fn set_node(&self, node: NodeRecord) {
+        let mut known = self.nodes.write().unwrap_or_else(PoisonError::into_inner);
+        let new = (node.epoch, node.state);
+        if known.get(&node.id).is_none_or(|old| (old.epoch, old.state) != new) {
+            self.nodes_version.fetch_add(1, Ordering::Release);
+        }
+        known.insert(node.id.clone(), node);
+    }
+
     /// What is known of a node that clients may be sent to, or of this one.
     pub(crate) fn node(&self, node: &NodeId) -> Option<NodeRecord> {
         self.nodes.read().unwrap_or_else(PoisonError::into_inner).get(node).cloned()

@@ -4,18 +4,37 @@
 
 use starling_proto::{Id, NodeId};
 
-/// A node's weight for a key. Part of what releases must agree on: never change it.
-///
-/// FNV-1a (64 bit) over `key`, one byte 0x00 (in no id), `node`; then the finalizer of SplitMix64
-/// (Steele, Lea, Flood 2014), because FNV-1a alone leaves the high bits of short names alike.
+/// A node's weight for a key; see [`Key::weight`].
 pub(super) fn weight(key: &str, node: &NodeId) -> u64 {
-    let bytes = key.bytes().chain([0]).chain(node.as_str().bytes());
-    let hash = bytes.fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
-        (hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3)
-    });
-    let hash = (hash ^ (hash >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-    let hash = (hash ^ (hash >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-    hash ^ (hash >> 31)
+    Key::new(key).weight(node)
+}
+
+/// What many nodes are weighed for.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Key(u64);
+
+impl Key {
+    /// Hashes what all weights of a key have in common.
+    pub(super) fn new(key: &str) -> Self {
+        Self(fnv(fnv(0xcbf2_9ce4_8422_2325, key), "\0"))
+    }
+
+    /// A node's weight. Part of what releases must agree on: never change it.
+    ///
+    /// FNV-1a (64 bit) over the key, one byte 0x00 (in no id), `node`; then the finalizer of
+    /// SplitMix64 (Steele, Lea, Flood 2014), because FNV-1a alone leaves the high bits of short
+    /// names alike.
+    pub(super) fn weight(self, node: &NodeId) -> u64 {
+        let hash = fnv(self.0, node.as_str());
+        let hash = (hash ^ (hash >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        let hash = (hash ^ (hash >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        hash ^ (hash >> 31)
+    }
+}
+
+fn fnv(hash: u64, text: &str) -> u64 {
+    text.bytes()
+        .fold(hash, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3))
 }
 
 #[cfg(test)]

@@ -91,8 +91,13 @@ impl Reservations {
         let Some(placed) = self.nodes.get(node) else {
             return 0;
         };
-        let told = |at: &Instant| *at + ARRIVAL <= reported || over(now, *at);
-        u32::try_from(placed.len() - placed.partition_point(told)).unwrap_or(u32::MAX)
+        // The last one that does not count; none before the clock's beginning.
+        let told = reported.checked_sub(ARRIVAL).max(now.checked_sub(HOLD));
+        if placed.back().is_none_or(|at| Some(*at) <= told) {
+            return 0;
+        }
+        let first = placed.partition_point(|at| Some(*at) <= told);
+        u32::try_from(placed.len() - first).unwrap_or(u32::MAX)
     }
 
     /// Nodes on which joins to `room` were placed lately: soon they will be nodes of the room.
@@ -120,4 +125,26 @@ impl Reservations {
 
 fn over(now: Instant, at: Instant) -> bool {
     now.saturating_duration_since(at) >= HOLD
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_join_counts_until_a_load_report_that_came_after_its_arrival_or_for_a_while() {
+        let (room, node) = ("r".parse().unwrap(), "n".parse().unwrap());
+        let at = Instant::now() + HOLD;
+        let mut reservations = Reservations::default();
+        reservations.reserve(at, &room, &node);
+        reservations.reserve(at + ARRIVAL, &room, &node);
+        let count = |now, reported| reservations.count(now, &node, reported);
+        let (soon, millisecond) = (at + ARRIVAL * 2, Duration::from_millis(1));
+        assert_eq!(count(soon, at + ARRIVAL - millisecond), 2);
+        assert_eq!(count(soon, at + ARRIVAL), 1, "it may tell of the first");
+        assert_eq!(count(soon, soon), 0);
+        assert_eq!(count(at + HOLD - millisecond, at), 2);
+        assert_eq!(count(at + HOLD, at), 1);
+        assert_eq!(count(at + HOLD + ARRIVAL, at), 0);
+    }
 }

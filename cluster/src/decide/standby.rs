@@ -11,7 +11,7 @@ use starling_proto::{
     registry::{NodeRecord, NodeState, RoomPolicy},
 };
 
-use super::{policy::Scope, rendezvous::weight};
+use super::{policy::Scope, rendezvous::Key};
 
 /// Standby nodes named in a join answer: one may die together with the client's own, or be full.
 pub const STANDBYS: usize = 2;
@@ -26,14 +26,33 @@ pub fn standby(
     exclude: &BTreeSet<NodeId>,
     n: usize,
 ) -> Vec<NodeId> {
-    let kept = || nodes.values().filter(|record| !exclude.contains(&record.id));
-    let scope = Scope::of(policy, kept().map(|record| (record, record.state)));
-    let mut ranked: Vec<_> = kept()
-        .filter(|record| record.state == NodeState::Up && scope.allows(record))
-        .map(|record| (Reverse(weight(room.as_str(), &record.id)), &record.id))
-        .collect();
-    ranked.sort_unstable();
-    ranked.into_iter().take(n).map(|(_, id)| id.clone()).collect()
+    first_of(room, policy, nodes.values().map(|record| (record, record.state)), exclude, n)
+}
+
+/// The same of nodes wherever they are kept, with their newest states.
+pub(super) fn first_of<'a>(
+    room: &RoomId,
+    policy: &'a RoomPolicy,
+    nodes: impl Iterator<Item = (&'a NodeRecord, NodeState)> + Clone,
+    exclude: &BTreeSet<NodeId>,
+    n: usize,
+) -> Vec<NodeId> {
+    let kept = nodes.filter(|(record, _)| !exclude.contains(&record.id));
+    let scope = Scope::of(policy, kept.clone());
+    let (key, mut first) = (Key::new(room.as_str()), Vec::with_capacity(n + 1));
+    for (record, state) in kept {
+        if state != NodeState::Up || !scope.allows(record) {
+            continue;
+        }
+        // Of a thousand nodes all but a few come behind the first `n` so far.
+        let rank = (Reverse(key.weight(&record.id)), &record.id);
+        let at = first.partition_point(|before| *before < rank);
+        if at < n {
+            first.insert(at, rank);
+            first.truncate(n);
+        }
+    }
+    first.into_iter().map(|(_, id)| id.clone()).collect()
 }
 
 #[cfg(test)]
@@ -88,6 +107,20 @@ mod tests {
             kept += usize::from(before == after);
         }
         assert!((80..160).contains(&kept), "two of five nodes are named: {kept} of 200");
+    }
+
+    #[test]
+    fn the_first_nodes_are_those_of_all_in_order() {
+        let (all, policy) = (nodes(&["a1", "a2", "b1", "b2", "c1"]), RoomPolicy::default());
+        for name in (0..50).map(|i| format!("room-{i}")) {
+            let weigh = |id: &&NodeId| Reverse(Key::new(&name).weight(id));
+            let mut ranked: Vec<_> = all.keys().collect();
+            ranked.sort_by_key(weigh);
+            for n in 0..7 {
+                let first = standby(&room(&name), &policy, &all, &BTreeSet::new(), n);
+                assert!(first.iter().eq(ranked.iter().copied().take(n)), "{n} of {ranked:?}");
+            }
+        }
     }
 
     #[test]

@@ -1,6 +1,9 @@
 //! What this node believes about the cluster: the registry's last view, and what links tell since.
 //! Placement and standby are decided from it. Never asks anybody.
 
+mod other;
+mod told_rooms;
+
 use std::{
     collections::{BTreeMap, BTreeSet},
     time::{Duration, Instant},
@@ -12,26 +15,22 @@ use starling_proto::{
     registry::{NodeCost, NodeLoad, NodeRecord, NodeState, RoomPolicy, RoomRecord},
 };
 
+use self::{
+    other::{Other, Reach, Told},
+    told_rooms::ToldRooms,
+};
 use super::{
     placement::{
         Candidate, Considered, Decision, LeftOut, PlacementInput, Score, Whereabouts, explain,
         place,
     },
     reservations::Reservations,
-    standby::standby,
+    standby::first_of,
 };
 use crate::{
     link::Target,
-    registry::{Change, View, WatchEvent},
+    registry::{Change, Revision, WatchEvent},
 };
-
-/// Load of a node as its link told it.
-#[derive(Clone, Copy, Debug)]
-struct Told {
-    load: NodeLoad,
-    state: NodeState,
-    at: Instant,
-}
 
 /// A join that is to be placed.
 #[derive(Clone, Copy, Debug)]
@@ -67,22 +66,19 @@ pub struct ClusterView {
     pub available: bool,
     /// It has answered once.
     pub seen: bool,
-    registry: View,
-    /// Nodes that the registry has lost but a link still reaches, or another node: it may be the
-    /// one that is wrong.
-    kept: BTreeMap<NodeId, NodeRecord>,
+    /// Rooms of the registry.
+    rooms: BTreeMap<RoomId, (Revision, RoomRecord)>,
+    /// Which nodes have peers of which room, as the registry has it.
+    presence: BTreeSet<(RoomId, NodeId)>,
     /// Own record, also while the registry does not know it.
     own: NodeRecord,
-    told: BTreeMap<NodeId, Told>,
-    /// What linked nodes' work costs them.
-    costs: BTreeMap<NodeId, NodeCost>,
-    linked: BTreeSet<NodeId>,
-    /// Nodes without a link that another node reaches.
-    vouched: BTreeSet<NodeId>,
+    /// Which life of this node the registry has.
+    own_registered: Option<u64>,
+    others: BTreeMap<NodeId, Other>,
     /// The last life of nodes that were given up, and whose lease had ended: it is over.
     over: BTreeMap<NodeId, u64>,
     /// Rooms of linked nodes.
-    rooms_of: BTreeMap<NodeId, BTreeSet<RoomId>>,
+    told_rooms: ToldRooms,
     reservations: Reservations,
     /// Rooms that are not to stay and that no node has, and since when.
     unused: BTreeMap<RoomId, Instant>,
@@ -101,15 +97,13 @@ impl ClusterView {
             here: own.id.clone(),
             available: false,
             seen: false,
-            registry: View::default(),
-            kept: BTreeMap::new(),
+            rooms: BTreeMap::new(),
+            presence: BTreeSet::new(),
             own,
-            told: BTreeMap::new(),
-            costs: BTreeMap::new(),
-            linked: BTreeSet::new(),
-            vouched: BTreeSet::new(),
+            own_registered: None,
+            others: BTreeMap::new(),
             over: BTreeMap::new(),
-            rooms_of: BTreeMap::new(),
+            told_rooms: ToldRooms::default(),
             reservations: Reservations::default(),
             unused: BTreeMap::new(),
         }
@@ -124,50 +118,57 @@ impl ClusterView {
         match event {
             WatchEvent::Snapshot(view) => {
                 (self.available, self.seen) = (true, true);
-                let mut rooms: BTreeSet<_> = self.registry.rooms.keys().cloned().collect();
+                let mut rooms: BTreeSet<_> = self.rooms.keys().cloned().collect();
                 rooms.extend(view.rooms.keys().cloned());
-                let before = std::mem::replace(&mut self.registry, view);
-                for (node, record) in before.nodes {
-                    if !self.registry.nodes.contains_key(&node) {
-                        self.keep(node, record);
-                    }
-                }
-                self.kept.retain(|node, _| !self.registry.nodes.contains_key(node));
+                self.rooms = view.rooms;
+                self.presence = view.presence.into_keys().collect();
+                let had = self.others.iter().filter(|(_, other)| other.registered);
+                let had: Vec<_> = had.map(|(node, _)| node.clone()).collect();
+                let lost = had.into_iter().filter(|node| !view.nodes.contains_key(node));
+                lost.chain([self.here.clone()]).for_each(|node| self.on_node(node, None));
+                view.nodes.into_iter().for_each(|(node, record)| self.on_node(node, Some(record)));
                 rooms.iter().for_each(|room| self.look_at(now, room));
                 rooms.into_iter().map(|room| (room.clone(), self.record(&room))).collect()
             }
-            WatchEvent::Change(Change::Node(id, Some(record))) => {
-                self.kept.remove(&id);
-                self.registry.nodes.insert(id, record);
-                Vec::new()
-            }
-            WatchEvent::Change(Change::Node(id, None)) => {
-                if let Some(record) = self.registry.nodes.remove(&id) {
-                    self.keep(id, record);
-                }
+            WatchEvent::Change(Change::Node(node, record)) => {
+                self.on_node(node, record);
                 Vec::new()
             }
             WatchEvent::Change(Change::Room(room, value)) => {
                 match value {
-                    Some(value) => self.registry.rooms.insert(room.clone(), value),
-                    None => self.registry.rooms.remove(&room),
+                    Some(value) => self.rooms.insert(room.clone(), value),
+                    None => self.rooms.remove(&room),
                 };
                 self.look_at(now, &room);
                 let record = self.record(&room);
                 vec![(room, record)]
             }
             WatchEvent::Change(Change::Presence(room, node, value)) => {
+                let key = (room, node);
                 match value {
-                    Some(value) => self.registry.presence.insert((room.clone(), node), value),
-                    None => self.registry.presence.remove(&(room.clone(), node)),
+                    Some(_) => self.presence.insert(key.clone()),
+                    None => self.presence.remove(&key),
                 };
-                self.look_at(now, &room);
+                self.look_at(now, &key.0);
                 Vec::new()
             }
             WatchEvent::Lost => {
                 self.available = false;
                 Vec::new()
             }
+        }
+    }
+
+    /// The registry has a node, or has lost it: its lease has ended. If nobody reaches it either,
+    /// that life is over; whatever comes back is another.
+    fn on_node(&mut self, node: NodeId, record: Option<NodeRecord>) {
+        if node == self.here {
+            self.own_registered = record.map(|record| record.epoch);
+        } else if let Some(record) = record {
+            let other = self.others.entry(node).or_default();
+            (other.record, other.registered) = (Some(record), true);
+        } else if let Some(epoch) = self.others.get_mut(&node).and_then(Other::unregistered) {
+            self.end_life(node, epoch);
         }
     }
 
@@ -193,28 +194,22 @@ impl ClusterView {
         if due.is_empty() {
             return due;
         }
-        let nodes = self.reachable();
         for room in &due {
             self.unused.insert(room.clone(), now);
         }
+        let (policy, none) = (RoomPolicy::default(), BTreeSet::new());
         let mine = |room: &RoomId| {
-            let first = standby(room, &RoomPolicy::default(), &nodes, &BTreeSet::new(), 1);
+            let first = self.standby(room, &policy, &none, 1);
             self.others_of(room).is_empty() && first.first().is_none_or(|node| *node == self.here)
         };
         due.iter().filter(|room| mine(room)).cloned().collect()
     }
 
-    /// The registry has lost a node: its lease has ended. If nobody reaches it either, that life is
-    /// over; whatever comes back is another.
-    fn keep(&mut self, node: NodeId, record: NodeRecord) {
-        if self.linked.contains(&node) || self.vouched.contains(&node) {
-            self.kept.insert(node, record);
-        } else if node != self.here {
-            self.end_life(node, record.epoch);
-        }
-    }
-
+    /// That life is over, and what is left of it is forgotten.
     fn end_life(&mut self, node: NodeId, epoch: u64) {
+        if self.others.get(&node).is_some_and(Other::is_forgotten) {
+            self.others.remove(&node);
+        }
         if self.over.len() >= MAX_OVER {
             self.over.pop_first();
         }
@@ -240,47 +235,46 @@ impl ClusterView {
     /// A link to `node` is up. It says anew which rooms it has: some may have ended while the link
     /// was cut.
     pub fn link_up(&mut self, node: NodeId) {
-        self.vouched.remove(&node);
-        self.rooms_of.remove(&node);
-        self.linked.insert(node);
+        self.told_rooms.remove(&node);
+        self.others.entry(node).or_default().reach = Reach::Link;
     }
 
     /// It is down, and the node out of reach: what it told is forgotten. If the registry has lost
     /// it, too, that life is over.
     pub fn link_down(&mut self, node: &NodeId) {
-        self.linked.remove(node);
-        self.vouched.remove(node);
-        self.told.remove(node);
-        self.costs.remove(node);
-        self.rooms_of.remove(node);
-        if let Some(record) = self.kept.remove(node) {
-            self.end_life(node.clone(), record.epoch);
+        self.told_rooms.remove(node);
+        let Some(other) = self.others.get_mut(node) else { return };
+        match other.unreached() {
+            Some(epoch) => self.end_life(node.clone(), epoch),
+            None if other.is_forgotten() => drop(self.others.remove(node)),
+            None => {}
         }
     }
 
     /// It is down, but another node reaches the node: that one is alive, with its rooms.
     pub fn link_cut(&mut self, node: &NodeId) {
-        if self.linked.remove(node) {
-            self.vouched.insert(node.clone());
-            self.told.remove(node);
+        if let Some(other) = self.others.get_mut(node).filter(|other| other.is_linked()) {
+            (other.reach, other.told) = (Reach::Others, None);
         }
     }
 
     /// A node without a link is reached by another one, after all.
     pub fn node_found(&mut self, node: &NodeId) {
-        if !self.linked.contains(node) {
-            self.vouched.insert(node.clone());
+        let other = self.others.entry(node.clone()).or_default();
+        if !other.is_linked() {
+            other.reach = Reach::Others;
         }
     }
 
     /// Nodes without a link that another node reaches.
     pub fn vouched(&self) -> impl Iterator<Item = &NodeId> {
-        self.vouched.iter()
+        let vouched = self.others.iter().filter(|(_, other)| other.reach == Reach::Others);
+        vouched.map(|(node, _)| node)
     }
 
     /// Whether this node's registry record is that of a newer life: another process has its id.
     pub fn is_succeeded(&self) -> bool {
-        self.registry.nodes.get(&self.here).is_some_and(|record| record.epoch > self.own.epoch)
+        self.own_registered.is_some_and(|epoch| epoch > self.own.epoch)
     }
 
     /// This node is in a newer life from now on.
@@ -290,104 +284,111 @@ impl ClusterView {
 
     /// A linked node told its load.
     pub fn on_load(&mut self, at: Instant, node: NodeId, load: NodeLoad, state: NodeState) {
-        self.told.insert(node, Told { load, state, at });
+        self.others.entry(node).or_default().told = Some(Told { load, state, at });
     }
 
     /// A linked node told what its work costs it.
     pub fn on_cost(&mut self, node: NodeId, cost: NodeCost) {
-        self.costs.insert(node, cost);
+        self.others.entry(node).or_default().cost = Some(cost);
     }
 
     /// A linked node has peers of a room, or none any more.
     pub fn on_room(&mut self, node: NodeId, room: RoomId, has: bool) {
-        // The last words of a link that is down.
-        if !self.linked.contains(&node) {
-            return;
+        // Others are the last words of a link that is down.
+        if self.is_linked(&node) {
+            self.told_rooms.set(node, room, has);
         }
-        let rooms = self.rooms_of.entry(node).or_default();
-        if has {
-            rooms.insert(room)
-        } else {
-            rooms.remove(&room)
-        };
     }
 
     /// A room's record.
     pub fn record(&self, room: &RoomId) -> Option<RoomRecord> {
-        self.registry.rooms.get(room).map(|(_, record)| record.clone())
+        self.rooms.get(room).map(|(_, record)| record.clone())
     }
 
     /// Whether the registry has a record of the room.
     pub fn has_record(&self, room: &RoomId) -> bool {
-        self.registry.rooms.contains_key(room)
+        self.rooms.contains_key(room)
     }
 
     /// The revision of a room's record; 0 if there is none.
     pub fn revision(&self, room: &RoomId) -> i64 {
-        self.registry.rooms.get(room).map_or(0, |(revision, _)| *revision)
+        self.rooms.get(room).map_or(0, |(revision, _)| *revision)
     }
 
     /// All rooms of the registry.
     pub fn rooms(&self) -> impl Iterator<Item = (&RoomId, &RoomRecord)> {
-        self.registry.rooms.iter().map(|(room, (_, record))| (room, record))
+        self.rooms.iter().map(|(room, (_, record))| (room, record))
     }
 
     /// Nodes with peers of the room, other than this one.
     pub fn others_of(&self, room: &RoomId) -> BTreeSet<NodeId> {
-        let told = self.rooms_of.iter().filter(|(_, rooms)| rooms.contains(room));
-        let nodes = self.present(room).chain(told.map(|(node, _)| node));
+        let nodes = self.present(room).chain(self.told_rooms.nodes(room));
         nodes.filter(|node| **node != self.here).cloned().collect()
     }
 
     /// Nodes with peers of the room, as the registry has it.
     fn present(&self, room: &RoomId) -> impl Iterator<Item = &NodeId> {
         let least: NodeId = "-".parse().expect("an id of one character, the least one");
-        let presence = self.registry.presence.range((room.clone(), least)..);
-        let of_room = presence.take_while(move |((of, _), _)| of == room);
-        of_room.map(|((_, node), _)| node)
+        let presence = self.presence.range((room.clone(), least)..);
+        presence.take_while(move |(of, _)| of == room).map(|(_, node)| node)
     }
 
-    /// All nodes with their newest state, this one included.
+    /// All nodes with their newest state, this one included. Copies all records: for a person who
+    /// asks, not for a join.
     pub fn nodes(&self) -> BTreeMap<NodeId, NodeRecord> {
-        let mut nodes = self.registry.nodes.clone();
-        nodes.extend(self.kept.clone());
-        nodes.insert(self.here.clone(), self.own.clone());
-        for (node, told) in &self.told {
-            if let Some(record) = nodes.get_mut(node) {
-                (record.load, record.state) = (told.load, told.state);
-                record.cost = self.costs.get(node).copied().or(record.cost);
-            }
-        }
-        nodes
+        let others = self.others.iter();
+        let others = others.filter_map(|(node, other)| Some((node.clone(), other.newest()?)));
+        others.chain([(self.here.clone(), self.own.clone())]).collect()
     }
 
-    /// Nodes a client may be sent to: linked, so that they are alive as far as we know.
+    /// Nodes a client may be sent to: linked, so that they are alive as far as we know. Copies them
+    /// as [`ClusterView::nodes`] does.
     pub fn reachable(&self) -> BTreeMap<NodeId, NodeRecord> {
-        let mut nodes = self.nodes();
-        nodes.retain(|node, _| *node == self.here || self.linked.contains(node));
-        nodes
+        let linked = self.others.iter().filter(|(_, other)| other.is_linked());
+        let others = linked.filter_map(|(node, other)| Some((node.clone(), other.newest()?)));
+        others.chain([(self.here.clone(), self.own.clone())]).collect()
+    }
+
+    /// One of [`ClusterView::reachable`].
+    pub fn node(&self, node: &NodeId) -> Option<NodeRecord> {
+        if *node == self.here {
+            return Some(self.own.clone());
+        }
+        self.others.get(node).filter(|other| other.is_linked()).and_then(Other::newest)
+    }
+
+    /// The first `n` of [`ClusterView::reachable`] for a room, as [`standby`](super::standby) says.
+    pub fn standby(
+        &self,
+        room: &RoomId,
+        policy: &RoomPolicy,
+        exclude: &BTreeSet<NodeId>,
+        n: usize,
+    ) -> Vec<NodeId> {
+        let linked = self.others.values().filter(|other| other.is_linked());
+        let others =
+            linked.filter_map(|other| other.record.as_ref().map(|it| (it, other.state(it))));
+        first_of(room, policy, others.chain([(&self.own, self.own.state)]), exclude, n)
     }
 
     /// Whether a link to `node` is up.
     pub fn is_linked(&self, node: &NodeId) -> bool {
-        self.linked.contains(node)
+        self.others.get(node).is_some_and(Other::is_linked)
     }
 
     /// The nodes to have links with.
     pub fn targets(&self) -> Vec<Target> {
-        let all = self.registry.nodes.values().chain(self.kept.values());
-        let others = all.filter(|record| record.id != self.here);
-        others
-            .map(|record| Target {
-                node: record.id.clone(),
-                // A life that is over is refused, by a number that only a newer one has.
-                epoch: self
-                    .over
-                    .get(&record.id)
-                    .map_or(record.epoch, |over| record.epoch.max(over.saturating_add(1))),
-                addr: record.link_addr,
-            })
-            .collect()
+        let others = self.others.values().filter_map(|other| other.record.as_ref());
+        let target = |record: &NodeRecord| Target {
+            node: record.id.clone(),
+            // A life that is over is refused, by a number that only a newer one has.
+            epoch: self
+                .over
+                .get(&record.id)
+                .map_or(record.epoch, |over| record.epoch.max(over.saturating_add(1))),
+            addr: record.link_addr,
+        };
+        others.map(target).collect()
     }
 
     /// Decides where a join goes.
@@ -433,20 +434,20 @@ impl ClusterView {
 
     /// As [`ClusterView::nodes`], borrowed: a thousand records are not copied for every join.
     fn candidates(&self, now: Instant) -> Vec<Candidate<'_>> {
-        let kept = self.kept.values();
-        let others = self.registry.nodes.values().chain(kept).filter(|of| of.id != self.here);
-        let candidate = |record| {
-            let NodeRecord { id, load, state, .. }: &NodeRecord = record;
-            let told = self.told.get(id);
-            Candidate {
+        let mut all = Vec::with_capacity(self.others.len() + 1);
+        all.extend(self.others.values().filter_map(|other| {
+            let record = other.record.as_ref()?;
+            Some(Candidate {
                 record,
-                load: told.map_or(*load, |told| told.load),
-                state: told.map_or(*state, |told| told.state),
-                reported: told.map_or(now, |told| told.at),
-                linked: *id == self.here || self.linked.contains(id),
-            }
-        };
-        others.chain([&self.own]).map(candidate).collect()
+                load: other.told.map_or(record.load, |told| told.load),
+                state: other.state(record),
+                reported: other.told.map_or(now, |told| told.at),
+                linked: other.is_linked(),
+            })
+        }));
+        let NodeRecord { load, state, .. } = self.own;
+        all.push(Candidate { record: &self.own, load, state, reported: now, linked: true });
+        all
     }
 
     /// Counts a join where it was placed, until it is there.

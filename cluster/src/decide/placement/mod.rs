@@ -133,14 +133,18 @@ pub fn place(input: &PlacementInput<'_>) -> Decision {
         return Decision::Refused(refusal);
     }
     let judge = Judge::new(input);
-    let allowed = input.candidates.iter().filter_map(|candidate| judge.admit(candidate).ok());
-    let first = ordinal(input.here);
-    let ranked = allowed.map(|estimate| {
-        let order = ordinal(estimate.node);
-        let rank = (Reverse(judge.around.points(&estimate)), estimate.peers, order < first, order);
-        (rank, estimate.node)
+    let allowed: Vec<_> = input.candidates.iter().filter_map(|it| judge.admit(it).ok()).collect();
+    let around = Surroundings::of(input, &allowed);
+    let ranked = allowed.iter().map(|estimate| {
+        let points = around.score(estimate).total();
+        ((Reverse(points), estimate.peers), estimate.node)
     });
-    match ranked.min().map(|(_, node)| node) {
+    // Names are read only where all else is equal: of a thousand nodes, those of a few.
+    let first = ordinal(input.here);
+    let best = ranked.min_by(|(a, of_a), (b, of_b)| {
+        a.cmp(b).then_with(|| turn(of_a, first).cmp(&turn(of_b, first)))
+    });
+    match best.map(|(_, node)| node) {
         Some(node) if node == input.here => Decision::Here,
         Some(node) => Decision::Node(node.clone()),
         None => Decision::Refused(nobody(&judge)),
@@ -150,19 +154,26 @@ pub fn place(input: &PlacementInput<'_>) -> Decision {
 /// What [`place`] makes of every node, in the order of ordinals and names.
 pub fn explain<'a>(input: &PlacementInput<'a>) -> Vec<Considered<'a>> {
     let judge = Judge::new(input);
-    let mut all: Vec<_> =
-        input.candidates.iter().map(|candidate| judge.consider(candidate)).collect();
+    let admitted: Vec<_> = input.candidates.iter().map(|it| judge.admit(it)).collect();
+    let allowed: Vec<_> = admitted.iter().filter_map(|it| it.as_ref().ok()).copied().collect();
+    let around = Surroundings::of(input, &allowed);
+    let considered = input.candidates.iter().zip(admitted).map(|(candidate, admitted)| {
+        let node = &candidate.record.id;
+        let placed = input.reservations.count(input.now, node, candidate.reported);
+        let score = admitted.map(|estimate| around.score(&estimate));
+        Considered { node, placed, score }
+    });
+    let mut all: Vec<_> = considered.collect();
     all.sort_by_key(|considered| ordinal(considered.node));
     all
 }
 
-/// Who may be chosen, and what all of them are measured by.
+/// Who may be chosen.
 struct Judge<'a, 'b> {
     input: &'b PlacementInput<'a>,
     scope: Scope<'a>,
     /// A client in a region of its own with a node in it, which the policy keeps it to.
     kept_near: bool,
-    around: Surroundings<'a>,
 }
 
 impl<'a, 'b> Judge<'a, 'b> {
@@ -173,19 +184,7 @@ impl<'a, 'b> Judge<'a, 'b> {
         let kept_near = input.policy.mode == PolicyMode::Region
             && !input.client.region.is_empty()
             && near.any(|c| c.record.region == input.client.region);
-        let mut judge = Self { input, scope, kept_near, around: Surroundings::default() };
-        judge.around = {
-            let all = input.candidates.iter();
-            Surroundings::of(input, all.filter_map(|candidate| judge.admit(candidate).ok()))
-        };
-        judge
-    }
-
-    fn consider(&self, candidate: &Candidate<'a>) -> Considered<'a> {
-        let node = &candidate.record.id;
-        let placed = self.input.reservations.count(self.input.now, node, candidate.reported);
-        let score = self.admit(candidate).map(|estimate| self.around.score(&estimate));
-        Considered { node, placed, score }
+        Self { input, scope, kept_near }
     }
 
     fn admit(&self, candidate: &Candidate<'a>) -> Result<Estimate<'a>, LeftOut> {
@@ -208,9 +207,16 @@ impl<'a, 'b> Judge<'a, 'b> {
     }
 }
 
+type Ordinal<'a> = (Reverse<bool>, u64, &'a str);
+
+/// A node's place in the order of all, counted from `first` on.
+fn turn<'a>(id: &'a NodeId, first: Ordinal<'_>) -> (bool, Ordinal<'a>) {
+    (ordinal(id) < first, ordinal(id))
+}
+
 /// The number at the end of a name (a StatefulSet's pod ordinal), then the name; names without one
 /// come last.
-fn ordinal(id: &NodeId) -> (Reverse<bool>, u64, &str) {
+fn ordinal(id: &NodeId) -> Ordinal<'_> {
     let text = id.as_str();
     let digits = text.len() - text.trim_end_matches(|c: char| c.is_ascii_digit()).len();
     let number = text[text.len() - digits..].parse().ok();

@@ -160,7 +160,7 @@ impl<'a> Estimate<'a> {
 }
 
 /// What all nodes of one join are measured by.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub(super) struct Surroundings<'a> {
     client: Whereabouts<'a>,
     wanted: Option<&'a NodeId>,
@@ -173,29 +173,22 @@ pub(super) struct Surroundings<'a> {
 }
 
 impl<'a> Surroundings<'a> {
-    pub(super) fn of(
-        input: &PlacementInput<'a>,
-        allowed: impl Iterator<Item = Estimate<'a>>,
-    ) -> Self {
+    pub(super) fn of(input: &PlacementInput<'a>, allowed: &[Estimate<'a>]) -> Self {
         let soon = input.reservations.nodes_of(input.now, input.room);
         let room: BTreeSet<_> = input.room_nodes.iter().chain(soon).collect();
         let records = input.candidates.iter().map(|candidate| candidate.record);
         let zones = records
             .filter(|record| !record.zone.is_empty() && room.contains(&record.id))
             .map(|record| (record.region.as_str(), record.zone.as_str()));
-        let empty = allowed.filter(|estimate| estimate.peers == 0).map(|estimate| estimate.node);
+        let empty = allowed.iter().filter(|estimate| estimate.peers == 0);
         Self {
             client: input.client,
             wanted: input.wanted,
             mode: input.policy.mode,
             zones: zones.collect(),
             room,
-            opened_next: empty.min_by_key(|node| ordinal(node)),
+            opened_next: empty.map(|estimate| estimate.node).min_by_key(|node| ordinal(node)),
         }
-    }
-
-    pub(super) fn points(&self, estimate: &Estimate<'a>) -> i32 {
-        self.score(estimate).total()
     }
 
     pub(super) fn score(&self, estimate: &Estimate<'a>) -> Score {

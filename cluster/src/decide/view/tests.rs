@@ -1,4 +1,7 @@
+use starling_proto::Id;
+
 use super::*;
+use crate::{decide::standby::standby, registry::View};
 
 fn record(id: &str) -> NodeRecord {
     NodeRecord {
@@ -65,7 +68,8 @@ fn a_life_that_ended_in_the_registry_and_out_of_reach_is_over() {
     assert_eq!(wanted(&view), 2, "epoch 1 is refused");
     view.on_registry(Instant::now(), back(9));
     assert_eq!(wanted(&view), 9);
-    let same = View { nodes: view.registry.nodes.clone(), ..View::default() };
+    let nodes = [(other.clone(), NodeRecord { epoch: 9, ..record("other") })];
+    let same = View { nodes: BTreeMap::from(nodes), ..View::default() };
     view.on_registry(Instant::now(), WatchEvent::Snapshot(same));
     assert_eq!(wanted(&view), 9, "a registry that is back has lost nobody");
     view.link_up(other.clone());
@@ -113,4 +117,31 @@ fn a_newer_life_of_this_node_is_noticed() {
     assert!(!of(1) && of(2));
     view.renew(3);
     assert!(!view.is_succeeded());
+}
+
+#[test]
+fn standby_nodes_are_the_first_of_those_it_reaches_as_they_told_last() {
+    let mut view = ClusterView::new(record("n-0"));
+    let now = Instant::now();
+    for at in 1..6 {
+        let node: NodeId = format!("n-{at}").parse().unwrap();
+        let known = Change::Node(node.clone(), Some(record(node.as_str())));
+        view.on_registry(now, WatchEvent::Change(known));
+        if at != 2 {
+            view.link_up(node.clone());
+        }
+        let state = if at == 3 { NodeState::Draining } else { NodeState::Up };
+        view.on_load(now, node, NodeLoad::default(), state);
+    }
+    let (policy, not) = (RoomPolicy::default(), BTreeSet::from(["n-4".parse().unwrap()]));
+    let mut named = BTreeSet::new();
+    for room in (0..40).map(|at| format!("r{at}").parse::<RoomId>().unwrap()) {
+        let first = view.standby(&room, &policy, &not, 2);
+        assert_eq!(first, standby(&room, &policy, &view.reachable(), &not, 2));
+        named.extend(first);
+    }
+    let named: Vec<_> = named.iter().map(Id::as_str).collect();
+    assert_eq!(named, ["n-0", "n-1", "n-5"], "2 has no link, 3 drains, 4 is excluded");
+    assert_eq!(view.node(&"n-3".parse().unwrap()).unwrap().state, NodeState::Draining);
+    assert_eq!(view.node(&"n-2".parse().unwrap()), None);
 }
