@@ -214,8 +214,8 @@ impl Liveness {
     ) -> (Option<(u64, Duration)>, Option<Action>) {
         let Some(linked) = self.linked(about) else { return (None, None) };
         let ago = now.saturating_duration_since(linked.answered);
-        let (epoch, probe) = (linked.epoch, linked.probes && linked.probe(now, PROBE_SUSPECT));
-        let probe = if probe { self.probe(about) } else { None };
+        let (epoch, probe) = (linked.epoch, linked.wants_probe(now, PROBE_SUSPECT));
+        let probe = if probe { self.probe(now, about) } else { None };
         (Some((epoch, ago)), probe)
     }
 
@@ -262,7 +262,7 @@ impl Liveness {
                         actions.push(Action::End { node: node.clone(), link });
                     }
                     if due.probe
-                        && let Some(probe) = self.probe(&node)
+                        && let Some(probe) = self.probe(now, &node)
                     {
                         actions.push(probe);
                         served = Some(node.clone());
@@ -346,10 +346,13 @@ impl Liveness {
         asks
     }
 
-    /// A probe, if the bound allows one.
-    fn probe(&mut self, node: &NodeId) -> Option<Action> {
+    /// A probe, if the bound allows one; else the node's turn comes at the next poll.
+    fn probe(&mut self, now: Instant, node: &NodeId) -> Option<Action> {
         self.allowance = self.allowance.checked_sub(1_000)?;
         self.counters.probes += 1;
+        if let Some(linked) = self.linked(node) {
+            linked.probe(now);
+        }
         Some(Action::Probe(node.clone()))
     }
 

@@ -1,3 +1,5 @@
+use starling_proto::Id;
+
 use super::*;
 
 /// A node that watches others, a clock, and what the others answer.
@@ -240,4 +242,28 @@ fn a_thousand_silent_links_stay_within_the_bounds_and_none_is_starved() {
     let total: u32 = by_node.values().sum();
     assert!((2_000..=PROBES_PER_SECOND).contains(&total), "{total}");
     assert_eq!(by_node.len(), 1_000, "each has its turn");
+}
+
+/// All links of a large cluster fall idle at once, twice a second: after its nodes told their load.
+#[test]
+fn a_thousand_idle_links_that_wait_for_their_probes_are_not_suspected() {
+    let names: Vec<_> = (0..999).map(|at| format!("n{at}")).collect();
+    let mut bed = Bed::with(&names.iter().map(String::as_str).collect::<Vec<_>>());
+    bed.speaking.clear();
+    let mut answers = vec![0; names.len()];
+    for poll in 0..60_u64 {
+        bed.now += POLL;
+        for (name, answers) in names.iter().zip(&mut answers) {
+            *answers += u64::from(poll.is_multiple_of(10));
+            let sample = Sample { received: *answers, answers: *answers };
+            bed.watch.sample(bed.now, &id(name), 1, sample);
+        }
+        for action in bed.watch.poll(bed.now) {
+            let Action::Probe(node) = action else { panic!("at poll {poll}: {action:?}") };
+            answers[node.as_str()[1..].parse::<usize>().unwrap()] += 1;
+        }
+    }
+    let seen = bed.watch.counters();
+    assert_eq!((seen.suspicions, seen.asked), (0, 0));
+    assert!(seen.probes <= 3 * u64::from(PROBES_PER_SECOND) + 400, "{seen:?}");
 }

@@ -123,14 +123,21 @@ impl Linked {
         let every = if suspect { PROBE_SUSPECT } else { PROBE_AFTER };
         Due {
             suspected: suspect && !std::mem::replace(&mut self.suspected, true),
-            probe: self.probes && silence >= PROBE_AFTER && self.probe(now, every),
+            probe: silence >= PROBE_AFTER && self.wants_probe(now, every),
             ask: suspect && due(&mut self.asked, now, ASK_EVERY),
             end: silence >= VERDICT_AFTER,
         }
     }
 
-    pub(super) fn probe(&mut self, now: Instant, every: Duration) -> bool {
-        due(&mut self.probed, now, every)
+    /// It knows probes, and the last one was so long ago.
+    pub(super) fn wants_probe(&self, now: Instant, every: Duration) -> bool {
+        let long_ago = |at| now.saturating_duration_since(at) >= every;
+        self.probes && self.probed.is_none_or(long_ago)
+    }
+
+    /// A probe goes out.
+    pub(super) fn probe(&mut self, now: Instant) {
+        self.probed = Some(now);
     }
 
     /// Somebody had an answer of it then.
