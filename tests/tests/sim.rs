@@ -83,8 +83,11 @@ fn a_join_to_a_room_that_its_node_has_writes_nothing_and_loads_stay_even() {
     assert_eq!(report.writes_of_others, 0, "{lines}");
     // The room's record, and that the node has it.
     assert_eq!((report.writes[2], report.writes[3]), (2_000, 0), "{lines}");
-    let (most, mean) = report.fullest;
-    assert!(most as f64 <= 1.5 * mean, "{lines}");
+    // Who answers all of them knows all of them; the others do not hear of a tenth of a second's.
+    for ((most, mean), bound) in [(report.fullest, 1.5), (report.crowded[0], 2.0)] {
+        assert!(most as f64 <= bound * mean, "{lines}");
+    }
+    assert_eq!(report.watching.wronged, 0, "{lines}");
 }
 
 /// Two nodes that never reach each other, and a third that reaches both: somebody comes on the one,

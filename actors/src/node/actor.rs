@@ -167,6 +167,8 @@ pub(crate) struct NodeTree {
     pub(super) gauge: Gauge,
     /// A [`NodeMsg::TellPlaced`] is on its way.
     pub(super) telling: bool,
+    /// When the last one went.
+    pub(super) told_placed: Option<Instant>,
     pub(super) sessions: u64,
     pub(super) refused: u64,
 }

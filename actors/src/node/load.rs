@@ -89,12 +89,13 @@ impl NodeTree {
     pub(super) fn reserve(&mut self, now: Instant, room: &RoomId, decision: &Decision) {
         self.view.reserve(now, room, decision);
         if self.view.has_untold() && !std::mem::replace(&mut self.telling, true) {
-            self.myself.send_after(tell_after(self.links.len()), || NodeMsg::TellPlaced);
+            let wait = tell_after(now, self.told_placed, self.links.len());
+            self.myself.send_after(wait, || NodeMsg::TellPlaced);
         }
     }
 
     pub(super) fn tell_placed(&mut self) {
-        self.telling = false;
+        (self.telling, self.told_placed) = (false, Some(Instant::now()));
         let placed = self.view.take_untold();
         self.broadcast(&LinkMessage::Placed(placed));
     }

@@ -143,6 +143,7 @@ pub(super) async fn assemble(
         record_written: None,
         gauge: Gauge::start(),
         telling: false,
+        told_placed: None,
         sessions: 0,
         refused: 0,
     };

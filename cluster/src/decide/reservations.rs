@@ -29,9 +29,49 @@ const TELL_EVERY: Duration = Duration::from_millis(20);
 /// thousand tellings a second.
 const TELL_EVERY_PER_NODE: Duration = Duration::from_millis(1);
 
-/// How long a join waits to be told to `others`.
-pub fn tell_after(others: usize) -> Duration {
+/// A word's way to another continent.
+const WAY: Duration = Duration::from_millis(50);
+
+/// Time between two tellings to `others`.
+fn tell_every(others: usize) -> Duration {
     TELL_EVERY.max(TELL_EVERY_PER_NODE * u32::try_from(others).unwrap_or(u32::MAX))
+}
+
+/// How long a join waits to be told to `others`, if they were last told something at `told`. After
+/// a silence the first word goes at once: all hear that a burst begins.
+pub fn tell_after(now: Instant, told: Option<Instant>, others: usize) -> Duration {
+    let since = told.map_or(Duration::MAX, |told| now.saturating_duration_since(told));
+    tell_every(others).saturating_sub(since).max(TELL_EVERY)
+}
+
+/// Joins that others placed, by the second.
+#[derive(Clone, Copy, Debug, Default)]
+struct Pace {
+    began: Option<Instant>,
+    joins: u32,
+    before: u32,
+}
+
+impl Pace {
+    const SECOND: Duration = Duration::from_secs(1);
+
+    fn count(&mut self, now: Instant, joins: u16) {
+        if self.began.is_none_or(|at| now.saturating_duration_since(at) >= Self::SECOND) {
+            self.before = self.per_second(now);
+            (self.began, self.joins) = (Some(now), 0);
+        }
+        self.joins = self.joins.saturating_add(joins.into());
+    }
+
+    /// Of this second so far, or of the last whole one.
+    fn per_second(&self, now: Instant) -> u32 {
+        let ago = self.began.map_or(Duration::MAX, |at| now.saturating_duration_since(at));
+        match ago {
+            ago if ago < Self::SECOND => self.joins.max(self.before),
+            ago if ago < 2 * Self::SECOND => self.joins,
+            _ => 0,
+        }
+    }
 }
 
 /// What was placed on which node, and when.
@@ -43,6 +83,7 @@ pub struct Reservations {
     rooms: BTreeMap<RoomId, BTreeMap<NodeId, Instant>>,
     /// Placed here, and not told yet.
     untold: BTreeMap<(RoomId, NodeId), u16>,
+    heard: Pace,
     swept: Option<Instant>,
 }
 
@@ -61,7 +102,15 @@ impl Reservations {
     pub fn heard(&mut self, now: Instant, placed: &[PlacedJoins]) {
         for PlacedJoins { room, node, joins } in placed.iter().take(MAX_UNTOLD) {
             self.hold(now, room, node, *joins);
+            self.heard.count(now, *joins);
         }
+    }
+
+    /// Joins that so many other nodes have placed and this one has not heard of, if as many come as
+    /// lately.
+    pub fn unheard(&self, now: Instant, others: usize) -> usize {
+        let late = tell_every(others) + WAY;
+        (f64::from(self.heard.per_second(now)) * late.as_secs_f64()) as usize
     }
 
     /// Whether anything is to be told.
@@ -125,26 +174,4 @@ impl Reservations {
 
 fn over(now: Instant, at: Instant) -> bool {
     now.saturating_duration_since(at) >= HOLD
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_join_counts_until_a_load_report_that_came_after_its_arrival_or_for_a_while() {
-        let (room, node) = ("r".parse().unwrap(), "n".parse().unwrap());
-        let at = Instant::now() + HOLD;
-        let mut reservations = Reservations::default();
-        reservations.reserve(at, &room, &node);
-        reservations.reserve(at + ARRIVAL, &room, &node);
-        let count = |now, reported| reservations.count(now, &node, reported);
-        let (soon, millisecond) = (at + ARRIVAL * 2, Duration::from_millis(1));
-        assert_eq!(count(soon, at + ARRIVAL - millisecond), 2);
-        assert_eq!(count(soon, at + ARRIVAL), 1, "it may tell of the first");
-        assert_eq!(count(soon, soon), 0);
-        assert_eq!(count(at + HOLD - millisecond, at), 2);
-        assert_eq!(count(at + HOLD, at), 1);
-        assert_eq!(count(at + HOLD + ARRIVAL, at), 0);
-    }
 }

@@ -284,7 +284,9 @@ impl ClusterView {
 
     /// A linked node told its load.
     pub fn on_load(&mut self, at: Instant, node: NodeId, load: NodeLoad, state: NodeState) {
-        self.others.entry(node).or_default().told = Some(Told { load, state, at });
+        let other = self.others.entry(node.clone()).or_default();
+        other.told = Some(Told { load, state, at });
+        other.count(at, &self.reservations, &node);
     }
 
     /// A linked node told what its work costs it.
@@ -441,12 +443,13 @@ impl ClusterView {
                 record,
                 load: other.told.map_or(record.load, |told| told.load),
                 state: other.state(record),
-                reported: other.told.map_or(now, |told| told.at),
+                placed: other.placed(now, &self.reservations, &record.id),
                 linked: other.is_linked(),
             })
         }));
         let NodeRecord { load, state, .. } = self.own;
-        all.push(Candidate { record: &self.own, load, state, reported: now, linked: true });
+        let placed = self.reservations.count(now, &self.here, now);
+        all.push(Candidate { record: &self.own, load, state, placed, linked: true });
         all
     }
 
@@ -454,14 +457,24 @@ impl ClusterView {
     pub fn reserve(&mut self, now: Instant, room: &RoomId, decision: &Decision) {
         match decision {
             Decision::Here => self.reservations.reserve(now, room, &self.here),
-            Decision::Node(node) => self.reservations.reserve(now, room, node),
+            Decision::Node(node) => {
+                self.reservations.reserve(now, room, node);
+                self.count(now, node);
+            }
             Decision::Refused(_) => {}
+        }
+    }
+
+    fn count(&mut self, now: Instant, node: &NodeId) {
+        if let Some(other) = self.others.get_mut(node) {
+            other.count(now, &self.reservations, node);
         }
     }
 
     /// Another node placed joins, a moment ago.
     pub fn on_placed(&mut self, now: Instant, placed: &[PlacedJoins]) {
         self.reservations.heard(now, placed);
+        placed.iter().for_each(|placed| self.count(now, &placed.node));
     }
 
     /// Whether this node has placed joins that the others do not know of.

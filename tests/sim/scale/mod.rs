@@ -53,12 +53,15 @@ impl Size {
 struct Joins {
     rng: SmallRng,
     size: Size,
+    skew: i32,
     at: usize,
 }
 
 impl Joins {
-    fn new(size: Size) -> Self {
-        Self { rng: SmallRng::seed_from_u64(1), size, at: 0 }
+    /// With a skew of 1 all rooms are alike, with 2 the largest has a third of a percent of all
+    /// people.
+    fn new(size: Size, skew: i32) -> Self {
+        Self { rng: SmallRng::seed_from_u64(1), size, skew, at: 0 }
     }
 }
 
@@ -66,7 +69,7 @@ impl Iterator for Joins {
     /// A room and a region.
     type Item = (usize, usize);
 
-    /// Every room gets somebody; the rest make some rooms large.
+    /// Every room gets somebody; the rest make some larger than others.
     fn next(&mut self) -> Option<(usize, usize)> {
         let Size { rooms, peers, .. } = self.size;
         let at = self.at;
@@ -74,7 +77,7 @@ impl Iterator for Joins {
             return None;
         }
         self.at += 1;
-        let skewed = (self.rng.random::<f64>().powi(2) * rooms as f64) as usize;
+        let skewed = (self.rng.random::<f64>().powi(self.skew) * rooms as f64) as usize;
         let room = if at < rooms { at } else { skewed.min(rooms - 1) };
         let near = room % REGIONS;
         let stays = self.rng.random_bool(0.8);
@@ -89,7 +92,7 @@ pub fn run(size: Size) -> Report {
     let mut report = Report::new(size);
     let step = Duration::from_micros(1_000_000 / JOINS_PER_SECOND);
     let mut told = cluster.now;
-    for (at, (room, region)) in Joins::new(size).enumerate() {
+    for (at, (room, region)) in Joins::new(size, 2).enumerate() {
         cluster.now += step;
         if cluster.now >= told + LOAD_EVERY {
             told = cluster.now;
@@ -112,9 +115,11 @@ pub fn run(size: Size) -> Report {
     report.links = cluster.links();
     report.dialling = dialling(&cluster);
     report.watching = watching::watch(&cluster.nodes);
-    report.memory = (memory::of(|| cluster.replica()), memory::of(|| cluster.rosters()));
+    // In this order: what the larger one leaves behind is not given back.
+    let rosters = memory::of(|| cluster.rosters());
+    report.memory = (memory::of(|| cluster.replica()), rosters);
     drop(cluster);
-    report.crowded = crowd::crowded(size);
+    report.crowded = [1, 10].map(|of| crowd::crowded(size, of));
     report.peak = memory::peak();
     report.took = begun.elapsed();
     report.sort();

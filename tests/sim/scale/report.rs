@@ -32,8 +32,8 @@ pub struct Report {
     /// People of the fullest node, and on average.
     pub fullest: (u64, f64),
     /// The same of a burst that every node answers a part of, with words of the others that come
-    /// late.
-    pub crowded: (u64, f64),
+    /// late: in rooms of one, and of ten.
+    pub crowded: [(u64, f64); 2],
     /// Bytes that the view of one node takes, and the rosters of the average node's rooms.
     pub memory: (u64, u64),
     /// Most bytes that this process had.
@@ -57,7 +57,7 @@ impl Report {
             dialling: Duration::ZERO,
             watching: Watching::default(),
             fullest: (0, 0.0),
-            crowded: (0, 0.0),
+            crowded: [(0, 0.0); 2],
             memory: (0, 0),
             peak: 0,
             spread: 0.0,
@@ -97,7 +97,8 @@ impl Report {
             ("joins by keys written", format!("0: {none}, 1: {one}, 2: {two}, more: {more}")),
             ("keys written by those whose node has the room", self.writes_of_others.to_string()),
             ("people per node, one answers", evenly(self.fullest)),
-            ("people per node, all answer a burst", evenly(self.crowded)),
+            ("people per node, all answer a burst, rooms of one", evenly(self.crowded[0])),
+            ("people per node, all answer a burst, rooms of ten", evenly(self.crowded[1])),
             ("nodes of a room", format!("{:.2}", self.spread)),
             ("links", format!("{all}, {} a node", nodes.saturating_sub(1))),
             (
@@ -140,7 +141,7 @@ impl Report {
             "joinsByWrites": self.writes,
             "writesOfOthers": self.writes_of_others,
             "perNode": evenly(self.fullest),
-            "perNodeOfBurst": evenly(self.crowded),
+            "perNodeOfBurst": self.crowded.map(evenly),
             "nodesPerRoom": self.spread,
             "links": self.links[0],
             "linksNeeded": self.links[1],

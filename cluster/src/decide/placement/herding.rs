@@ -180,7 +180,7 @@ impl<'a> Burst<'a> {
             record,
             load: self.load(i, reported(i)),
             state: NodeState::Up,
-            reported: reported(i),
+            placed: self.reservations[by].count(now, &record.id, reported(i)),
             linked: true,
         });
         let candidates: Vec<_> = candidates.collect();

@@ -9,7 +9,11 @@ mod herding;
 #[cfg(test)]
 mod tests;
 
-use std::{cmp::Reverse, collections::BTreeSet, time::Instant};
+use std::{
+    cmp::{Ordering, Reverse},
+    collections::BTreeSet,
+    time::Instant,
+};
 
 use starling_proto::{
     Code, Id, NodeId, Refusal, RoomId,
@@ -19,7 +23,7 @@ use starling_proto::{
 pub use score::{Score, Term};
 
 use self::score::{Estimate, Surroundings};
-use super::{policy::Scope, reservations::Reservations};
+use super::{policy::Scope, rendezvous::Key, reservations::Reservations};
 
 /// A node that might take the peer.
 #[derive(Clone, Copy, Debug)]
@@ -30,8 +34,8 @@ pub struct Candidate<'a> {
     pub load: NodeLoad,
     /// The newest state known, as above.
     pub state: NodeState,
-    /// When `load` came; what was placed there later is not in it.
-    pub reported: Instant,
+    /// Peers placed there that `load` does not tell of yet ([`Reservations::count`]).
+    pub placed: u32,
     /// A link with it is up, or it is this node. Without, it may be dead or not reachable: left
     /// out.
     pub linked: bool,
@@ -68,7 +72,8 @@ pub struct PlacementInput<'a> {
     /// A node to prefer over all others that the policy allows: `here` for a client that came here
     /// by itself or resumes, or the one an operator names.
     pub wanted: Option<&'a NodeId>,
-    /// What was placed lately. The caller adds to it what comes out of this.
+    /// What was placed lately, and how fast the others place. The caller adds to it what comes out
+    /// of this.
     pub reservations: &'a Reservations,
 }
 
@@ -128,6 +133,9 @@ pub struct Considered<'a> {
 /// Decides: the node with the most points; of equals the one with fewer peers; of equals the first
 /// from here on, in the order of ordinals and names. Nodes that answer at the same moment with the
 /// same old loads so name different ones (`herding`), and a client that is here already may stay.
+///
+/// In a burst that many nodes answer, all of them would name the same best one until they hear of
+/// each other: the later that is, the more nodes next to the best one share what comes ([`among`]).
 pub fn place(input: &PlacementInput<'_>) -> Decision {
     if let Some(refusal) = full_room(input) {
         return Decision::Refused(refusal);
@@ -135,19 +143,69 @@ pub fn place(input: &PlacementInput<'_>) -> Decision {
     let judge = Judge::new(input);
     let allowed: Vec<_> = input.candidates.iter().filter_map(|it| judge.admit(it).ok()).collect();
     let around = Surroundings::of(input, &allowed);
-    let ranked = allowed.iter().map(|estimate| {
-        let points = around.score(estimate).total();
-        ((Reverse(points), estimate.peers), estimate.node)
-    });
-    // Names are read only where all else is equal: of a thousand nodes, those of a few.
-    let first = ordinal(input.here);
-    let best = ranked.min_by(|(a, of_a), (b, of_b)| {
-        a.cmp(b).then_with(|| turn(of_a, first).cmp(&turn(of_b, first)))
-    });
-    match best.map(|(_, node)| node) {
+    let ranked = allowed.iter().map(|estimate| Ranked::of(estimate, &around.score(estimate)));
+    let best = ranked.clone().min_by(|a, b| a.order(b, input.here));
+    let unheard = input.reservations.unheard(input.now, input.candidates.len().saturating_sub(1));
+    let node = match best {
+        Some(best) if unheard > 0 => {
+            let alike = ranked.filter(|it| it.preference >= best.preference).collect();
+            among(alike, 1 + unheard, input)
+        }
+        best => best.map(|best| best.node),
+    };
+    match node {
         Some(node) if node == input.here => Decision::Here,
         Some(node) => Decision::Node(node.clone()),
         None => Decision::Refused(nobody(&judge)),
+    }
+}
+
+/// One of these, of which the first `wide` in order are as good, but not more than the better half:
+/// so loads still even out. All nodes that answer name the same one for a room, which so stays
+/// together, unless its policy is to spread.
+fn among<'a>(
+    mut alike: Vec<Ranked<'a>>,
+    wide: usize,
+    input: &PlacementInput<'a>,
+) -> Option<&'a NodeId> {
+    let wide = wide.min(alike.len().div_ceil(2));
+    if wide == 0 {
+        return None;
+    }
+    alike.select_nth_unstable_by(wide - 1, |a, b| a.order(b, input.here));
+    let name = match input.policy.mode {
+        PolicyMode::Spread => format!("{}/{}", input.room, input.here),
+        _ => input.room.to_string(),
+    };
+    let key = Key::new(&name);
+    alike[..wide].iter().map(|it| it.node).max_by_key(|node| key.weight(node))
+}
+
+/// A node that may be chosen, with what it is chosen by.
+#[derive(Clone, Copy, Debug)]
+struct Ranked<'a> {
+    node: &'a NodeId,
+    points: i32,
+    /// Those points that do not change with loads.
+    preference: i32,
+    peers: u32,
+}
+
+impl<'a> Ranked<'a> {
+    fn of(estimate: &Estimate<'a>, score: &Score) -> Self {
+        let Estimate { node, peers, .. } = *estimate;
+        Self { node, points: score.total(), preference: score.preference(), peers }
+    }
+
+    /// The better one comes first. Names are read only where all else is equal: of a thousand
+    /// nodes, those of a few.
+    fn order(&self, other: &Self, here: &NodeId) -> Ordering {
+        let rank = |of: &Self| (Reverse(of.points), of.peers);
+        let turn = |of: &Self| {
+            let order = ordinal(of.node);
+            (order < ordinal(here), order)
+        };
+        rank(self).cmp(&rank(other)).then_with(|| turn(self).cmp(&turn(other)))
     }
 }
 
@@ -158,10 +216,8 @@ pub fn explain<'a>(input: &PlacementInput<'a>) -> Vec<Considered<'a>> {
     let allowed: Vec<_> = admitted.iter().filter_map(|it| it.as_ref().ok()).copied().collect();
     let around = Surroundings::of(input, &allowed);
     let considered = input.candidates.iter().zip(admitted).map(|(candidate, admitted)| {
-        let node = &candidate.record.id;
-        let placed = input.reservations.count(input.now, node, candidate.reported);
         let score = admitted.map(|estimate| around.score(&estimate));
-        Considered { node, placed, score }
+        Considered { node: &candidate.record.id, placed: candidate.placed, score }
     });
     let mut all: Vec<_> = considered.collect();
     all.sort_by_key(|considered| ordinal(considered.node));
@@ -202,21 +258,14 @@ impl<'a, 'b> Judge<'a, 'b> {
         if self.kept_near && record.region != self.input.client.region {
             return Err(LeftOut::NotTheClientsRegion);
         }
-        let estimate = Estimate::of(self.input, candidate);
+        let estimate = Estimate::of(candidate);
         if estimate.full { Err(LeftOut::Full) } else { Ok(estimate) }
     }
 }
 
-type Ordinal<'a> = (Reverse<bool>, u64, &'a str);
-
-/// A node's place in the order of all, counted from `first` on.
-fn turn<'a>(id: &'a NodeId, first: Ordinal<'_>) -> (bool, Ordinal<'a>) {
-    (ordinal(id) < first, ordinal(id))
-}
-
 /// The number at the end of a name (a StatefulSet's pod ordinal), then the name; names without one
 /// come last.
-fn ordinal(id: &NodeId) -> Ordinal<'_> {
+fn ordinal(id: &NodeId) -> (Reverse<bool>, u64, &str) {
     let text = id.as_str();
     let digits = text.len() - text.trim_end_matches(|c: char| c.is_ascii_digit()).len();
     let number = text[text.len() - digits..].parse().ok();

@@ -112,6 +112,12 @@ impl Score {
         self.0.iter().sum()
     }
 
+    /// Those that stay while loads change.
+    pub(super) fn preference(&self) -> i32 {
+        use Term::{Neighbour, Region, Room, Wanted, Zone};
+        [Wanted, Region, Zone, Room, Neighbour].map(|term| self.of(term)).iter().sum()
+    }
+
     /// Those of one term.
     pub const fn of(&self, term: Term) -> i32 {
         self.0[term as usize]
@@ -132,9 +138,8 @@ pub(super) struct Estimate<'a> {
 }
 
 impl<'a> Estimate<'a> {
-    pub(super) fn of(input: &PlacementInput<'a>, candidate: &Candidate<'a>) -> Self {
-        let (record, load) = (candidate.record, candidate.load);
-        let placed = input.reservations.count(input.now, &record.id, candidate.reported);
+    pub(super) fn of(candidate: &Candidate<'a>) -> Self {
+        let Candidate { record, load, placed, .. } = *candidate;
         let peers = load.peers.saturating_add(placed);
         let stress = if load.stress.is_finite() { load.stress.clamp(0.0, 10.0) } else { 1.0 };
         let each = if load.peers >= AVERAGE_FROM {
@@ -230,5 +235,5 @@ impl<'a> Surroundings<'a> {
 
 /// Bounded, whatever another node says of itself.
 fn hundredths(share: f32) -> i32 {
-    (share * 100.0).round().clamp(0.0, 1_000.0) as i32
+    ((share * 100.0).clamp(0.0, 1_000.0) + 0.5) as i32
 }

@@ -5,6 +5,8 @@ use std::{
     time::{Duration, Instant},
 };
 
+use starling_proto::link::PlacedJoins;
+
 use super::*;
 
 fn node(name: &str) -> NodeId {
@@ -77,7 +79,7 @@ impl Case {
                 record: &self.records[i],
                 load: self.loads[i],
                 state: self.states[i],
-                reported: self.reported[i],
+                placed: self.reservations.count(self.now, &self.records[i].id, self.reported[i]),
                 linked: self.linked[i],
             })
             .collect()
@@ -427,4 +429,40 @@ fn a_thousand_nodes_are_decided_between_quickly() {
     println!("{fastest:?} for 1,000 nodes");
     // 50 µs optimised; tests are built without, about ten times slower.
     assert!(fastest < Duration::from_millis(1), "{fastest:?}");
+}
+
+#[test]
+fn in_a_burst_that_others_answer_the_better_half_of_equal_nodes_shares_the_rooms() {
+    let names: Vec<_> = (0..8).map(|i| format!("n-{i}")).collect();
+    let alike = names.iter().zip(50..).map(|(name, n)| (name.as_str(), "eu", load(0.5, n)));
+    let mut nodes: Vec<_> = alike.collect();
+    nodes.push(("far", "us", load(0.0, 1)));
+    let mut case = Case::new(&nodes);
+    case.region = "eu";
+    let room = |name: &str| RoomId::parse(name).unwrap();
+    let heard = |joins| PlacedJoins { room: room("other"), node: node("unknown"), joins };
+    let named = |case: &Case, answers: &str| -> Vec<NodeId> {
+        let here = node(answers);
+        let rooms = (0..40).map(|i| room(&format!("room-{i}")));
+        let decide = |room| {
+            let candidates = case.candidates();
+            match place(&PlacementInput { here: &here, ..case.input(&room, &candidates) }) {
+                Decision::Here => here.clone(),
+                Decision::Node(node) => node,
+                Decision::Refused(refusal) => panic!("{refusal:?}"),
+            }
+        };
+        rooms.map(decide).collect()
+    };
+    let all = |named: Vec<NodeId>| named.into_iter().collect::<BTreeSet<_>>();
+    case.reservations.heard(case.now, &[heard(12)]);
+    assert_eq!(all(named(&case, "n-7")), [node("n-0")].into(), "0.8 joins were not heard of");
+    case.reservations.heard(case.now, &[heard(20)]);
+    assert_eq!(all(named(&case, "n-7")), [node("n-0"), node("n-1"), node("n-2")].into(), "2.2");
+    case.reservations.heard(case.now, &[heard(1_000)]);
+    let half = all(named(&case, "n-7"));
+    assert_eq!(half, ["n-0", "n-1", "n-2", "n-3"].map(node).into());
+    assert_eq!(named(&case, "n-7"), named(&case, "far"), "whoever answers");
+    case.now += Duration::from_secs(2);
+    assert_eq!(all(named(&case, "n-7")), [node("n-0")].into(), "it is over");
 }

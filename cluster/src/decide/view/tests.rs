@@ -145,3 +145,42 @@ fn standby_nodes_are_the_first_of_those_it_reaches_as_they_told_last() {
     assert_eq!(view.node(&"n-3".parse().unwrap()).unwrap().state, NodeState::Draining);
     assert_eq!(view.node(&"n-2".parse().unwrap()), None);
 }
+
+/// The fast way counts when something changes, the slow one whenever it is asked.
+#[test]
+fn joins_on_their_way_are_counted_as_if_each_were_looked_at_each_time() {
+    let mut view = ClusterView::new(record("here"));
+    let start = Instant::now();
+    let nodes: Vec<NodeId> = (0..3).map(|at| format!("n-{at}").parse().unwrap()).collect();
+    for node in &nodes {
+        let known = Change::Node(node.clone(), Some(record(node.as_str())));
+        view.on_registry(start, WatchEvent::Change(known));
+        view.link_up(node.clone());
+    }
+    let room: RoomId = "r".parse().unwrap();
+    let (mut random, mut counted) = (7_u64, 0);
+    for step in 0..3_000_u64 {
+        // Knuth's MMIX generator.
+        random = random.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+        let node = nodes[(random >> 33) as usize % 3].clone();
+        // Now and then nobody tells anything for longer than joins are held.
+        let now = start + Duration::from_millis(step * 97 + step / 500 * 16_000);
+        match (random >> 40) % 6 {
+            0 => view.on_load(now, node, NodeLoad::default(), NodeState::Up),
+            1 => view.on_placed(now, &[PlacedJoins { room: room.clone(), node, joins: 2 }]),
+            2 if random >> 50 == 0 => view.link_cut(&node),
+            3 => view.link_up(node),
+            _ => view.reserve(now, &room, &Decision::Node(node)),
+        }
+        let later = now + Duration::from_millis(random >> 50);
+        for candidate in view.candidates(later) {
+            let id = &candidate.record.id;
+            let told = view.others.get(id).and_then(|other| other.told);
+            let reported = told.map_or(later, |told| told.at);
+            let slow = view.reservations.count(later, id, reported);
+            assert_eq!(candidate.placed, slow, "{id} at step {step}");
+            counted += slow;
+        }
+    }
+    assert!(counted > 10_000, "{counted}");
+}
