@@ -96,13 +96,14 @@ e2e: browsers
 	  STARLING_LOAD=$(abspath $(TARGET))/release/starling-load node run.mjs all
 
 # The suite that CI runs: three nodes in one process, on the binary that the tests built anyway, one codec,
-# a hundredth of the messages, no losses, and layers of two codecs switched a few times.
+# a hundredth of the messages, no losses, layers of two codecs switched a few times; and of a cluster of four, one
+# node is killed, one hangs, and one link is cut.
 e2e-short: browsers
 	$(CARGO) build --locked -p starling-node -p starling-tests
 	cd tests/e2e && CODECS=vp8 LOSS=0 E2E_SECONDS=10 MESSAGES=1000 CASES=h265,vp8 SWITCHES=6 COLD=1 \
-	  WHIP=simulcast,redirect,relay \
+	  WHIP=simulcast,redirect,relay TRIALS=1 FAULTS=kill,stop3,cut MEMBERS=8 \
 	  STARLING=$(abspath $(TARGET))/debug/starling STARLING_LOAD=$(abspath $(TARGET))/debug/starling-load \
-	  node run.mjs dev clients whip data codecs operating
+	  node run.mjs dev clients whip data codecs operating chaos
 
 codecs: browsers
 	$(CARGO) build --release --locked -p starling-node

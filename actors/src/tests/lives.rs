@@ -19,6 +19,17 @@ fn world() -> World {
     World { registry, resume_within: SOON, ..World::new() }
 }
 
+/// Nodes n1 and n2; the one dials the other over the wire.
+async fn over_a_wire(world: &mut World) -> (crate::Node, crate::Node, Wire) {
+    let one = world.node("n1").await;
+    let listen = std::net::UdpSocket::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let wire = Wire::to(listen, Path::default()).await;
+    (world.link_listen, world.link_announced) = (Some(listen), Some(wire.addr()));
+    let two = world.node("n2").await;
+    (world.link_listen, world.link_announced) = (None, None);
+    (one, two, wire)
+}
+
 async fn names(node: &crate::Node) -> Vec<String> {
     let peers = node.peers(&room()).await.unwrap_or_default();
     peers.iter().map(|info| info.id.to_string()).collect()
@@ -26,8 +37,9 @@ async fn names(node: &crate::Node) -> Vec<String> {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_node_that_was_given_up_begins_a_new_life_without_its_old_peers() {
-    let world = world();
-    let [one, two] = world.nodes(["n1", "n2"]).await;
+    let mut world = world();
+    let (one, two, wire) = over_a_wire(&mut world).await;
+    linked(&[&one, &two]).await;
     let mut ann = Client::join(&one, "ann", None).await;
     let bob = Client::join(&two, "bob", None).await;
     until("they meet", async || names(&two).await == ["ann", "bob"]).await;
@@ -37,10 +49,11 @@ async fn a_node_that_was_given_up_begins_a_new_life_without_its_old_peers() {
     world.registry.set_node_available(one.id(), false);
     until("it knows", async || metric(&one, "starling_registry_available").await == 0.0).await;
     tokio::time::sleep(SOON * 2).await;
-    two.cut_links();
+    wire.cut(true);
     until("ann is forgotten", async || names(&two).await == ["bob"]).await;
 
     // And on again: it is told, and its sessions end before anybody hears of them.
+    wire.cut(false);
     world.registry.set_node_available(one.id(), true);
     ann.until("her session ends", |ann| ann.closed.is_some()).await;
     assert_eq!(ann.closed.as_ref().map(|(code, _)| *code), Some(4001), "{:?}", ann.closed);
@@ -110,13 +123,8 @@ async fn of_two_nodes_with_one_id_only_the_newer_is_heard() {
 #[tokio::test(flavor = "multi_thread")]
 async fn peers_behind_a_bad_link_stay_for_as_long_as_another_node_reaches_theirs() {
     let mut world = world();
-    let one = world.node("n1").await;
-    let listen = std::net::UdpSocket::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
-    let wire = Wire::to(listen, Path::default()).await;
-    // n1 dials n2, over the wire; n2 and n3 reach each other without.
-    (world.link_listen, world.link_announced) = (Some(listen), Some(wire.addr()));
-    let two = world.node("n2").await;
-    (world.link_listen, world.link_announced) = (None, None);
+    // n2 and n3 reach each other without the wire.
+    let (one, two, wire) = over_a_wire(&mut world).await;
     let three = world.node("n3").await;
     linked(&[&one, &two, &three]).await;
     let ann = Client::join(&one, "ann", None).await;
