@@ -331,12 +331,17 @@ impl Pulls {
         out
     }
 
-    /// A producer of the room ended. Those who get it through here hear of that themselves.
+    /// A producer of the room ended, as far as is known here. Those who get it through here hear of
+    /// that themselves; who does not, because only this node has lost sight of its publisher, is
+    /// told that it does not come by here any more, and goes elsewhere.
     pub fn ended(&mut self, producer: &ProducerId) -> Vec<Action> {
         let mut out = Vec::new();
         self.held.retain(|held| held.producer != *producer);
         if let Some(pull) = self.pulls.remove(producer) {
             self.takers.retain(|_, (of, _)| of != producer);
+            if !pull.path().is_empty() {
+                tell(&pull, Vec::new(), &mut out);
+            }
             let takers = pull.takers.iter().cloned();
             out.extend(takers.map(|(node, flow)| Action::Unserve { node, flow }));
             close(pull.up.into_iter().chain(pull.next), &mut out);

@@ -141,6 +141,22 @@ fn who_is_asked_before_it_has_heard_of_a_producer_waits_for_word_of_it() {
 }
 
 #[test]
+fn who_loses_sight_of_a_publisher_sends_those_below_it_elsewhere() {
+    let mut net = Net::new(&["a0", "b0", "b1", "b2"], 10);
+    net.publish("a0");
+    ["b0", "b1", "b2"].iter().for_each(|name| net.consume(name));
+    let head = net.head("b");
+    net.lose_sight(&head);
+    let rest: Vec<_> = ["b0", "b1", "b2"].into_iter().filter(|name| *name != head).collect();
+    assert!(!all(&net, &rest));
+    net.pass(MS(1_010));
+    assert!(all(&net, &rest), "after as long as anything may stay dry");
+    net.pass(MS(8_000));
+    assert!(all(&net, &rest), "also when the tree has them ask there again");
+    assert_eq!(net.served_by(&head), 0);
+}
+
+#[test]
 fn nodes_that_relay_nothing_are_left_out_and_pull_for_themselves() {
     let mut net = Net::new(&["a0", "b0", "b1", "b2"], 10);
     net.speaks_three("b1");

@@ -199,6 +199,14 @@ impl Net {
         self.run();
     }
 
+    /// One takes it for ended, and does not know it any more.
+    pub(super) fn lose_sight(&mut self, name: &str) {
+        self.origins.remove(&node(name));
+        let producer = self.producer.clone();
+        self.on(&node(name), |pulls, _, _| pulls.ended(&producer));
+        self.run();
+    }
+
     pub(super) fn consume(&mut self, at: &str) {
         let (at, producer) = (node(at), self.producer.clone());
         let origin = self.origins[&at].clone();
