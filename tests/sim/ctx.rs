@@ -37,6 +37,10 @@ pub(super) struct Ctx {
     pub(super) plant: Option<Plant>,
     /// Which life of each machine runs; none if it is down.
     pub(super) lives: Vec<Option<u32>>,
+    /// The newest link protocol of each machine's program.
+    pub(super) speaks: Vec<u16>,
+    /// Nodes that one serves a producer to.
+    pub(super) fan_out: usize,
 }
 
 struct Due {
@@ -59,6 +63,8 @@ impl Ctx {
             faults: Faults::default(),
             plant,
             lives: vec![None; plan.nodes.len()],
+            speaks: plan.nodes.iter().map(|node| node.speaks).collect(),
+            fan_out: plan.fan_out,
         }
     }
 

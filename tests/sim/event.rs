@@ -33,6 +33,8 @@ pub(super) struct Packet {
     pub(super) layer: u8,
     pub(super) seq: u64,
     pub(super) size: u32,
+    /// The nodes it has been on, its publisher's first; not where it is.
+    pub(super) via: Vec<usize>,
 }
 
 /// What travels on a connection of two nodes.

@@ -3,6 +3,7 @@
 
 use rand::{Rng, SeedableRng, rngs::SmallRng, seq::IndexedRandom};
 use serde::{Deserialize, Serialize};
+use starling_proto::link::{VERSION_MAX, VERSION_MIN};
 
 use super::fault::Fault;
 
@@ -30,6 +31,8 @@ pub struct NodePlan {
     pub region: u8,
     /// How wrong its wall clock is, in microseconds.
     pub skew_us: i64,
+    /// The newest link protocol that it speaks.
+    pub speaks: u16,
 }
 
 /// One person.
@@ -174,6 +177,8 @@ pub struct Plan {
     pub seed: u64,
     /// Machines.
     pub nodes: Vec<NodePlan>,
+    /// Nodes that one serves a producer to: few, so that a handful have relays.
+    pub fan_out: usize,
     /// People.
     pub clients: Vec<ClientPlan>,
     /// In order of time.
@@ -188,8 +193,9 @@ impl Plan {
         let node = |rng: &mut SmallRng| NodePlan {
             region: rng.random_range(0..regions),
             skew_us: rng.random_range(-3_000_000..=3_000_000),
+            speaks: VERSION_MAX,
         };
-        let nodes: Vec<_> = (0..rng.random_range(3..=6)).map(|_| node(&mut rng)).collect();
+        let mut nodes: Vec<_> = (0..rng.random_range(3..=6)).map(|_| node(&mut rng)).collect();
         let rooms = rng.random_range(1..=3);
         let mut clients: Vec<_> = (0..rng.random_range(4..=12))
             .map(|at| ClientPlan {
@@ -218,7 +224,13 @@ impl Plan {
         }
         actions.push(Timed { at: TROUBLE, action: Action::EtcdSave });
         actions.sort_by_key(|timed| timed.at);
-        Self { seed, nodes, clients, actions }
+        let fan_out = rng.random_range(1..=3);
+        // While a cluster is brought to a new release, some nodes have the old one.
+        if rng.random_bool(0.2) {
+            let old = rng.random_range(0..nodes.len());
+            nodes[old].speaks = VERSION_MIN;
+        }
+        Self { seed, nodes, fan_out, clients, actions }
     }
 }
 

@@ -23,13 +23,21 @@ pub enum Plant {
     Hoard,
     /// A room without peers never closes.
     Squatter,
-    /// One change in seven is not heard, and never asked for.
+    /// Every other roster lacks somebody, and what is missed is never asked for.
     Forgetful,
+    /// What comes on a flow goes back on it, too.
+    Boomerang,
+    /// Nodes take all others to be in one region.
+    Borderless,
+    /// A node that passes a stream on asks for all its layers.
+    Eager,
+    /// A node passes on nothing that comes from another.
+    Selfish,
 }
 
 impl Plant {
     /// All there are.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 12] = [
         Self::Ghost,
         Self::ThinWalls,
         Self::Echo,
@@ -38,6 +46,10 @@ impl Plant {
         Self::Hoard,
         Self::Squatter,
         Self::Forgetful,
+        Self::Boomerang,
+        Self::Borderless,
+        Self::Eager,
+        Self::Selfish,
     ];
 
     /// Which invariant is to find it.
@@ -46,11 +58,13 @@ impl Plant {
             Self::Ghost => Invariant::OneIncarnation,
             Self::ThinWalls => Invariant::RoomWalls,
             Self::Echo => Invariant::NoGoingBack,
-            Self::Deaf => Invariant::EveryoneHears,
-            Self::Greedy => Invariant::OnlyDemanded,
+            Self::Deaf | Self::Selfish => Invariant::EveryoneHears,
+            Self::Greedy | Self::Eager => Invariant::OnlyDemanded,
             Self::Hoard => Invariant::Bounds,
             Self::Squatter => Invariant::NothingLeft,
             Self::Forgetful => Invariant::ViewsAgree,
+            Self::Boomerang => Invariant::ShortWays,
+            Self::Borderless => Invariant::OneCrossing,
         }
     }
 

@@ -6,6 +6,7 @@ use std::{
     thread,
 };
 
+use starling_proto::link::VERSION_MAX;
 use starling_tests::sim::{
     fault::Fault,
     oracle::Invariant,
@@ -61,7 +62,7 @@ fn each_planted_bug_is_found_by_the_invariant_it_is_for_and_by_no_other() {
 #[test]
 fn every_invariant_has_a_bug_that_it_finds() {
     let found: BTreeSet<_> = Plant::ALL.into_iter().map(Plant::found_by).collect();
-    assert_eq!(found.len(), 8);
+    assert_eq!(found.len(), 10);
 }
 
 #[test]
@@ -94,7 +95,7 @@ fn a_join_to_a_room_that_its_node_has_writes_nothing_and_loads_stay_even() {
 /// and on the other one who has taken their name while nobody reached it.
 #[test]
 fn a_session_behind_a_cut_link_is_known_by_way_of_a_third_node() {
-    let node = || NodePlan { region: 0, skew_us: 0 };
+    let node = || NodePlan { region: 0, skew_us: 0, speaks: VERSION_MAX };
     let client = |name: &str, clone| ClientPlan {
         room: 0,
         name: name.to_owned(),
@@ -107,6 +108,7 @@ fn a_session_behind_a_cut_link_is_known_by_way_of_a_third_node() {
     let plan = Plan {
         seed: 1,
         nodes: vec![node(), node(), node()],
+        fan_out: 1,
         clients: vec![
             client("ann", false),
             client("ann", true),

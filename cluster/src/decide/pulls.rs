@@ -256,6 +256,18 @@ impl Pulls {
         })
     }
 
+    /// Flows with a node that are in use here: what is pulled from it or is about to be,
+    /// what it gets through here, what it waits for, and what is kept for a while after a move. Not
+    /// what it gets of this node's own.
+    pub fn flows_with<'a>(&'a self, node: &'a NodeId) -> impl Iterator<Item = FlowId> + 'a {
+        let ups = self.pulls.values().flat_map(|pull| pull.up.iter().chain(&pull.next));
+        let ups = ups.filter(move |up| up.node == *node).map(|up| up.flow);
+        let takers = self.takers.keys().filter(move |(taker, _)| taker == node);
+        let held = self.held.iter().filter(move |held| held.node == *node);
+        let now = ups.chain(takers.map(|(_, flow)| *flow)).chain(held.map(|held| held.flow));
+        now.chain(self.retired_with(node))
+    }
+
     /// The room's nodes in reach, this one included, are these. Flows from and to those that are
     /// gone are dead: whoever calls this has forgotten them already.
     pub fn set_nodes(

@@ -68,7 +68,8 @@ impl Desk<'_> {
     pub(super) fn send_packet(&mut self, node: &NodeId, flow: FlowId, packet: &Packet) {
         let to = index_of(node);
         if let Some(link) = self.links.get(&to) {
-            let (conn, packet) = (link.conn, packet.clone());
+            let (conn, mut packet) = (link.conn, packet.clone());
+            packet.via.push(self.index);
             self.ctx.send(conn, self.index, to, Frame::Packet { flow, packet });
         }
     }

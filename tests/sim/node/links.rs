@@ -5,7 +5,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use starling_cluster::{
-    decide::liveness::{End, Sample, Verdict},
+    decide::{
+        liveness::{End, Sample, Verdict},
+        pulls::Request,
+    },
     link::peers::{LinkId, Opened, Refused},
 };
 use starling_proto::{RoomId, flow::FlowId, link::LinkMessage};
@@ -25,6 +28,10 @@ const HANDSHAKE: u64 = 3 * SECOND;
 /// `actors::link_actor::MAX_FLOWS`.
 const MAX_FLOWS: usize = 20_000;
 
+/// A flow that is not used any more is closed within this, or its link is: what is said of it is
+/// under way for less than a second.
+const UNUSED: u64 = 5 * SECOND;
+
 /// This node's end of a link.
 #[derive(Debug)]
 pub(super) struct LinkEnd {
@@ -37,20 +44,34 @@ pub(super) struct LinkEnd {
     /// Rooms of the other node.
     pub(super) theirs: BTreeSet<RoomId>,
     pub(super) flows: BTreeMap<FlowId, RoomId>,
+    /// Those that their rooms do not use, and since when.
+    unused: BTreeMap<FlowId, u64>,
     /// Flows this side has opened so far.
     pub(super) opened: u64,
     /// More waits than may.
     overfull: bool,
-    /// Changes heard, for a planted bug.
-    changes: u64,
+    /// Rosters with somebody in them, for a planted bug.
+    rosters: u64,
 }
 
 impl LinkEnd {
     pub(super) fn say(&mut self, ctx: &mut Ctx, from: usize, to: usize, message: LinkMessage) {
-        self.overfull |= !ctx.send(self.conn, from, to, Frame::Control(message));
+        if message.since() <= ctx.speaks[from].min(ctx.speaks[to]) {
+            self.overfull |= !ctx.send(self.conn, from, to, Frame::Control(message));
+        }
     }
 
-    pub(super) fn sizes(&self, ctx: &Ctx, from: usize) -> [Size; 2] {
+    /// These flows are in use.
+    pub(super) fn notice(&mut self, now: u64, used: &BTreeSet<FlowId>) {
+        let flows = &self.flows;
+        self.unused.retain(|flow, _| flows.contains_key(flow) && !used.contains(flow));
+        for flow in flows.keys().filter(|flow| !used.contains(flow)) {
+            self.unused.entry(*flow).or_insert(now);
+        }
+    }
+
+    pub(super) fn sizes(&self, ctx: &Ctx, from: usize) -> [Size; 3] {
+        let leaked = self.unused.values().filter(|since| **since + UNUSED < ctx.now);
         [
             Size {
                 of: "control messages that wait",
@@ -59,6 +80,7 @@ impl LinkEnd {
                 most: MAX_CONTROL + 256,
             },
             Size { of: "flows of a link, all rooms'", is: self.flows.len(), most: MAX_FLOWS },
+            Size { of: "flows of a link that nobody uses", is: leaked.count(), most: 0 },
         ]
     }
 }
@@ -196,9 +218,10 @@ impl Life {
             sample: Sample::default(),
             theirs: BTreeSet::new(),
             flows: BTreeMap::new(),
+            unused: BTreeMap::new(),
             opened: 0,
             overfull: false,
-            changes: 0,
+            rosters: 0,
         };
         self.links.insert(node, link);
         ctx.oracle.link(ctx.now, self.index, node, true);
@@ -259,20 +282,19 @@ impl Life {
             | LinkMessage::RostersWanted { .. }
             | LinkMessage::Roster { .. }) => self.on_roster(ctx, from, message),
             LinkMessage::PipeOpen { flow, room, producer, layers } => {
-                let theirs = flow.0 & 1 != u64::from(self.index > from);
-                let full = self.links.get(&from).is_none_or(|link| link.flows.len() >= MAX_FLOWS);
-                if !theirs || full || !self.rooms.contains_key(&room) {
-                    return self.say(ctx, from, LinkMessage::PipeRefused { flow });
-                }
-                if let Some(link) = self.links.get_mut(&from) {
-                    link.flows.insert(flow, room.clone());
-                }
-                self.with_room(ctx, &room, |it, desk| {
-                    it.serve(desk, &node, flow, &producer, layers)
-                });
+                self.on_open(ctx, from, room, Request { flow, producer, layers, hops: None });
+            }
+            LinkMessage::PipeOpenVia { flow, room, producer, layers, hops } => {
+                let hops = Some(hops);
+                self.on_open(ctx, from, room, Request { flow, producer, layers, hops });
+            }
+            LinkMessage::PipeServed { flow, path } => {
+                self.with_flow(ctx, from, flow, |it, desk| it.pipe_served(desk, &node, flow, path));
             }
             LinkMessage::PipeLayers { flow, layers } => {
-                self.with_flow(ctx, from, flow, |it, _| it.pulls.serve_layers(&node, flow, layers));
+                self.with_flow(ctx, from, flow, |it, desk| {
+                    it.pipe_layers(desk, &node, flow, layers);
+                });
             }
             LinkMessage::PipeRefused { flow } | LinkMessage::PipeClose { flow } => {
                 self.with_flow(ctx, from, flow, |it, desk| {
@@ -288,13 +310,13 @@ impl Life {
     fn on_roster(&mut self, ctx: &mut Ctx, from: usize, message: LinkMessage) {
         let node = name(from);
         match message {
-            LinkMessage::Snapshot { room, snapshot } => {
+            LinkMessage::Snapshot { room, mut snapshot } => {
+                if !snapshot.peers.is_empty() && self.overlooks(ctx, from) {
+                    snapshot.peers.pop();
+                }
                 self.with_room(ctx, &room, |it, desk| it.snapshot(desk, &node, snapshot));
             }
             LinkMessage::Delta { room, seq, change } => {
-                if self.overhears(ctx, from) {
-                    return;
-                }
                 self.with_room(ctx, &room, |it, desk| it.delta(desk, &node, seq, &change));
             }
             LinkMessage::SnapshotWanted(room) => {
@@ -312,11 +334,25 @@ impl Life {
         }
     }
 
-    /// Of a planted bug: this change is not heard.
-    fn overhears(&mut self, ctx: &Ctx, from: usize) -> bool {
+    /// The other node wants something of a room on a flow.
+    fn on_open(&mut self, ctx: &mut Ctx, from: usize, room: RoomId, request: Request) {
+        let flow = request.flow;
+        let theirs = flow.0 & 1 != u64::from(self.index > from);
+        let full = self.links.get(&from).is_none_or(|link| link.flows.len() >= MAX_FLOWS);
+        if !theirs || full || !self.rooms.contains_key(&room) {
+            return self.say(ctx, from, LinkMessage::PipeRefused { flow });
+        }
+        if let Some(link) = self.links.get_mut(&from) {
+            link.flows.insert(flow, room.clone());
+        }
+        self.with_room(ctx, &room, |it, desk| it.pipe_open(desk, &name(from), request));
+    }
+
+    /// Of a planted bug: this roster is not read to its end.
+    fn overlooks(&mut self, ctx: &Ctx, from: usize) -> bool {
         let Some(link) = self.links.get_mut(&from) else { return false };
-        link.changes += 1;
-        ctx.planted(Plant::Forgetful) && link.changes.is_multiple_of(7)
+        link.rosters += 1;
+        ctx.planted(Plant::Forgetful) && link.rosters.is_multiple_of(2)
     }
 
     fn with_flow(

@@ -6,7 +6,8 @@ mod desk;
 mod joins;
 mod links;
 mod lives;
-mod pulls;
+mod pipes;
+mod plane;
 mod registrar;
 mod room;
 mod seats;
@@ -15,13 +16,13 @@ mod watch;
 use std::collections::BTreeMap;
 
 use starling_cluster::{
-    decide::{life::Life as Span, liveness::Liveness, view::ClusterView},
+    decide::{life::Life as Span, liveness::Liveness, pulls::Reach, view::ClusterView},
     link::peers::Peers,
     registry::WatchEvent,
 };
 use starling_proto::{
     NodeId, PeerId, RoomId,
-    link::{LinkMessage, VERSION_MAX, VERSION_MIN},
+    link::{LinkMessage, VERSION_MIN},
     registry::{NodeCost, NodeLoad, NodeRecord, NodeState},
 };
 
@@ -77,6 +78,8 @@ pub(super) struct Life {
     written: u64,
     /// Who was in reach when peers were last told where to go.
     reachable: BTreeMap<NodeId, (u64, NodeState)>,
+    /// Nodes as rooms were last told of them.
+    reach: BTreeMap<NodeId, Reach>,
 }
 
 /// The index of a node by its name.
@@ -102,7 +105,7 @@ impl Life {
             link_addr: ([127, 0, 0, 1], 7_000 + index as u16).into(),
             api_url: id.to_string(),
             version: String::new(),
-            protocol: (VERSION_MIN, VERSION_MAX),
+            protocol: (VERSION_MIN, ctx.speaks[index]),
             state: NodeState::Up,
             load: NodeLoad::default(),
             cost: None,
@@ -130,6 +133,7 @@ impl Life {
             told: 0,
             written: 0,
             reachable: BTreeMap::new(),
+            reach: BTreeMap::new(),
         }
     }
 
@@ -183,6 +187,8 @@ impl Life {
             self.restore_rooms(ctx);
             self.forget_unused(ctx);
             self.renew_standby(ctx);
+            self.renew_reach(ctx);
+            self.notice_flows(ctx.now);
         }
         self.end_silent(ctx);
         self.each_room(ctx, |room, desk| room.tick(desk));
@@ -250,6 +256,25 @@ impl Life {
         if self.reachable != now {
             self.reachable = now;
             self.each_room(ctx, |room, desk| room.renew_standby(desk));
+        }
+    }
+
+    /// What trees are made of has changed: regions, who drains, who relays.
+    fn renew_reach(&mut self, ctx: &mut Ctx) {
+        let now = self.view.nodes();
+        let now = now.into_iter().map(|(id, it)| (id, pipes::reach_of(&it, true))).collect();
+        if self.reach != now {
+            self.reach = now;
+            ctx.oracle.unrest(ctx.now);
+            self.each_room(ctx, |room, desk| room.meet_pulls(desk));
+        }
+    }
+
+    fn notice_flows(&mut self, now: u64) {
+        for (node, link) in &mut self.links {
+            let node = name(*node);
+            let used = self.rooms.values().flat_map(|room| room.flows_with(&node)).collect();
+            link.notice(now, &used);
         }
     }
 
@@ -334,11 +359,7 @@ impl Life {
             is: self.waiting.values().map(Vec::len).sum(),
             most: PENDING_JOINS,
         }];
-        for (node, link) in &self.links {
-            sizes.extend(link.sizes(ctx, self.index));
-            let used = self.rooms.values().map(|room| room.flows_with(&name(*node))).sum();
-            sizes.push(Size { of: "flows of a link", is: link.flows.len(), most: used });
-        }
+        sizes.extend(self.links.values().flat_map(|link| link.sizes(ctx, self.index)));
         sizes
     }
 

@@ -22,7 +22,6 @@ use super::{
 use crate::sim::{
     ctx::{Ctx, SECOND},
     event::{Packet, Seat, ToClient, ToNode},
-    plant::Plant,
 };
 
 /// `node::signal::socket::SILENCE`.
@@ -195,7 +194,7 @@ impl Room {
             return;
         }
         if take(&mut self.here, peer, incarnation) {
-            let unused = self.pulls.forget_peer(peer);
+            let unused = self.plane.forget_peer(peer);
             self.end_unused(desk, &unused);
             // The room goes on showing the peer until its heir has joined, or has not.
             if let Some(heir) = self.heirs.remove(peer) {
@@ -249,12 +248,9 @@ impl Room {
     ) {
         let Some(own) = self.own.get(&producer).filter(|own| own.seat == seat) else { return };
         let (room, client, incarnation) = (self.id.clone(), seat.0, own.incarnation);
-        let home = desk.index;
-        let packet = Packet { room, client, incarnation, home, producer, source, layer, seq, size };
-        let all = desk.ctx.planted(Plant::Greedy);
-        for (node, flow) in self.pulls.takers(&packet.producer, layer, all) {
-            desk.send_packet(&node, flow, &packet);
-        }
+        let (home, via) = (desk.index, Vec::new());
+        let packet =
+            Packet { room, client, incarnation, home, producer, source, layer, seq, size, via };
         self.forward(desk, &packet);
     }
 

@@ -5,9 +5,11 @@ mod bounds;
 mod everyone_hears;
 mod no_going_back;
 mod nothing_left;
+mod one_crossing;
 mod one_incarnation;
 mod only_demanded;
 mod room_walls;
+mod short_ways;
 mod views_agree;
 
 use std::collections::BTreeMap;
@@ -20,6 +22,7 @@ use super::{
     plan::Plan,
 };
 pub(super) use bounds::Size;
+use one_crossing::Crossings;
 pub(super) use views_agree::RoomView;
 
 /// What must always be.
@@ -30,7 +33,7 @@ pub enum Invariant {
     OneIncarnation,
     /// Nobody hears a room they are not in.
     RoomWalls,
-    /// Nobody hears an older incarnation after a newer one.
+    /// Nobody hears an older incarnation of a source after a newer one.
     NoGoingBack,
     /// Who can reach a publisher hears it, soon after all is mended.
     EveryoneHears,
@@ -42,6 +45,10 @@ pub enum Invariant {
     NothingLeft,
     /// Soon after all is mended, all nodes of a room see the same people, and they are there.
     ViewsAgree,
+    /// No packet comes to a node twice, or by more links than a tree is deep.
+    ShortWays,
+    /// Soon after nodes have come to rest, each stream enters each region once.
+    OneCrossing,
 }
 
 /// One that was not.
@@ -88,8 +95,8 @@ pub(super) struct Person {
 /// What is heard on a seat.
 #[derive(Debug, Default)]
 pub(super) struct Ear {
-    /// Of each peer.
-    newest: BTreeMap<String, u64>,
+    /// Of each peer's sources.
+    newest: BTreeMap<(String, u8), u64>,
     /// When media last came.
     pub(super) last: u64,
 }
@@ -121,6 +128,7 @@ pub(super) struct Oracle {
     rooms: BTreeMap<(usize, RoomId), u64>,
     /// When a node last stood still or was slow.
     unwell: BTreeMap<usize, u64>,
+    crossings: Crossings,
     /// Packets that people heard.
     pub(super) packets: u64,
 }
@@ -144,6 +152,7 @@ impl Oracle {
             links: BTreeMap::new(),
             rooms: BTreeMap::new(),
             unwell: BTreeMap::new(),
+            crossings: Crossings::new(plan),
             packets: 0,
         }
     }
@@ -160,6 +169,7 @@ impl Oracle {
     }
 
     pub(super) fn link(&mut self, at: u64, from: usize, to: usize, up: bool) {
+        self.crossings.stir(at);
         if up {
             self.links.insert((from, to), at)
         } else {
@@ -169,6 +179,7 @@ impl Oracle {
 
     /// A node has a room, or has it no more.
     pub(super) fn room(&mut self, at: u64, node: usize, room: &RoomId, has: bool) {
+        self.crossings.stir_room(at, room);
         let key = (node, room.clone());
         if has {
             self.rooms.insert(key, at)
@@ -198,6 +209,7 @@ impl Oracle {
     /// A node stands still or is slow.
     pub(super) fn unwell(&mut self, now: u64, node: usize) {
         self.unwell.insert(node, now);
+        self.crossings.stir(now);
     }
 
     fn well_for(&self, now: u64, node: usize, long: u64) -> bool {
@@ -219,7 +231,7 @@ impl Oracle {
         let watches = packet.source == 0 || packet.layer == person.layer.0;
         if let Some(ear) = person.seats.get_mut(&number) {
             ear.last = now;
-            let newest = ear.newest.entry(speaker.clone()).or_default();
+            let newest = ear.newest.entry((speaker.clone(), packet.source)).or_default();
             let wrong = no_going_back::check(*newest, packet);
             *newest = packet.incarnation.max(*newest);
             self.judge(Invariant::NoGoingBack, now, wrong);
@@ -250,6 +262,18 @@ impl Oracle {
     /// How large something is.
     pub(super) fn check_sizes(&mut self, now: u64, node: &NodeId, sizes: &[Size]) {
         self.judge(Invariant::Bounds, now, bounds::check(node, sizes));
+    }
+
+    /// A node has another view of the nodes.
+    pub(super) fn unrest(&mut self, now: u64) {
+        self.crossings.stir(now);
+    }
+
+    /// A packet crossed a link to a node.
+    pub(super) fn check_way(&mut self, now: u64, node: usize, packet: &Packet) {
+        self.judge(Invariant::ShortWays, now, short_ways::check(node, packet));
+        let wrong = self.crossings.check(now, node, packet);
+        self.judge(Invariant::OneCrossing, now, wrong);
     }
 
     /// A packet crossed a link to a node where it was last wanted at `wanted`.

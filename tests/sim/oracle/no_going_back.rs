@@ -1,4 +1,5 @@
-//! Nobody hears an older incarnation of a peer after a newer one.
+//! Nobody hears an older incarnation of a peer's source after a newer one. Sources go over from one
+//! session to the next each for itself, as soon as they can.
 
 use crate::sim::event::Packet;
 

@@ -74,6 +74,16 @@ impl Pulls {
         out.push(Action::End(retired.producer));
     }
 
+    /// Flows with a node that are kept so.
+    pub(super) fn retired_with<'a>(
+        &'a self,
+        node: &'a NodeId,
+    ) -> impl Iterator<Item = FlowId> + 'a {
+        let flows =
+            self.retired.iter().flat_map(|retired| retired.ups.iter().chain(&retired.takers));
+        flows.filter(move |(of, _)| of == node).map(|(_, flow)| *flow)
+    }
+
     /// Flows of a node are dead, or this one of it.
     pub(super) fn forget_retired(&mut self, node: &NodeId, flow: Option<FlowId>) {
         for retired in &mut self.retired {

@@ -25,7 +25,7 @@ pub struct Request {
 pub(super) struct Held {
     pub(super) node: NodeId,
     pub(super) producer: ProducerId,
-    flow: FlowId,
+    pub(super) flow: FlowId,
     layers: u32,
     hops: Vec<NodeId>,
     pub(super) until: Instant,

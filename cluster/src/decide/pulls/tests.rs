@@ -230,9 +230,12 @@ fn what_a_publisher_that_moved_sent_before_is_kept_for_two_seconds_and_then_let_
     let attach = Action::Attach { producer: q.clone(), node: node("a1"), flow: FlowId(2) };
     assert!(moved.contains(&attach), "{moved:?}");
     assert_eq!(ends(&moved), (vec![], vec![]));
+    let in_use = |pulls: &Pulls| pulls.flows_with(&node("a0")).count();
+    assert_eq!(in_use(&pulls), 1);
     assert_eq!(pulls.next_deadline(), Some(now + HANDOVER));
     assert_eq!(pulls.tick(now + HANDOVER - MS(1), &mut flows), []);
     assert_eq!(ends(&pulls.tick(now + HANDOVER, &mut flows)), (vec![1], vec![p]));
+    assert_eq!(in_use(&pulls), 0);
     assert_eq!(pulls.next_deadline(), None);
 }
 
