@@ -28,8 +28,8 @@ const HANDSHAKE: u64 = 3 * SECOND;
 /// `actors::link_actor::MAX_FLOWS`.
 const MAX_FLOWS: usize = 20_000;
 
-/// A flow that is not used any more is closed within this, or its link is: what is said of it is
-/// under way for less than a second.
+/// A flow that neither side uses any more is closed within this, or its link is: what is said of it
+/// is under way for less than a second.
 const UNUSED: u64 = 5 * SECOND;
 
 /// This node's end of a link.
@@ -44,7 +44,7 @@ pub(super) struct LinkEnd {
     /// Rooms of the other node.
     pub(super) theirs: BTreeSet<RoomId>,
     pub(super) flows: BTreeMap<FlowId, RoomId>,
-    /// Those that their rooms do not use, and since when.
+    /// Those that no room uses, on either side, and since when.
     unused: BTreeMap<FlowId, u64>,
     /// Flows this side has opened so far.
     pub(super) opened: u64,
@@ -61,7 +61,7 @@ impl LinkEnd {
         }
     }
 
-    /// These flows are in use.
+    /// These flows are in use on either side.
     pub(super) fn notice(&mut self, now: u64, used: &BTreeSet<FlowId>) {
         let flows = &self.flows;
         self.unused.retain(|flow, _| flows.contains_key(flow) && !used.contains(flow));

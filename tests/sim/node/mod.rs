@@ -13,7 +13,7 @@ mod room;
 mod seats;
 mod watch;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use starling_cluster::{
     decide::{life::Life as Span, liveness::Liveness, pulls::Reach, view::ClusterView},
@@ -188,7 +188,7 @@ impl Life {
             self.forget_unused(ctx);
             self.renew_standby(ctx);
             self.renew_reach(ctx);
-            self.notice_flows(ctx.now);
+            self.notice_flows(ctx);
         }
         self.end_silent(ctx);
         self.each_room(ctx, |room, desk| room.tick(desk));
@@ -270,11 +270,15 @@ impl Life {
         }
     }
 
-    fn notice_flows(&mut self, now: u64) {
+    /// Who has not heard yet that a session is over, because only third nodes can say so, goes on
+    /// using its flow.
+    fn notice_flows(&mut self, ctx: &mut Ctx) {
         for (node, link) in &mut self.links {
-            let node = name(*node);
-            let used = self.rooms.values().flat_map(|room| room.flows_with(&node)).collect();
-            link.notice(now, &used);
+            let id = name(*node);
+            let used: BTreeSet<_> =
+                self.rooms.values().flat_map(|room| room.flows_with(&id)).collect();
+            let theirs = ctx.oracle.use_flows((self.index, *node), used.clone());
+            link.notice(ctx.now, &(&used | theirs));
         }
     }
 

@@ -12,10 +12,10 @@ mod room_walls;
 mod short_ways;
 mod views_agree;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
-use starling_proto::{NodeId, ProducerId, RoomId};
+use starling_proto::{NodeId, ProducerId, RoomId, flow::FlowId};
 
 use super::{
     event::{Packet, Seat},
@@ -124,6 +124,8 @@ pub(super) struct Oracle {
     last: BTreeMap<(usize, usize, u8), u64>,
     /// Links as each end sees them, and since when.
     links: BTreeMap<(usize, usize), u64>,
+    /// Flows that each end of a link uses.
+    flows: BTreeMap<(usize, usize), BTreeSet<FlowId>>,
     /// Which node has which room, and since when.
     rooms: BTreeMap<(usize, RoomId), u64>,
     /// When a node last stood still or was slow.
@@ -150,6 +152,7 @@ impl Oracle {
             heard: BTreeMap::new(),
             last: BTreeMap::new(),
             links: BTreeMap::new(),
+            flows: BTreeMap::new(),
             rooms: BTreeMap::new(),
             unwell: BTreeMap::new(),
             crossings: Crossings::new(plan),
@@ -170,11 +173,22 @@ impl Oracle {
 
     pub(super) fn link(&mut self, at: u64, from: usize, to: usize, up: bool) {
         self.crossings.stir(at);
+        self.flows.remove(&(from, to));
         if up {
             self.links.insert((from, to), at)
         } else {
             self.links.remove(&(from, to))
         };
+    }
+
+    /// A node uses these flows of its link to another one; those that the other one uses.
+    pub(super) fn use_flows(
+        &mut self,
+        (from, to): (usize, usize),
+        used: BTreeSet<FlowId>,
+    ) -> &BTreeSet<FlowId> {
+        self.flows.insert((from, to), used);
+        self.flows.entry((to, from)).or_default()
     }
 
     /// A node has a room, or has it no more.
@@ -273,7 +287,15 @@ impl Oracle {
     pub(super) fn check_way(&mut self, now: u64, node: usize, packet: &Packet) {
         self.judge(Invariant::ShortWays, now, short_ways::check(node, packet));
         let wrong = self.crossings.check(now, node, packet);
+        let wrong = wrong.filter(|_| self.is_whole(now, &packet.room));
         self.judge(Invariant::OneCrossing, now, wrong);
+    }
+
+    /// All nodes with a room have links with each other.
+    fn is_whole(&self, now: u64, room: &RoomId) -> bool {
+        let with: Vec<_> = self.with_room_for(now, room, 0).collect();
+        let linked = |a, b| a == b || self.linked_for(now, a, b, 0);
+        with.iter().all(|a| with.iter().all(|b| linked(*a, *b)))
     }
 
     /// A packet crossed a link to a node where it was last wanted at `wanted`.

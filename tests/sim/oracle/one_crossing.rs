@@ -1,5 +1,6 @@
 //! Once a room has come to rest, each stream enters each region once, and never the one that it is
-//! from.
+//! from. Where two of its nodes have no link, the only way may lead through another region, and
+//! nobody is blamed for it.
 
 use std::collections::BTreeMap;
 
