@@ -42,7 +42,7 @@ pub(super) fn ladder(now: Instant, consumer: &Consumer, producer: &Producer) -> 
     }
     // What is not measured yet is climbed to once it is, which takes half a second; but something
     // has to be begun with, and what does not come cannot be measured.
-    let mut guess = FIRST_LAYER;
+    let mut next = FIRST_LAYER;
     for (spatial, candidate) in all[..=top].iter().enumerate() {
         let stream = producer.streams[spatial].as_deref();
         let known = |temporal| {
@@ -50,6 +50,7 @@ pub(super) fn ladder(now: Instant, consumer: &Consumer, producer: &Producer) -> 
             known.filter(|known| *known > 0)
         };
         let guessed = producer.piped || ladder.steps().is_empty();
+        let guess = next.min(least_above(producer, spatial));
         if candidate.active && candidate.alignable {
             let temporal = stream.map_or(1, |stream| stream.layers.temporal_layers());
             let count = temporal.min(wish.temporal().saturating_add(1));
@@ -59,10 +60,18 @@ pub(super) fn ladder(now: Instant, consumer: &Consumer, producer: &Producer) -> 
             }
         }
         if !ladder.steps().is_empty() {
-            guess = NEXT_LAYER * known(u8::MAX).unwrap_or(guess);
+            next = NEXT_LAYER * known(u8::MAX).unwrap_or(guess);
         }
     }
     ladder
+}
+
+/// What the smallest layer above takes, of those that are measured: a lower one takes no more. Over
+/// a pipe only the layer that is shown comes, and all that were assumed below it would not fit.
+fn least_above(producer: &Producer, spatial: usize) -> u64 {
+    let above = producer.streams[spatial + 1..].iter().flatten();
+    let known = above.filter_map(|stream| stream.layers.bitrate(0, u8::MAX));
+    known.filter(|known| *known > 0).min().unwrap_or(u64::MAX)
 }
 
 /// Layers inside one stream (SVC, or temporal ones alone).
