@@ -1,7 +1,7 @@
 //! One output stream: judges each packet of its sources and gives it its place in a continuous
 //! stream. Decides which packet, never which layer; writes no bytes.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use starling_proto::MediaKind;
 
@@ -60,6 +60,9 @@ pub enum Offer {
     /// A key frame that cannot be used: another one is needed.
     AskAgain,
 }
+
+/// Within which all packets of a picture come: one of 30 a second.
+const PICTURE: Duration = Duration::from_millis(33);
 
 /// What became of the next packet from the buffer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -229,6 +232,14 @@ impl Output {
     /// Nothing was sent yet.
     pub const fn is_fresh(&self) -> bool {
         self.sequence.is_none()
+    }
+
+    /// A picture is under way: what began now would cut it short, and the decoder would show the
+    /// piece. One whose end does not come holds up nothing.
+    pub fn is_within_picture(&self, now: Instant) -> bool {
+        let newest = self.timeline.newest();
+        let lately = newest.is_some_and(|(_, at)| now.saturating_duration_since(at) < PICTURE);
+        self.video && !self.last_marker && lately && self.switch.current().is_some()
     }
 
     /// Begins with a key frame from the buffer; [`Self::replay_next`] has its packets. False if its

@@ -20,9 +20,15 @@ const UNTOLD: u64 = 20_000_000;
 
 /// What a pipe leaves out of one stream is not in the buffer behind it. A pipe gets a stream from
 /// the past once, with the numbers it has.
-fn can_be_replayed(consumer: &Consumer, output: &Output, producer: &Producer) -> bool {
+fn can_be_replayed(
+    now: Instant,
+    consumer: &Consumer,
+    output: &Output,
+    producer: &Producer,
+) -> bool {
     let whole = !producer.is_svc() || !(producer.piped || consumer.is_pipe());
-    producer.has_key_frames() && whole && (output.is_fresh() || !consumer.is_pipe())
+    let begins = (output.is_fresh() || !consumer.is_pipe()) && !output.is_within_picture(now);
+    producer.has_key_frames() && whole && begins
 }
 
 impl Plane {
@@ -35,7 +41,7 @@ impl Plane {
         let position = consumer.output_of(encoding as u8);
         let Some(output) = consumer.outputs.get(position) else { return false };
         let waits = output.switch.awaited() == Some(encoding);
-        if !waits || !can_be_replayed(consumer, output, producer) {
+        if !waits || !can_be_replayed(now, consumer, output, producer) {
             return false;
         }
         let begun = self.replayable(now, place, index, encoding).is_some_and(|(uid, stretch)| {
@@ -71,7 +77,7 @@ impl Plane {
         let shown = output.switch.current().is_some();
         let rate = self.replay_rate(now, consumer.transport);
         let worth = replay::is_worth_it(&stretch, consumer.setup.clock_rate, rate, shown);
-        let whole = can_be_replayed(consumer, output, producer);
+        let whole = can_be_replayed(now, consumer, output, producer);
         (worth && whole).then_some((stream.uid, stretch))
     }
 

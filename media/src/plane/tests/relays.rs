@@ -16,7 +16,7 @@ use super::{
 use crate::{
     Command, ConsumerKey, Event, PipeKey, TransportKey,
     command::ConsumerParams,
-    rtcp::{self, RtcpItem},
+    rtcp::{self, RtcpItem, build},
     rtp::{NtpTime, RtpHeader, is_rtcp},
 };
 
@@ -194,6 +194,13 @@ impl Tree {
         self.told.last().map_or(0, |(_, layers)| *layers)
     }
 
+    /// A viewer without transport-wide feedback tells what it can take, in bits per second.
+    fn estimate(&mut self, plane: usize, key: u64, bitrate: u64) {
+        let mut remb = Vec::new();
+        build::remb(&mut remb, 5, bitrate, &[key as u32]);
+        self.planes[plane].receive(key as u32 + 10, address(5000 + key as u16), &remb);
+    }
+
     fn prefer(&mut self, plane: usize, key: u64, spatial_layer: u8) {
         let layers = ConsumerLayers { spatial_layer, temporal_layer: None };
         let consumer = ConsumerKey(key);
@@ -223,6 +230,31 @@ fn the_union_of_what_is_used_below_flows_up_and_what_is_not_stops_within_two_sec
     // The next picture, a second, and five milliseconds of a timer.
     assert!((1_000..=1_050).contains(&(stopped - at).as_millis()), "{:?}", stopped - at);
     assert_decodable(&tree.planes[3].take_rtp(30));
+}
+
+#[test]
+fn layers_that_a_pipe_does_not_bring_are_not_taken_for_more_than_the_one_it_does() {
+    let mut tree = Tree::new(1);
+    let bench = &mut tree.planes[2];
+    bench.plain(20, address(5020));
+    let mut params = video_consumer(20, RtpType::Simulcast);
+    params.rtp.header_extensions.clear();
+    bench.consume(20, 20, 1, params);
+    tree.estimate(2, 20, 10_000_000);
+    tree.run(6_930);
+    assert_eq!(tree.layers(), 0b100, "only the best one comes");
+    tree.planes[2].take_rtp(20);
+    tree.run(990);
+    let rate: usize = tree.planes[2].take_rtp(20).iter().map(|packet| packet.bytes.len() * 8).sum();
+    let told = rate as u64 * 3 / 2;
+    assert!(told < 110_000, "less than what is assumed of a lowest layer that nobody has seen");
+    tree.estimate(2, 20, told);
+    tree.run(1_980);
+    assert_eq!(tree.layers(), 0b100);
+    assert!(tree.planes[2].take_rtp(20).len() > 100, "it goes on");
+    tree.estimate(2, 20, 30_000);
+    tree.run(3_960);
+    assert_ne!(tree.layers(), 0b100, "it heeds what it is told");
 }
 
 #[test]
