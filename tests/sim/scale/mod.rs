@@ -6,7 +6,7 @@
 //! One view is held, not a thousand: what a view has of the registry is the same on every node. It
 //! answers all joins, so it hears of all of them, as every node does, and decides a thousand times
 //! as often as one would. What differs from node to node, who has heard of which placement, is in
-//! [`crowd`].
+//! `crowd`.
 
 mod cluster;
 mod crowd;

@@ -135,7 +135,7 @@ pub struct Considered<'a> {
 /// same old loads so name different ones (`herding`), and a client that is here already may stay.
 ///
 /// In a burst that many nodes answer, all of them would name the same best one until they hear of
-/// each other: the later that is, the more nodes next to the best one share what comes ([`among`]).
+/// each other: the later that is, the more nodes next to the best one share what comes (`among`).
 pub fn place(input: &PlacementInput<'_>) -> Decision {
     if let Some(refusal) = full_room(input) {
         return Decision::Refused(refusal);
