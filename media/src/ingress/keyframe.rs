@@ -81,13 +81,6 @@ impl KeyFrameRequests {
         self.ask_unless_pending(now, ssrc)
     }
 
-    /// A new stream needs one whatever is pending (KF3): whether to ask the sender now.
-    #[must_use]
-    pub fn force(&mut self, now: Instant, ssrc: u32) -> bool {
-        self.pending.retain(|entry| entry.ssrc != ssrc);
-        self.ask_unless_pending(now, ssrc)
-    }
-
     /// A key frame arrived; `first`: its stream began with it.
     pub fn on_key_frame(&mut self, now: Instant, ssrc: u32, first: bool) {
         let asked = self.pending.iter().any(|entry| entry.ssrc == ssrc);

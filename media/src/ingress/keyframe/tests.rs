@@ -54,18 +54,6 @@ fn key_frame_answers_all_requests() {
 }
 
 #[test]
-fn force_asks_even_while_pending_and_starts_anew() {
-    let now = Instant::now();
-    let mut requests = direct();
-    assert!(requests.request(now, SSRC));
-    assert!(!requests.request(now, SSRC));
-    assert!(requests.force(now + ms(600), SSRC));
-    assert!(polled(&mut requests, now + ms(1000)).is_empty());
-    assert_eq!(requests.next_deadline(), Some(now + ms(1200)));
-    assert!(polled(&mut requests, now + ms(1200)).is_empty());
-}
-
-#[test]
 fn a_sender_is_asked_twice_a_second_at_most() {
     let now = Instant::now();
     let mut requests = direct();
