@@ -11,7 +11,8 @@
 //   codecs   each codec and each kind of layers, H.265 as captured (CASES, SWITCHES=100, COLD=6)
 //   e2ee     a call that is encrypted end to end: layers, and what others see of it (CASES, SWITCHES=10)
 //   operating  the terminal session of docs/operating.md (RECORD=1 writes it anew)
-//   all      dev, cluster, ffmpeg, clients, whip, data, tcp, e2ee and operating
+//   ends     how nodes end under somebody who does not go, and as the second process of one id
+//   all      dev, cluster, ffmpeg, clients, whip, data, tcp, e2ee, operating and ends
 //   wire       the wire of the next two itself: delay, loss, rate, cost
 //   bandwidth  a link that becomes narrow and wide again, and one that ten streams share
 //   loss       losses each way at 50 ms: what repair leaves, and what it costs
@@ -36,10 +37,10 @@ import { page } from './suites/page.mjs';
 
 const SUITES = ['dev', 'cluster', 'ffmpeg', 'clients', 'whip', 'data', 'tcp', 'codecs', 'e2ee', 'chaos',
   'wire', 'bandwidth', 'loss', 'demo', 'drain', 'storm', 'links', 'regions',
-  'operating'];
+  'operating', 'ends'];
 /** These write a report of their own. */
 const OWN_REPORT = ['codecs', 'chaos', 'wire', 'bandwidth', 'loss', 'drain', 'storm', 'links', 'regions'];
-const EVERYDAY = ['dev', 'cluster', 'ffmpeg', 'clients', 'whip', 'data', 'tcp', 'e2ee', 'operating'];
+const EVERYDAY = ['dev', 'cluster', 'ffmpeg', 'clients', 'whip', 'data', 'tcp', 'e2ee', 'operating', 'ends'];
 const MINUTE = 60_000;
 
 const asked = process.argv.slice(2);
@@ -149,6 +150,10 @@ async function suite(name, report) {
   if (name === 'drain') {
     const { drain, settings } = await import('./suites/drain.mjs');
     return on(ProcessCluster, name, 12 * MINUTE, () => drain({ cluster, report }), [settings]);
+  }
+  if (name === 'ends') {
+    const { ends, settings } = await import('./suites/ends.mjs');
+    return on(ProcessCluster, name, 4 * MINUTE, () => ends({ cluster, report }), [settings]);
   }
   if (name === 'storm') {
     const { settings, storm } = await import('./suites/storm.mjs');
