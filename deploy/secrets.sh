@@ -22,7 +22,7 @@ for node in "$@"; do
   [ -s "$dir/link/$node.pem" ] || missing+=("$node")
 done
 if [ ${#missing[@]} -gt 0 ]; then
-  ${STARLING:-starling} certs issue --out "$dir/authority" "${missing[@]}"
+  ${STARLING:-starling} pki issue --out "$dir/authority" "${missing[@]}"
   for node in "${missing[@]}"; do
     mv "$dir/authority/$node.pem" "$dir/authority/$node.key" "$dir/link/"
   done

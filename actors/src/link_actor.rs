@@ -199,6 +199,9 @@ impl LinkState {
                     self.tell_room(&room, RoomMsg::PipeServed { node, flow, path });
                 }
             }
+            LinkMessage::Moderate { room, peer, order } => {
+                self.tell_room(&room, RoomMsg::Moderate { by: None, peer, order });
+            }
             LinkMessage::DataOpen { flow, room, producer, granted } => {
                 if self.admit_flow(flow, &room) {
                     let open = DataRoomMsg::Open { node, flow, producer, granted };

@@ -20,8 +20,8 @@ use ractor::{Actor, ActorProcessingErr, ActorRef};
 use serde_json::{Value, json};
 use starling_media::event::{IceState, StreamScore};
 use starling_proto::{
-    Code, ConsumerId, PeerId, ProducerId, Refusal, RoomId, RtpCapabilities, RtpParameters,
-    TransportId,
+    Code, ConsumerId, Moderation, PeerId, ProducerId, Refusal, RoomId, RtpCapabilities,
+    RtpParameters, TransportId,
     observer::Happened,
     rest::{
         ConnectPlainTransport, ConsumerCreated, CreateConsumer, CreatePlainTransport,
@@ -76,6 +76,10 @@ pub(crate) enum PeerMsg {
     Data(DataEvent),
     /// For the client.
     Tell(ServerNotification),
+    /// The room has done what the client asked for, or not.
+    Answer { request: u32, result: Result<Value, Refusal> },
+    /// An admin of the room does this to the peer.
+    Moderated(Moderation),
     /// Whose video it gets.
     Show(Shown),
     /// A transport ended by itself.
@@ -273,6 +277,8 @@ impl PeerState {
             PeerMsg::Channel(message) => self.handle_data(message),
             PeerMsg::Data(event) => self.on_data_event(event),
             PeerMsg::Tell(notification) => self.notify(notification),
+            PeerMsg::Answer { request: id, result } => self.tell(ToClient::Response { id, result }),
+            PeerMsg::Moderated(order) => self.moderated(order),
             PeerMsg::Show(shown) => self.show(shown),
             PeerMsg::TransportFailed { id, reason } => self.on_transport_failed(&id, &reason),
             message @ (PeerMsg::Tuple { .. }

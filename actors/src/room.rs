@@ -10,6 +10,7 @@ mod entries;
 mod facts;
 mod floor;
 mod local;
+mod moderate;
 mod pipe_infos;
 mod pipes;
 mod remote;
@@ -27,7 +28,7 @@ use starling_cluster::decide::{
 };
 use starling_media::command::{ConsumerParams, ProducerParams};
 use starling_proto::{
-    ConsumerId, NodeId, PeerId, ProducerId, RoomId, TransportId,
+    ConsumerId, Moderation, NodeId, PeerId, ProducerId, RoomId, TransportId,
     flow::FlowId,
     observer::Happened,
     registry::RoomRecord,
@@ -70,6 +71,8 @@ pub(crate) enum RoomMsg {
     PeerEnded { peer: PeerId, incarnation: u64 },
     /// A peer has another name.
     Rename { peer: PeerId, display_name: String },
+    /// An admin of the room, here (whose request it is) or on another node, does this to a peer.
+    Moderate { by: Option<(ActorRef<PeerMsg>, u32)>, peer: PeerId, order: Moderation },
     /// Whose video a peer wishes.
     WishShown { peer: PeerId, wish: ShownWish },
     /// A peer produces.
@@ -374,6 +377,7 @@ impl RoomState {
                 let local = self.replica.local_rename(Instant::now(), &peer, display_name);
                 self.carry_out(local);
             }
+            RoomMsg::Moderate { by, peer, order } => self.on_moderate(by, &peer, order),
             RoomMsg::WishShown { peer, wish } => self.wish_shown(&peer, wish),
             RoomMsg::Produce { peer, incarnation, transport, entry, params } => {
                 self.produce(&peer, incarnation, transport, *entry, params);

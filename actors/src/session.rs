@@ -3,6 +3,7 @@
 use std::net::IpAddr;
 
 use serde_json::Value;
+pub use starling_proto::Grants;
 use starling_proto::{
     ConsumerId, DataConsumerId, PeerId, Refusal, RoomId, TransportId,
     signal::{ClientNotification, ClientRequest, ServerNotification, ServerRequest},
@@ -29,15 +30,6 @@ pub struct SessionRequest {
     pub remote: IpAddr,
     /// What the token grants.
     pub grants: Grants,
-}
-
-/// What a token grants in a room.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Grants {
-    /// May produce.
-    pub publish: bool,
-    /// May consume.
-    pub subscribe: bool,
 }
 
 /// An open session. Dropping both halves ends it, and with it the peer's place on this node.

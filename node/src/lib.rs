@@ -15,9 +15,11 @@ pub mod limit;
 pub mod logs;
 pub mod metrics;
 pub mod registry;
+pub mod reload;
 pub mod run;
 pub mod sdp;
 pub mod signal;
 #[cfg(test)]
 mod testing;
+pub mod tls;
 pub mod whip;

@@ -13,6 +13,9 @@ use crate::config::Log;
 /// The `dtls` crate warns of every extension that it does not know, and each browser sends three;
 /// `sctp-proto` of every packet that is not one.
 const QUIET: &str = "dtls=error,sctp_proto=off";
+/// The library of WebSockets logs frames whole, with tokens and tickets in them, and nobody is to
+/// keep those: whatever the filter says, it tells no more than this.
+const SECRET: &str = "tungstenite=info";
 /// Longest filter, in bytes: a level for every module there is.
 const MAX_FILTER: usize = 4_096;
 
@@ -64,7 +67,8 @@ pub fn set(filter: &str) -> Result<(), Refusal> {
 
 fn read(filter: &str) -> Result<EnvFilter, tracing_subscriber::filter::ParseError> {
     let named = filter.contains("dtls");
-    EnvFilter::try_new(if named { filter.to_owned() } else { format!("{filter},{QUIET}") })
+    let quiet = if named { SECRET.to_owned() } else { format!("{QUIET},{SECRET}") };
+    EnvFilter::try_new(format!("{filter},{quiet}"))
 }
 
 #[cfg(test)]

@@ -1,9 +1,8 @@
 //! One process, wired on one page: sockets first, then the node, then who may talk to it; and the
 //! way out. Never does: handle a request.
 
-use std::{io, net::SocketAddr, path::Path, sync::Arc, time::Duration};
+use std::{io, net::SocketAddr, sync::Arc, time::Duration};
 
-use rustls::pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject};
 use starling_actors::{Node, NodeConfig, RESUME_WITHIN, StartError};
 use starling_cluster::{link::LinkTls, registry::Registry};
 use tokio::{
@@ -11,11 +10,12 @@ use tokio::{
     signal::unix::{SignalKind, signal},
     sync::watch,
 };
-use tokio_rustls::TlsAcceptor;
 
 use crate::{
     config::Config,
     http::{App, Side, dev::DevNodes, router, server},
+    reload::{self, Renewal, Settings},
+    tls::{Certificate, Certificates},
 };
 
 /// After the drain, how long open requests may take.
@@ -24,11 +24,9 @@ const LAST_REQUESTS: Duration = Duration::from_millis(500);
 /// Why the process did not start.
 #[derive(Debug, thiserror::Error)]
 pub enum RunError {
-    /// An HTTP listener.
-    #[error(
-        "{0} cannot be listened on: {1}; another program has it, or give another with --listen"
-    )]
-    Listen(SocketAddr, io::Error),
+    /// An HTTP listener, of that setting.
+    #[error("{1} cannot be listened on: {2}; another program has it, or give another with --{0}")]
+    Listen(&'static str, SocketAddr, io::Error),
     /// A file that the configuration names.
     #[error("{0} ({1}) cannot be used: {2}")]
     File(&'static str, String, String),
@@ -57,6 +55,8 @@ pub struct Surroundings {
     pub link_tls: LinkTls,
     /// In `starling dev`.
     pub dev: Option<Arc<dyn DevNodes>>,
+    /// The configuration as it is now, where it can be read again.
+    pub settings: Option<Settings>,
 }
 
 /// A node that serves.
@@ -65,6 +65,11 @@ pub struct Running {
     pub node: Node,
     /// Where page and signalling are served.
     pub listening: Vec<SocketAddr>,
+    /// Where the REST API is, if it is apart.
+    pub admin: Option<SocketAddr>,
+    /// What the listeners serve.
+    #[cfg(test)]
+    pub(crate) app: App,
     /// Ends the listeners.
     stop: watch::Sender<bool>,
 }
@@ -74,13 +79,25 @@ pub struct Running {
 /// # Errors
 /// [`RunError`] says what to change.
 pub async fn start(config: &Config, around: Surroundings) -> Result<Running, RunError> {
-    let public = bind(&config.http.listen).await?;
-    let admin = bind(config.http.admin_listen.as_slice()).await?;
+    let public = bind("listen", &config.http.listen).await?;
+    let admin = bind("admin-listen", config.http.admin_listen.as_slice()).await?;
     let listening: Vec<_> = public.iter().filter_map(|one| one.local_addr().ok()).collect();
-    let tls = acceptor(config)?;
+    let admin_at = admin.first().and_then(|one| one.local_addr().ok());
+    let certificates = config.http.tls.as_ref().map(Certificate::read).transpose()?;
+    let certificates = certificates.map(Certificates::new);
+    let tls = certificates.as_ref().map(Certificates::acceptor);
+    if let Some(certificates) = &certificates {
+        certificates.warn();
+    }
     let node = Node::start(node_config(config, around.registry, around.link_tls)).await?;
-    let app = App::new(node.clone(), config, around.dev);
+    let reads = around.settings.is_some();
+    let renewal = Renewal { settings: around.settings, certificates };
+    let app = App::new(node.clone(), config, around.dev, renewal);
     let (stop, stopped) = watch::channel(false);
+    if reads {
+        reload::watch(app.clone(), config.files.clone(), stopped.clone())
+            .map_err(RunError::Signals)?;
+    }
     let side = if admin.is_empty() { Side::Whole } else { Side::Public };
     for (listeners, side, tls) in [(public, side, tls), (admin, Side::Admin, None)] {
         for listener in listeners {
@@ -89,7 +106,14 @@ pub async fn start(config: &Config, around: Surroundings) -> Result<Running, Run
             tokio::spawn(server::serve(listener, tls, router, app, stopped));
         }
     }
-    Ok(Running { node, listening, stop })
+    Ok(Running {
+        node,
+        listening,
+        admin: admin_at,
+        #[cfg(test)]
+        app,
+        stop,
+    })
 }
 
 impl Running {
@@ -128,11 +152,14 @@ fn second_signal() {
     std::process::exit(1);
 }
 
-async fn bind(addresses: &[SocketAddr]) -> Result<Vec<TcpListener>, RunError> {
+async fn bind(
+    setting: &'static str,
+    addresses: &[SocketAddr],
+) -> Result<Vec<TcpListener>, RunError> {
     let mut listeners = Vec::new();
     for address in addresses {
         let listener = TcpListener::bind(address).await;
-        listeners.push(listener.map_err(|error| RunError::Listen(*address, error))?);
+        listeners.push(listener.map_err(|error| RunError::Listen(setting, *address, error))?);
     }
     Ok(listeners)
 }
@@ -168,24 +195,4 @@ pub(crate) fn node_config(
         version: env!("CARGO_PKG_VERSION").to_owned(),
         resume_within: RESUME_WITHIN,
     }
-}
-
-fn acceptor(config: &Config) -> Result<Option<TlsAcceptor>, RunError> {
-    let Some((cert, key)) = &config.http.tls else { return Ok(None) };
-    let wrong = |key: &'static str, path: &Path| {
-        let path = path.display().to_string();
-        move |error: &dyn std::fmt::Display| RunError::File(key, path.clone(), error.to_string())
-    };
-    let (bad_cert, bad_key) = (wrong("tls_cert", cert), wrong("tls_key", key));
-    let chain: Vec<_> = CertificateDer::pem_file_iter(cert)
-        .and_then(Iterator::collect)
-        .map_err(|error| bad_cert(&error))?;
-    let private = PrivateKeyDer::from_pem_file(key).map_err(|error| bad_key(&error))?;
-    let mut tls = rustls::ServerConfig::builder()
-        .with_no_client_auth()
-        .with_single_cert(chain, private)
-        .map_err(|error| bad_cert(&error))?;
-    // WebSocket upgrades need HTTP/1.1, and browsers would otherwise choose HTTP/2.
-    tls.alpn_protocols = vec![b"http/1.1".to_vec()];
-    Ok(Some(TlsAcceptor::from(Arc::new(tls))))
 }

@@ -16,13 +16,18 @@ use starling_cluster::{
 use tower::ServiceExt;
 
 use crate::{
+    auth::{AdminTokens, KeySet},
     config::{Config, Http, Ice, Link, Log, Registry, Rtc, Secret},
     http::{App, Side, router},
+    reload::Renewal,
     run::{self, Surroundings},
 };
 
 /// The admin token of every node of the tests.
 pub(crate) const ADMIN: &str = "admin-admin-admin-admin-admin-admin";
+
+/// What their room tokens are signed with.
+pub(crate) const TOKEN_SECRET: &str = "tokens-tokens-tokens-tokens-tokens";
 
 /// A node's settings: loopback, ports that the system chooses.
 pub(crate) fn config() -> Config {
@@ -40,6 +45,7 @@ pub(crate) fn config() -> Config {
             api_url: "http://127.0.0.1:0".into(),
             tls: None,
             cors_origins: vec!["https://app.example".into()],
+            ws_origins: vec!["*".into()],
             trust_forwarded_for: false,
             sessions_per_second: 0,
             joins_per_second: Some(0),
@@ -59,9 +65,10 @@ pub(crate) fn config() -> Config {
         link: Link::at(local),
         registry: Registry::Memory,
         cluster_secret: Secret::new("cluster-cluster-cluster-cluster-cluster"),
-        token_secret: Secret::new("tokens-tokens-tokens-tokens-tokens"),
-        admin_token: Secret::new(ADMIN),
+        token_keys: KeySet::of_secret(&Secret::new(TOKEN_SECRET)),
+        admin_tokens: AdminTokens::of_secret(&Secret::new(ADMIN)),
         log: Log::default(),
+        files: Vec::new(),
     }
 }
 
@@ -73,6 +80,7 @@ pub(crate) fn around(config: &Config) -> Surroundings {
         registry: Arc::new(MemoryRegistry::new().for_node(config.id.clone())),
         link_tls: LinkTls::ephemeral(&ca, &config.id).unwrap(),
         dev: None,
+        settings: None,
     }
 }
 
@@ -87,7 +95,7 @@ pub(crate) async fn app_with(config: Config) -> App {
     let node_config = run::node_config(&config, around.registry, around.link_tls);
     let node = Node::start(node_config).await.unwrap();
     registered(&node).await;
-    App::new(node, &config, None)
+    App::new(node, &config, None, Renewal::default())
 }
 
 /// Waits until a node has registered, which takes a turn of its actors.

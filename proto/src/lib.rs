@@ -9,6 +9,7 @@ pub mod codec;
 pub mod direct;
 pub mod error;
 pub mod flow;
+pub mod grants;
 pub mod id;
 pub mod json;
 pub mod link;
@@ -25,6 +26,7 @@ pub mod transport;
 pub mod voice;
 
 pub use error::{Code, Refusal};
+pub use grants::{Grants, Moderation};
 pub use id::{
     ConsumerId, DataConsumerId, DataProducerId, Id, IdError, NodeId, PeerId, ProducerId, RoomId,
     TransportId,

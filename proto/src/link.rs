@@ -4,7 +4,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    DataProducerId, NodeId, ProducerId, RoomId,
+    DataProducerId, Moderation, NodeId, PeerId, ProducerId, RoomId,
     flow::FlowId,
     registry::{NodeCost, NodeLoad, NodeState},
     roster::{Change, Known, Snapshot},
@@ -179,6 +179,16 @@ pub enum LinkMessage {
         /// All, as the node itself has told it; none if that is known already.
         snapshot: Option<Snapshot>,
     },
+    /// An admin of a room does this to a peer that is on the receiver; the sender has checked the
+    /// admin's token (version 4).
+    Moderate {
+        /// Which.
+        room: RoomId,
+        /// To whom.
+        peer: PeerId,
+        /// What.
+        order: Moderation,
+    },
 }
 
 /// Joins to a room that were placed on a node.
@@ -206,7 +216,8 @@ impl LinkMessage {
             | Self::ReachWanted { .. }
             | Self::Reach { .. }
             | Self::RostersWanted { .. }
-            | Self::Roster { .. } => 4,
+            | Self::Roster { .. }
+            | Self::Moderate { .. } => 4,
             _ => 1,
         }
     }

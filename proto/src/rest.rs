@@ -112,6 +112,9 @@ pub struct PeerInfo {
     pub device: Value,
     /// Its node is gone and it has not come back yet.
     pub lost: bool,
+    /// Nobody in the room is told of it, and only its own node lists it.
+    #[serde(default, skip_serializing_if = "core::ops::Not::not")]
+    pub hidden: bool,
     /// What it sends.
     pub producers: Vec<ProducerInfo>,
     /// Its data channels.
@@ -412,18 +415,58 @@ pub struct CreateToken {
     pub room: RoomId,
     /// For which peer.
     pub peer: PeerId,
+    /// May come in; without it the token is for the room's REST API alone.
+    #[serde(default = "granted")]
+    pub join: bool,
     /// May produce.
     #[serde(default = "granted")]
     pub publish: bool,
+    /// Only these kinds; all if empty.
+    #[serde(default)]
+    pub kinds: Vec<MediaKind>,
+    /// Only these sources (`appData.source`): `camera`, `microphone`, `screen`, `screen_audio` by
+    /// any of their names, or others; all if empty.
+    #[serde(default)]
+    pub sources: Vec<String>,
     /// May consume.
     #[serde(default = "granted")]
     pub subscribe: bool,
+    /// May send over data channels; absent: as `publish`.
+    #[serde(default)]
+    pub data: Option<bool>,
+    /// May send the room's peers away, and mute them.
+    #[serde(default)]
+    pub admin: bool,
+    /// Others are not told of it; it can send nothing.
+    #[serde(default)]
+    pub hidden: bool,
+    /// Others are told that it records (`device.recorder`).
+    #[serde(default)]
+    pub recorder: bool,
     /// Good for so many seconds.
     #[serde(default = "CreateToken::default_ttl")]
     pub ttl_seconds: u64,
 }
 
 impl CreateToken {
+    /// What somebody in a call needs, for the default time.
+    pub fn member(room: RoomId, peer: PeerId) -> Self {
+        Self {
+            room,
+            peer,
+            join: true,
+            publish: true,
+            kinds: Vec::new(),
+            sources: Vec::new(),
+            subscribe: true,
+            data: None,
+            admin: false,
+            hidden: false,
+            recorder: false,
+            ttl_seconds: Self::default_ttl(),
+        }
+    }
+
     /// An hour: longer than people take to open a page, shorter than a leaked link is worth.
     pub const fn default_ttl() -> u64 {
         3600
@@ -441,8 +484,25 @@ const fn granted() -> bool {
 pub struct TokenCreated {
     /// To be given as `token` in the WebSocket URL, or as bearer token for the room's placement.
     pub token: String,
+    /// Its `jti`, by which it can be revoked.
+    #[serde(default)]
+    pub id: String,
     /// Seconds since 1970.
     pub expires_at: u64,
+}
+
+/// Answer to `POST /v1/nodes/{id}/reload`: what holds now.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
+#[serde(rename_all = "camelCase")]
+pub struct Reloaded {
+    /// Keys of room tokens.
+    pub token_keys: usize,
+    /// Admin tokens.
+    pub admin_tokens: usize,
+    /// When the certificate of `listen` expires, in seconds since 1970; absent without TLS.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub certificate_expires_at: Option<i64>,
 }
 
 /// Answer of `/readyz`.

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use serde_json::{Value, json};
 use starling_proto::{
-    Code, PeerId, Refusal, TransportId,
+    Code, Moderation, PeerId, Refusal, TransportId,
     roster::ProducerEntry,
     signal::{ClientNotification, ClientRequest, Join, Produce},
 };
@@ -56,6 +56,10 @@ impl PeerState {
             ClientRequest::Produce(produce) => self.produce(*produce),
             ClientRequest::Consume(wish) => self.consume_chosen(*wish),
             ClientRequest::ProduceData(produce) => self.produce_data(*produce),
+            ClientRequest::Moderate { peer, order } => match self.moderate(id, peer, order) {
+                Ok(()) => return,
+                Err(refusal) => Err(refusal),
+            },
             ClientRequest::TransportStats(transport) => {
                 return self.stats(id, StatsWish::Transport(transport));
             }
@@ -80,8 +84,9 @@ impl PeerState {
         if self.joined {
             return Err(Refusal::new(Code::WrongState, "the peer has joined already"));
         }
-        let Join { display_name, device, rtp_capabilities, auto_consume, ignore_dtx } = join;
+        let Join { display_name, mut device, rtp_capabilities, auto_consume, ignore_dtx } = join;
         check_name(&display_name)?;
+        mark_recorder(&mut device, self.args.grants.recorder);
         check_free_json("device", &device)?;
         if let Some(capabilities) = &rtp_capabilities {
             starling_media::negotiation::validate_rtp_capabilities(capabilities)?;
@@ -92,6 +97,19 @@ impl PeerState {
         self.display_name.clone_from(&display_name);
         let (peer, incarnation) = (self.args.id.clone(), self.args.incarnation);
         self.to_room(RoomMsg::Join { request, peer, incarnation, display_name, device });
+        Ok(())
+    }
+
+    /// The room answers with [`super::PeerMsg::Answer`].
+    fn moderate(&self, request: u32, peer: PeerId, order: Moderation) -> Result<(), Refusal> {
+        self.args.grants.check_admin()?;
+        if !self.joined {
+            return Err(Refusal::new(Code::WrongState, "join before you moderate"));
+        }
+        let (who, room) = (&self.args.id, &self.args.room_id);
+        tracing::info!(target: "audit", %who, %room, %peer, ?order, "moderated");
+        let by = Some((self.myself.clone(), request));
+        self.to_room(RoomMsg::Moderate { by, peer, order });
         Ok(())
     }
 
@@ -119,10 +137,7 @@ impl PeerState {
         if !self.joined {
             return Err(Refusal::new(Code::WrongState, "join before you produce"));
         }
-        if !self.args.grants.publish {
-            return Err(Refusal::new(Code::Forbidden, "the token does not grant publishing")
-                .hint("ask for a token with publish"));
-        }
+        self.args.grants.check_produce(produce.kind, &produce.source())?;
         let transport = produce.transport_id.clone();
         let Some(Transport::WebRtc { producing: true, .. }) = self.transports.get(&transport)
         else {
@@ -223,6 +238,18 @@ impl PeerState {
             Transport::WebRtc { producing: false, .. } => Some(id),
             Transport::WebRtc { .. } | Transport::Plain(_) | Transport::Direct(_) => None,
         })
+    }
+}
+
+/// `device.recorder` says that somebody records, and only what the token says of it is told.
+fn mark_recorder(device: &mut Value, recorder: bool) {
+    if recorder && !device.is_object() {
+        *device = json!({});
+    }
+    let Some(fields) = device.as_object_mut() else { return };
+    fields.remove("recorder");
+    if recorder {
+        fields.insert("recorder".to_owned(), json!(true));
     }
 }
 

@@ -107,10 +107,7 @@ impl PeerState {
         if !self.joined {
             return Err(Refusal::new(Code::WrongState, "join before you produce"));
         }
-        if !self.args.grants.publish {
-            return Err(Refusal::new(Code::Forbidden, "the token does not grant publishing")
-                .hint("ask for a token with publish"));
-        }
+        self.args.grants.check_data()?;
         let ProduceData { transport_id: transport, sctp_stream_parameters: wanted, .. } = produce;
         let Some(Transport::WebRtc { producing: true, data, .. }) = self.transports.get(&transport)
         else {

@@ -174,10 +174,28 @@ impl RoomState {
             node: view.node.clone(),
             device: view.entry.device.0.clone(),
             lost: view.lost,
+            hidden: false,
             producers: view.entry.producers.iter().map(producer_info).collect(),
             data_producers: view.entry.data_producers.iter().map(data_producer_info).collect(),
         });
-        infos.collect()
+        infos.chain(self.hidden_infos()).collect()
+    }
+}
+
+impl RoomState {
+    /// Only their own node knows of them.
+    fn hidden_infos(&self) -> impl Iterator<Item = PeerInfo> {
+        let hidden = self.here.iter().filter(|(_, here)| here.hidden && here.joined);
+        hidden.map(|(id, _)| PeerInfo {
+            id: id.clone(),
+            display_name: String::new(),
+            node: self.args.shared.config.id.clone(),
+            device: Value::Null,
+            lost: false,
+            hidden: true,
+            producers: Vec::new(),
+            data_producers: Vec::new(),
+        })
     }
 }
 

@@ -40,6 +40,8 @@ pub(super) struct Here {
     pub(super) wish: ShownWish,
     /// Whose video it gets.
     pub(super) shown: Shown,
+    /// Nobody is told of it.
+    pub(super) hidden: bool,
     _counted: Counted,
 }
 
@@ -62,7 +64,7 @@ impl RoomState {
         let incarnation = self.next_incarnation(&request.peer, resumed);
         let (outbox, to_client) = mpsc::channel(OUTBOX);
         let (core, of_core) = self.place().await?;
-        let outbox_of = Some(outbox.clone());
+        let (outbox_of, hidden) = (Some(outbox.clone()), request.grants.hidden);
         let args = self.peer_args(&request.peer, incarnation, request.grants, core, outbox_of)?;
         let actor = self.spawn_peer(args).await?;
         let here = Here {
@@ -75,6 +77,7 @@ impl RoomState {
             core,
             wish: ShownWish::default(),
             shown: None,
+            hidden,
             _counted: Counted::new(&self.args.shared, of_core),
         };
         self.admit(request.peer, here);
@@ -91,7 +94,7 @@ impl RoomState {
     ) -> Result<PeerInfo, Refusal> {
         self.check_free(&peer, None)?;
         let incarnation = self.next_incarnation(&peer, None);
-        let grants = Grants { publish: true, subscribe: true };
+        let grants = Grants::member();
         let (core, of_core) = self.place().await?;
         let args = self.peer_args(&peer, incarnation, grants, core, None)?;
         let args = PeerArgs { display_name: display_name.clone(), ..args };
@@ -106,6 +109,7 @@ impl RoomState {
             core,
             wish: ShownWish::default(),
             shown: None,
+            hidden: false,
             _counted: Counted::new(&self.args.shared, of_core),
         };
         self.admit(peer.clone(), here);
@@ -220,10 +224,13 @@ impl RoomState {
         let actor = here.actor.clone();
         let heir = take(&mut self.heirs, peer, incarnation);
         let old = heir.and_then(|heir| self.here.insert(peer.clone(), heir));
+        let mut hidden = false;
         if let Some(here) = self.here.get_mut(peer) {
-            here.joined = true;
+            (here.joined, hidden) = (true, here.hidden);
         }
-        self.take_in(peer, incarnation, display_name, device);
+        if !hidden {
+            self.take_in(peer, incarnation, display_name, device);
+        }
         old.iter().for_each(supersede);
         let answer = self.join_answer(peer, incarnation);
         let mut available = Vec::new();

@@ -15,6 +15,7 @@ mod etcd;
 mod failpoints;
 mod faults;
 mod fields;
+mod grants;
 mod inspect;
 mod leaks;
 mod leaving;

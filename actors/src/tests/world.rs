@@ -243,13 +243,22 @@ impl Client {
         id: &str,
         ticket: Option<String>,
     ) -> Result<Self, Refusal> {
+        Self::open_as(node, id, ticket, Grants::member()).await
+    }
+
+    async fn open_as(
+        node: &Node,
+        id: &str,
+        ticket: Option<String>,
+        grants: Grants,
+    ) -> Result<Self, Refusal> {
         let session = node
             .open_session(SessionRequest {
                 room: room(),
                 peer: peer(id),
                 resume_ticket: ticket,
                 remote: IpAddr::V4(Ipv4Addr::LOCALHOST),
-                grants: Grants { publish: true, subscribe: true },
+                grants,
             })
             .await?;
         Ok(Self {
@@ -272,6 +281,13 @@ impl Client {
         client
     }
 
+    /// The same with a token that grants this.
+    pub(super) async fn join_as(node: &Node, id: &str, grants: Grants) -> Self {
+        let mut client = Self::open_as(node, id, None, grants).await.expect("the node lets it in");
+        client.finish_join(id).await;
+        client
+    }
+
     pub(super) async fn finish_join(&mut self, id: &str) {
         let client = self;
         let caps = client.ask("getRouterRtpCapabilities", json!({})).await.expect("capabilities");
@@ -289,6 +305,11 @@ impl Client {
     }
 
     pub(super) async fn produce(&mut self, kind: &str, source: &str) -> String {
+        let answer = self.try_produce(kind, source).await.expect("it produces");
+        answer["producerId"].as_str().expect("an id").to_owned()
+    }
+
+    pub(super) async fn try_produce(&mut self, kind: &str, source: &str) -> Result<Value, Refusal> {
         let file = if kind == "audio" { "audio.mic" } else { "video.webcam-vp8-simulcast" };
         let path = format!(
             "{}/../media/fixtures/mediasoup-client/send.produce.{file}.json",
@@ -298,8 +319,7 @@ impl Client {
         let mut data: Value = serde_json::from_str(&text).expect("the fixture is JSON");
         data["transportId"] = self.sending["transportId"].clone();
         data["appData"] = json!({ "source": source });
-        let answer = self.ask("produce", data).await.expect("it produces");
-        answer["producerId"].as_str().expect("an id").to_owned()
+        self.ask("produce", data).await
     }
 
     /// Asks without waiting for the answer.

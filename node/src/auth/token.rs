@@ -1,55 +1,48 @@
-//! Room tokens: JWT (RFC 7519), HS256 and nothing else. Never does: keep one.
+//! Room tokens: JWT (RFC 7519), verified with the key that they name and by that key's algorithm
+//! alone. Never does: keep one.
 
-use std::time::{Duration, SystemTime};
-
-use jsonwebtoken::{
-    Algorithm, DecodingKey, EncodingKey, Header, Validation, decode, encode, errors::ErrorKind,
+use std::{
+    fmt,
+    sync::{Arc, PoisonError, RwLock},
+    time::{Duration, SystemTime},
 };
-use serde::{Deserialize, Serialize};
-use starling_actors::session::Grants;
+
+use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
+use jsonwebtoken::{
+    Header, Validation, dangerous::insecure_decode_claims, decode, decode_header, encode,
+    errors::ErrorKind,
+};
+use rand::Rng;
+use serde::Deserialize;
+use starling_actors::Metric;
 use starling_proto::{
-    Code, PeerId, Refusal, RoomId,
+    Code, Grants, PeerId, Refusal, RoomId,
     rest::{CreateToken, TokenCreated},
 };
 
+use super::{
+    KeySet, Reason,
+    claims::{Claims, Seat},
+    keys::Key,
+    reason::Reasons,
+};
 use crate::config::Secret;
 
 /// Clocks of issuer and node may differ by this much, in seconds; the library's own default of 60
 /// would make a one-minute token a two-minute one.
 const LEEWAY: u64 = 10;
-/// Longest token in bytes. Ours have 200; other issuers add claims.
+/// Longest token in bytes. Ours have 300; other issuers add claims, RS256 340 of signature.
 const MAX_LEN: usize = 4096;
 /// Longest life of a token that we issue: a month. Who needs more can sign their own.
 pub const MAX_TTL: Duration = Duration::from_secs(31 * 86_400);
 
-/// What a room token says.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Claims {
-    /// For which room.
-    pub room: RoomId,
-    /// For which peer.
-    pub sub: PeerId,
-    /// May produce.
-    #[serde(default)]
-    pub publish: bool,
-    /// May consume.
-    #[serde(default)]
-    pub subscribe: bool,
-    /// Not after, in seconds since 1970.
-    pub exp: u64,
-    /// Not before.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub nbf: Option<u64>,
-}
-
-/// Issues and verifies room tokens.
+/// Issues and verifies room tokens. Cheap to clone; all clones have the same keys.
 #[derive(Clone)]
-pub struct Tokens {
-    signing: EncodingKey,
-    verifying: DecodingKey,
-    validation: Validation,
-    /// The same, but for the time.
-    timeless: Validation,
+pub struct Tokens(Arc<Inner>);
+
+struct Inner {
+    keys: RwLock<Arc<KeySet>>,
+    refused: Reasons,
 }
 
 /// Whether a token must still be good.
@@ -58,108 +51,79 @@ pub enum Freshness {
     /// Yes.
     Now,
     /// It was once: whoever asks shows a resume ticket, too, which the node checks and which is
-    /// good for the length of a call. A call outlives the token that opened it.
+    /// good for the length of a call. A call outlives the token that opened it, and not its key or
+    /// its being revoked.
     WithTicket,
 }
 
-impl std::fmt::Debug for Tokens {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+impl fmt::Debug for Tokens {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("Tokens")
     }
 }
 
 impl Tokens {
-    /// With the secret that issuers share with the cluster.
+    /// With the secret alone that issuers share with the cluster.
     pub fn new(secret: &Secret) -> Self {
-        let secret = secret.expose().as_bytes();
-        let mut validation = Validation::new(Algorithm::HS256);
-        validation.leeway = LEEWAY;
-        validation.validate_nbf = true;
-        validation.validate_aud = false;
-        validation.set_required_spec_claims(&["exp", "sub"]);
-        let mut timeless = validation.clone();
-        timeless.validate_exp = false;
-        Self {
-            signing: EncodingKey::from_secret(secret),
-            verifying: DecodingKey::from_secret(secret),
-            validation,
-            timeless,
-        }
+        Self::of(KeySet::of_secret(secret))
+    }
+
+    /// With all keys.
+    pub fn of(keys: KeySet) -> Self {
+        Self(Arc::new(Inner { keys: RwLock::new(Arc::new(keys)), refused: Reasons::default() }))
+    }
+
+    /// Goes on with other keys. Whoever is in a room stays there.
+    pub fn replace(&self, keys: KeySet) {
+        *self.0.keys.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(keys);
+    }
+
+    fn keys(&self) -> Arc<KeySet> {
+        self.0.keys.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// A token as asked for.
     ///
     /// # Errors
-    /// `bad_request` if it should live for no time or longer than [`MAX_TTL`].
+    /// `bad_request` if it should live for no time or longer than [`MAX_TTL`], `wrong_state` if
+    /// there is nothing to sign with.
     pub fn issue(&self, wish: &CreateToken) -> Result<TokenCreated, Refusal> {
         if wish.ttl_seconds == 0 || wish.ttl_seconds > MAX_TTL.as_secs() {
             let message = format!("a token cannot live for {} seconds", wish.ttl_seconds);
             return Err(Refusal::new(Code::BadRequest, message)
                 .hint(format!("give 1 to {} seconds", MAX_TTL.as_secs())));
         }
+        let keys = self.keys();
+        let Some((name, algorithm, signing)) = keys.signer() else {
+            return Err(Refusal::new(Code::WrongState, "this node has others' public keys alone")
+                .hint("give it token_secret, or ask who has a private key"));
+        };
         let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
         let expires_at = now.as_secs() + wish.ttl_seconds;
-        let claims = Claims {
-            room: wish.room.clone(),
-            sub: wish.peer.clone(),
-            publish: wish.publish,
-            subscribe: wish.subscribe,
-            exp: expires_at,
-            nbf: None,
-        };
-        let token = encode(&Header::new(Algorithm::HS256), &claims, &self.signing)
+        let id = format!("{:032x}", rand::rng().random::<u128>());
+        let claims = Claims::of(wish, expires_at, id.clone());
+        let header = Header { kid: name.map(str::to_owned), ..Header::new(algorithm) };
+        let token = encode(&header, &claims, signing)
             .map_err(|error| Refusal::new(Code::Internal, format!("cannot sign: {error}")))?;
-        Ok(TokenCreated { token, expires_at })
+        if token.len() > MAX_LEN {
+            return Err(Refusal::new(Code::TooLarge, "the token would be longer than 4 KiB")
+                .hint("name fewer sources"));
+        }
+        Ok(TokenCreated { token, id, expires_at })
     }
 
     /// What the token says, if it is good now.
     ///
     /// # Errors
     /// `unauthorized`, with what is wrong and what to do.
-    pub fn verify(&self, token: &str) -> Result<Claims, Refusal> {
-        self.read(token, &self.validation)
-    }
-
-    fn read(&self, token: &str, validation: &Validation) -> Result<Claims, Refusal> {
-        let refuse =
-            |message: &str, hint: &str| Err(Refusal::new(Code::Unauthorized, message).hint(hint));
-        if token.len() > MAX_LEN {
-            return refuse("the token is too long", "a room token is under 4 KiB");
-        }
-        match decode::<Claims>(token, &self.verifying, validation) {
-            Ok(data) => Ok(data.claims),
-            Err(error) => match error.kind() {
-                ErrorKind::ExpiredSignature => {
-                    refuse("the token has expired", "get a new one from whoever issued it")
-                }
-                ErrorKind::ImmatureSignature => {
-                    refuse("the token is not valid yet", "check the clocks of issuer and node")
-                }
-                ErrorKind::InvalidSignature => refuse(
-                    "the token's signature is wrong",
-                    "the issuer must sign with the cluster's token_secret",
-                ),
-                ErrorKind::InvalidAlgorithm | ErrorKind::InvalidAlgorithmName => {
-                    refuse("the token's algorithm is not HS256", "sign with HS256")
-                }
-                ErrorKind::MissingRequiredClaim(_)
-                | ErrorKind::InvalidClaimFormat(_)
-                | ErrorKind::Json(_) => refuse(
-                    "the token's claims are not those of a room token",
-                    "it needs room, sub (the peer), exp, and publish and subscribe as booleans",
-                ),
-                _ => refuse(
-                    "the token is not a JWT",
-                    "make one with POST /v1/tokens or `starling token create`",
-                ),
-            },
-        }
+    pub fn verify(&self, token: &str) -> Result<Seat, Refusal> {
+        self.counted(self.read(token, Freshness::Now))
     }
 
     /// What a peer may do in a room with this token.
     ///
     /// # Errors
-    /// As [`Tokens::verify`]; `forbidden` if it is another's.
+    /// As [`Tokens::verify`]; `forbidden` if it is another's, or for no peer.
     pub fn grants(
         &self,
         token: &str,
@@ -167,22 +131,116 @@ impl Tokens {
         peer: &PeerId,
         freshness: Freshness,
     ) -> Result<Grants, Refusal> {
-        let claims = match freshness {
-            Freshness::Now => self.verify(token)?,
-            Freshness::WithTicket => self.read(token, &self.timeless)?,
+        let fits = |seat: Seat| match seat {
+            Seat { room: of, .. } if of != *room => Err(Reason::OtherRoom),
+            Seat { peer: of, .. } if of != *peer => Err(Reason::OtherPeer),
+            Seat { join: false, .. } => Err(Reason::NoJoin),
+            Seat { grants, .. } => Ok(grants),
         };
-        if claims.room != *room {
-            return Err(Refusal::new(Code::Forbidden, "the token is for another room")
-                .hint("roomId must be the token's room"));
+        self.counted(self.read(token, freshness).and_then(fits))
+    }
+
+    /// Who administers this room by this token.
+    ///
+    /// # Errors
+    /// As [`Tokens::grants`].
+    pub fn admin(&self, token: &str, room: &RoomId) -> Result<PeerId, Refusal> {
+        let fits = |seat: Seat| match seat {
+            Seat { room: of, .. } if of != *room => Err(Reason::OtherRoom),
+            Seat { grants: Grants { admin: false, .. }, .. } => Err(Reason::NoAdmin),
+            Seat { peer, .. } => Ok(peer),
+        };
+        self.counted(self.read(token, Freshness::Now).and_then(fits))
+    }
+
+    /// Counts a refusal of the caller's.
+    pub fn refuse(&self, reason: Reason) -> Refusal {
+        self.0.refused.count(reason);
+        reason.into()
+    }
+
+    /// Refusals by reason.
+    pub fn metrics(&self) -> Vec<Metric> {
+        self.0.refused.metrics()
+    }
+
+    fn counted<T>(&self, read: Result<T, Reason>) -> Result<T, Refusal> {
+        read.map_err(|reason| self.refuse(reason))
+    }
+
+    fn read(&self, token: &str, freshness: Freshness) -> Result<Seat, Reason> {
+        if token.len() > MAX_LEN {
+            return Err(Reason::TooLong);
         }
-        if claims.sub != *peer {
-            return Err(Refusal::new(Code::Forbidden, "the token is for another peer")
-                .hint("peerId must be the token's sub"));
+        let header = decode_header(token).map_err(|_| unread(token))?;
+        if header.crit.is_some() {
+            return Err(Reason::Critical);
         }
-        Ok(Grants { publish: claims.publish, subscribe: claims.subscribe })
+        let keys = self.keys();
+        let issuer = header.kid.is_none().then(|| issuer(token)).flatten();
+        let key = keys.choose(header.kid.as_deref(), issuer.as_deref())?;
+        let validation = validation(key, freshness);
+        let claims = decode::<Claims>(token, &key.verifying, &validation);
+        let claims = claims.map_err(|error| reason_of(error.kind()))?.claims;
+        if claims.jti.as_deref().is_some_and(|id| keys.revokes(id)) {
+            return Err(Reason::Revoked);
+        }
+        claims.seat()
+    }
+}
+
+fn validation(key: &Key, freshness: Freshness) -> Validation {
+    let mut validation = Validation::new(key.algorithm);
+    validation.leeway = LEEWAY;
+    validation.validate_nbf = true;
+    validation.validate_aud = false;
+    validation.validate_exp = freshness == Freshness::Now;
+    validation.set_required_spec_claims(&["exp"]);
+    validation
+}
+
+/// Who says that they issued it: read before the signature, to find the key, and for nothing else.
+fn issuer(token: &str) -> Option<String> {
+    #[derive(Deserialize)]
+    struct Issuer {
+        iss: Option<String>,
+    }
+    insecure_decode_claims::<Issuer>(token).ok()?.iss
+}
+
+/// Why a header cannot be read: for its algorithm, which is none that exists, or altogether.
+fn unread(token: &str) -> Reason {
+    #[derive(Deserialize)]
+    struct Algorithm {
+        #[serde(rename = "alg")]
+        _named: String,
+    }
+    let header = token.split('.').next().unwrap_or_default();
+    let header = URL_SAFE_NO_PAD.decode(header).unwrap_or_default();
+    let whole = token.split('.').count() == 3;
+    match serde_json::from_slice::<Algorithm>(&header) {
+        Ok(_) if whole => Reason::Algorithm,
+        Ok(_) | Err(_) => Reason::Malformed,
+    }
+}
+
+fn reason_of(kind: &ErrorKind) -> Reason {
+    match kind {
+        ErrorKind::ExpiredSignature => Reason::Expired,
+        ErrorKind::ImmatureSignature => Reason::NotYet,
+        ErrorKind::InvalidSignature => Reason::Signature,
+        ErrorKind::InvalidAlgorithm | ErrorKind::InvalidAlgorithmName => Reason::Algorithm,
+        ErrorKind::MissingRequiredClaim(_)
+        | ErrorKind::InvalidClaimFormat(_)
+        | ErrorKind::Json(_) => Reason::Claims,
+        _ => Reason::Malformed,
     }
 }
 
 #[cfg(test)]
 #[path = "token_tests.rs"]
 mod tests;
+
+#[cfg(test)]
+#[path = "key_tests.rs"]
+mod key_tests;

@@ -52,7 +52,7 @@ pub(super) fn run(args: &DevArgs) -> Result<(), Failure> {
 
 fn told(error: DevError) -> Failure {
     match error {
-        DevError::Node(_, RunError::Listen(address, why)) => Failure::Usage(vec![format!(
+        DevError::Node(_, RunError::Listen(_, address, why)) => Failure::Usage(vec![format!(
             "{address} cannot be listened on: {why}; end the program that has it, or give --port"
         )]),
         other => Failure::Failed(other.to_string()),

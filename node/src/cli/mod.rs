@@ -1,6 +1,5 @@
 //! The command line, in kubectl's manners. This file routes; each noun has its own.
 
-mod certs;
 mod dev;
 mod links;
 mod moves;
@@ -8,6 +7,7 @@ mod node;
 mod nodes;
 mod output;
 mod peers;
+mod pki;
 mod placement;
 mod remote;
 mod rooms;
@@ -50,8 +50,9 @@ enum Command {
     /// Makes room tokens.
     #[command(visible_alias = "tokens")]
     Token(token::Token),
-    /// Makes the certificates of links between nodes.
-    Certs(certs::Certs),
+    /// Makes and renews the certificates of links between nodes.
+    #[command(alias = "certs")]
+    Pki(pki::Pki),
 }
 
 /// Parses the command line and does what it says.
@@ -69,7 +70,7 @@ pub fn main() -> ExitCode {
         Command::Pipes(args) => remote::block_on(links::run_pipes(args)),
         Command::Peers(args) => remote::block_on(peers::run(args)),
         Command::Token(args) => remote::block_on(token::run(args)),
-        Command::Certs(args) => certs::run(&args),
+        Command::Pki(args) => pki::run(&args),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,
@@ -121,6 +122,14 @@ mod tests {
             "starling peers move demo alice --to n2",
             "starling peers remove demo alice",
             "starling token create --room demo --peer alice --publish --subscribe --ttl 1h",
+            "starling token create --room demo --peer a --kinds audio,video --sources camera --admin",
+            "starling token create --room demo --peer a --no-join --admin --hidden --recorder",
+            "starling token admin graphs --scope read --rooms demo,other",
+            "starling nodes reload n1",
+            "starling pki init --out certs",
+            "starling pki issue --out certs n1 n2",
+            "starling pki show -o json",
+            "starling pki renew n1 --within 30",
             "starling certs issue --out certs n1 n2",
         ] {
             let parsed = Cli::try_parse_from(line.split(' '));

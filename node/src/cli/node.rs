@@ -1,6 +1,6 @@
 //! `starling node`: reads the settings and runs a node until it is told to end.
 
-use std::{fs, net::UdpSocket};
+use std::{fs, net::UdpSocket, sync::Arc};
 
 use rand::{Rng, distr::Alphanumeric};
 
@@ -8,6 +8,7 @@ use super::output::Failure;
 use crate::{
     config::{self, Config, Flags, Host, Mistake, Origin, Raw},
     logs, registry,
+    reload::Settings,
     run::{self, Surroundings},
 };
 
@@ -28,16 +29,18 @@ pub(super) fn run(args: &NodeArgs) -> Result<(), Failure> {
     logs::init(&config.log);
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
     let runtime = runtime.map_err(|error| Failure::Failed(error.to_string()))?;
-    let served = runtime.block_on(serve(&config));
+    let flags = args.flags.clone();
+    let served = runtime.block_on(serve(&config, Arc::new(move || settings(&flags))));
     // Dropping it would wait for name look-ups that nobody waits for any more.
     runtime.shutdown_background();
     served.map_err(|error| Failure::Failed(error.to_string()))
 }
 
-async fn serve(config: &Config) -> Result<(), run::RunError> {
+async fn serve(config: &Config, settings: Settings) -> Result<(), run::RunError> {
     let link_tls = registry::link_tls(config)?;
     let registry = registry::connect(config)?;
-    let running = run::start(config, Surroundings { registry, link_tls, dev: None }).await?;
+    let around = Surroundings { registry, link_tls, dev: None, settings: Some(settings) };
+    let running = run::start(config, around).await?;
     tracing::info!(id = %config.id, url = %config.http.api_url, "serving");
     running.until_signal(config.drain_deadline).await
 }

@@ -7,7 +7,7 @@ use clap::Subcommand;
 use starling_proto::{
     NodeId, RoomId,
     registry::NodeState,
-    rest::{DrainInfo, DrainNode, DrainStage, NodeInfo, WorkersInfo},
+    rest::{DrainInfo, DrainNode, DrainStage, NodeInfo, Reloaded, WorkersInfo},
 };
 
 use super::{
@@ -76,6 +76,11 @@ enum Verb {
         /// The node.
         node: NodeId,
     },
+    /// Reads a node's settings again: keys of tokens, admin tokens and its certificate.
+    Reload {
+        /// The node.
+        node: NodeId,
+    },
 }
 
 fn deadline(text: &str) -> Result<Duration, String> {
@@ -119,6 +124,11 @@ pub(super) async fn run(Nodes { verb, remote }: Nodes) -> Result<(), Failure> {
         Verb::Undrain { node } => {
             let path = format!("/v1/nodes/{node}/undrain");
             show_one(&remote, remote.ask(Method::POST, &path, None::<&()>).await?)
+        }
+        Verb::Reload { node } => {
+            let path = format!("/v1/nodes/{node}/reload");
+            let reloaded: Reloaded = remote.ask(Method::POST, &path, None::<&()>).await?;
+            output::json(&reloaded)
         }
     }
 }

@@ -20,7 +20,7 @@ pub(super) struct Remote {
         long,
         global = true,
         env = "STARLING_SERVER",
-        default_value = "http://localhost:4443",
+        default_value = "http://127.0.0.1:9400",
         value_name = "URL"
     )]
     server: String,

@@ -5,16 +5,17 @@ use std::time::Duration;
 use axum::http::Method;
 use clap::Subcommand;
 use starling_proto::{
-    PeerId, RoomId,
+    MediaKind, PeerId, RoomId,
     rest::{CreateToken, TokenCreated},
 };
 
 use super::{
-    output::{self, Failure, Format},
+    node::random_secret,
+    output::{self, Failure, Format, note},
     remote::Remote,
 };
 use crate::{
-    auth::Tokens,
+    auth::{AdminTokens, Tokens, sha256_hex},
     config::{Secret, value},
 };
 
@@ -43,6 +44,8 @@ enum Verb {
         /// May consume.
         #[arg(long)]
         subscribe: bool,
+        #[command(flatten)]
+        more: More,
         /// Good for so long: 30m, 12h.
         #[arg(long, default_value = "1h", value_parser = ttl)]
         ttl: Duration,
@@ -50,6 +53,51 @@ enum Verb {
         #[arg(long, env = "STARLING_TOKEN_SECRET_FILE")]
         secret_file: Option<String>,
     },
+    /// Makes an admin token: prints it, and what stands for it in admin_tokens_file.
+    Admin {
+        /// Whose it is, for the audit log.
+        name: String,
+        /// What it may do: read, rooms, peers, media, nodes, tokens, or all.
+        #[arg(long, required = true, value_delimiter = ',')]
+        scope: Vec<String>,
+        /// Of these rooms alone.
+        #[arg(long, value_delimiter = ',')]
+        rooms: Vec<RoomId>,
+    },
+}
+
+/// What most tokens do not need.
+#[derive(Debug, clap::Args)]
+struct More {
+    /// May produce nothing but these kinds: audio, video.
+    #[arg(long, value_delimiter = ',', value_parser = kind)]
+    kinds: Vec<MediaKind>,
+    /// May produce from these sources alone: camera, microphone, screen, screen_audio, or others.
+    #[arg(long, value_delimiter = ',')]
+    sources: Vec<String>,
+    /// May not send over data channels.
+    #[arg(long)]
+    no_data: bool,
+    /// May not come in: for the room's REST API alone.
+    #[arg(long)]
+    no_join: bool,
+    /// May send the room's peers away, and mute them.
+    #[arg(long)]
+    admin: bool,
+    /// Others are not told of it; it can send nothing.
+    #[arg(long)]
+    hidden: bool,
+    /// Others are told that it records.
+    #[arg(long)]
+    recorder: bool,
+}
+
+fn kind(text: &str) -> Result<MediaKind, String> {
+    match text {
+        "audio" => Ok(MediaKind::Audio),
+        "video" => Ok(MediaKind::Video),
+        _ => Err("write audio or video".to_owned()),
+    }
 }
 
 fn ttl(text: &str) -> Result<Duration, String> {
@@ -61,14 +109,25 @@ fn ttl(text: &str) -> Result<Duration, String> {
 /// # Errors
 /// What the node said.
 pub(super) async fn run(Token { verb, remote }: Token) -> Result<(), Failure> {
-    let Verb::Create { room, peer, publish, subscribe, ttl, secret_file } = verb;
+    let (room, peer, publish, subscribe, more, ttl, secret_file) = match verb {
+        Verb::Admin { name, scope, rooms } => return admin(&name, &scope, &rooms),
+        Verb::Create { room, peer, publish, subscribe, more, ttl, secret_file } => {
+            (room, peer, publish, subscribe, more, ttl, secret_file)
+        }
+    };
     let both = !publish && !subscribe;
     let wish = CreateToken {
-        room,
-        peer,
+        join: !more.no_join,
         publish: publish || both,
+        kinds: more.kinds,
+        sources: more.sources,
         subscribe: subscribe || both,
+        data: more.no_data.then_some(false),
+        admin: more.admin,
+        hidden: more.hidden,
+        recorder: more.recorder,
         ttl_seconds: ttl.as_secs(),
+        ..CreateToken::member(room, peer)
     };
     let made: TokenCreated = match secret_file {
         None => remote.ask(Method::POST, "/v1/tokens", Some(&wish)).await?,
@@ -86,4 +145,19 @@ pub(super) async fn run(Token { verb, remote }: Token) -> Result<(), Failure> {
         Format::Json => output::json(&made),
         Format::Table => output::print(&format!("{}\n", made.token)),
     }
+}
+
+/// Nothing of it is known to a node until the file is there.
+fn admin(name: &str, scopes: &[String], rooms: &[RoomId]) -> Result<(), Failure> {
+    let token = random_secret();
+    let hash = sha256_hex(&token);
+    let mut line =
+        format!("[[token]]\nname = {name:?}\nsha256 = \"{hash}\"\nscopes = {scopes:?}\n");
+    if !rooms.is_empty() {
+        let rooms: Vec<_> = rooms.iter().map(ToString::to_string).collect();
+        line += &format!("rooms = {rooms:?}\n");
+    }
+    AdminTokens::default().with_file(&line).map_err(|why| Failure::Usage(vec![why]))?;
+    note(&format!("the token, which is not shown again: {token}\nfor admin_tokens_file:\n"));
+    output::print(&line)
 }

@@ -15,6 +15,7 @@ use starling_proto::{
     transport::Protocol,
 };
 
+mod access;
 mod ice;
 
 use super::{
@@ -47,7 +48,7 @@ pub fn check(
     host: &Host,
     read: impl Fn(&str) -> std::io::Result<String>,
 ) -> Result<Config, Vec<Mistake>> {
-    let mut checker = Checker { raw, read: &read, mistakes: Vec::new() };
+    let mut checker = Checker { raw, read: &read, mistakes: Vec::new(), files: Vec::new() };
     let config = checker.config(host);
     if checker.mistakes.is_empty() { Ok(config) } else { Err(checker.mistakes) }
 }
@@ -56,6 +57,8 @@ struct Checker<'a> {
     raw: &'a Raw,
     read: &'a dyn Fn(&str) -> std::io::Result<String>,
     mistakes: Vec<Mistake>,
+    /// Read, or read later.
+    files: Vec<PathBuf>,
 }
 
 impl Checker<'_> {
@@ -75,12 +78,8 @@ impl Checker<'_> {
             None if !clustered => Secret::new(&*host.random_secret),
             None => self.missing_secret("cluster_secret", "nodes share a secret"),
         };
-        let token_secret = self
-            .secret("token_secret")
-            .unwrap_or_else(|| self.missing_secret("token_secret", "room tokens need a secret"));
-        let admin_token = self
-            .secret("admin_token")
-            .unwrap_or_else(|| self.missing_secret("admin_token", "the REST API needs a token"));
+        let token_keys = self.token_keys();
+        let admin_tokens = self.admin_tokens();
         let api_url = self.api_url(&http, &rtc);
         let ice = self.ice();
         Config {
@@ -96,9 +95,10 @@ impl Checker<'_> {
             link,
             registry,
             cluster_secret,
-            token_secret,
-            admin_token,
+            token_keys,
+            admin_tokens,
             log: self.log(),
+            files: std::mem::take(&mut self.files),
         }
     }
 
@@ -120,26 +120,17 @@ impl Checker<'_> {
 
     fn http(&mut self) -> Http {
         let listen = self.parse_list("listen", "addresses with port", "0.0.0.0:4443");
-        let admin_listen = self.parse_some("admin_listen", "an address with port");
+        let admin_listen = self.admin_listen();
         if admin_listen.is_some_and(|admin: SocketAddr| listen.contains(&admin)) {
             self.wrong("admin_listen", "it is the same as listen", "give another port");
-        }
-        let cors_origins: Vec<_> = value::list(self.raw.value("cors_origins").unwrap_or_default())
-            .map(String::from)
-            .collect();
-        for origin in &cors_origins {
-            let host = origin.strip_prefix("https://").or(origin.strip_prefix("http://"));
-            if origin != "*" && host.is_none_or(|host| host.is_empty() || host.contains('/')) {
-                let message = format!("{origin:?} is no origin");
-                self.wrong("cors_origins", &message, "write it as https://host, without path");
-            }
         }
         Http {
             listen,
             admin_listen,
             api_url: String::new(),
-            tls: self.pair("tls_cert", "tls_key"),
-            cors_origins,
+            tls: self.tls(),
+            cors_origins: self.origins("cors_origins", ""),
+            ws_origins: self.origins("ws_origins", "*"),
             trust_forwarded_for: self.parse("trust_forwarded_for", "true or false", false),
             sessions_per_second: self.parse("sessions_per_second", "a number", 20),
             joins_per_second: self
@@ -358,6 +349,7 @@ impl Checker<'_> {
         let Some(path) = self.raw.value(&file_key) else {
             return self.raw.value(name).map(Secret::new);
         };
+        self.files.push(path.into());
         match (self.read)(path) {
             Ok(text) => Some(Secret::new(text.trim_end_matches(['\r', '\n']))),
             Err(error) => {
@@ -433,8 +425,7 @@ impl Checker<'_> {
     }
 }
 
-const CERTS: &str =
-    "make them with `starling certs issue` and give link_ca, link_cert and link_key";
+const CERTS: &str = "make them with `starling pki issue` and give link_ca, link_cert and link_key";
 const GENERATE: &str = "make one with `openssl rand -base64 32`";
 const ID_FORM: &str = "use 1 to 64 letters, digits, '.', '_', '~' or '-'";
 

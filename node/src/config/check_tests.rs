@@ -1,7 +1,10 @@
 //! Tests of `check`.
 
 use super::*;
-use crate::config::{Flags, IceAccess};
+use crate::{
+    auth::AdminTokens,
+    config::{Flags, IceAccess},
+};
 
 const SECRET: &str = "pQ3v9sZk1LmX7tRb2NcY8wHd4JfG6aUe";
 
@@ -33,14 +36,52 @@ fn with_secrets(file: &str) -> Result<Config, Vec<String>> {
 fn two_secrets_are_all_a_single_node_needs() {
     let config = with_secrets("").unwrap();
     assert_eq!(config.id.as_str(), "host-1");
-    assert_eq!(config.admin_token.expose(), SECRET);
+    assert_eq!(config.admin_tokens, AdminTokens::of_secret(&Secret::new(SECRET)));
     assert_eq!(config.registry, Registry::Memory);
     assert_eq!(config.rtc.announced, ["192.0.2.7"]);
     assert_eq!(config.rtc.workers, 4);
     assert_eq!(config.link.announced, Some(([192, 0, 2, 7], 7443).into()));
     assert_eq!(config.http.api_url, "http://192.0.2.7:4443");
+    assert_eq!(config.http.admin_listen, Some(([127, 0, 0, 1], 9400).into()));
+    assert_eq!(config.files, [PathBuf::from("/secret")]);
     assert_eq!(config.cluster_secret.expose(), host().random_secret);
 }
+
+#[test]
+fn the_rest_api_is_on_loopback_elsewhere_or_on_listen() {
+    let at = |file: &str| with_secrets(file).map(|config| config.http.admin_listen);
+    assert_eq!(at("admin_listen = '10.0.0.5:1'"), Ok(Some(([10, 0, 0, 5], 1).into())));
+    assert_eq!(at("admin_listen = 'listen'"), Ok(None));
+    assert!(at("admin_listen = 'there'").unwrap_err()[0].contains("or `listen`"));
+    assert!(at("listen = '127.0.0.1:9400'").unwrap_err()[0].contains("same as listen"));
+}
+
+#[test]
+fn files_of_keys_and_tokens_stand_in_for_the_single_ones() {
+    let read = |path: &str| match path {
+        "/keys" => Ok(format!(r#"{{"keys": [{{"kty": "oct", "kid": "a", "k": "{KEY}"}}]}}"#)),
+        "/tokens" => {
+            let hash = crate::auth::sha256_hex("t");
+            Ok(format!("[[token]]\nname = 'n'\nsha256 = '{hash}'\nscopes = ['read']"))
+        }
+        "/broken" => Ok("{".to_owned()),
+        _ => Err(std::io::ErrorKind::NotFound.into()),
+    };
+    let check = |file: &str| {
+        let raw = Raw::merge(&Flags::default(), |_| None, Some(("s", file)), &mut Vec::new());
+        check(&raw, &host(), read).map_err(|told| told[0].to_string())
+    };
+    let config = check("token_keys_file = '/keys'\nadmin_tokens_file = '/tokens'").unwrap();
+    assert_eq!((config.token_keys.len(), config.admin_tokens.len()), (1, 1));
+    assert_eq!(config.files, ["/keys", "/tokens"].map(PathBuf::from));
+    for (file, told) in [("/broken", "line 1"), ("/nowhere", "cannot be read")] {
+        let given = format!("token_keys_file = '{file}'\nadmin_tokens_file = '/tokens'");
+        assert!(check(&given).unwrap_err().contains(told));
+    }
+}
+
+/// 32 bytes.
+const KEY: &str = "cFEzdjlzWmsxTG1YN3RSYjJOY1k4d0hkNEpmRzZhVWU";
 
 #[test]
 fn plain_transports_get_ephemeral_ports_or_a_range() {

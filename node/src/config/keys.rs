@@ -84,13 +84,13 @@ pub const KEYS: &[Key] = &[
         "listen",
         "ADDR,...",
         "0.0.0.0:4443",
-        "Where page, signalling, probes and (without admin_listen) the REST API are served.",
+        "Where page, signalling, WHIP, WHEP and probes are served to everyone.",
     ),
     key(
         "admin_listen",
-        "ADDR",
-        "none",
-        "If given, the REST API and the metrics are served there and no longer on listen.",
+        "ADDR or listen",
+        "127.0.0.1:9400",
+        "Where the REST API, its page and the metrics are served: by default to this machine alone. `listen`: on listen.",
     ),
     key(
         "api_url",
@@ -110,6 +110,12 @@ pub const KEYS: &[Key] = &[
         "ORIGIN,...",
         "none",
         "Origins of pages that may call the REST API from a browser; * for all.",
+    ),
+    key(
+        "ws_origins",
+        "ORIGIN,...",
+        "*",
+        "Origins of pages that may open signalling (the WebSocket), beside listen's own. All may by default, because a room token is wanted and there are no cookies.",
     ),
     key(
         "trust_forwarded_for",
@@ -210,7 +216,7 @@ pub const KEYS: &[Key] = &[
         "link_ca",
         "FILE",
         "none",
-        "PEM certificate of the cluster's authority (`starling certs issue`). Needed with etcd.",
+        "PEM certificate of the cluster's authority (`starling pki issue`). Needed with etcd.",
     ),
     key(
         "link_cert",
@@ -257,15 +263,27 @@ pub const KEYS: &[Key] = &[
     secret(
         "token_secret",
         "none: must be given",
-        "At least 32 bytes, shared with whoever issues room tokens (JWT, HS256).",
+        "At least 32 bytes, shared with whoever issues room tokens (JWT, HS256). May be left out if token_keys_file is given.",
     ),
     key("token_secret_file", "FILE", "none", "File with token_secret."),
+    key(
+        "token_keys_file",
+        "FILE",
+        "none",
+        "More keys of room tokens, each with a name (`kid`) and one algorithm (HS256, ES256, RS256 or EdDSA), and the tokens that are revoked: a JSON Web Key Set (docs/tokens.md).",
+    ),
     secret(
         "admin_token",
         "none: must be given",
-        "At least 32 bytes: the bearer token of the REST API.",
+        "At least 32 bytes: the bearer token of the REST API, for everything. May be left out if admin_tokens_file is given.",
     ),
     key("admin_token_file", "FILE", "none", "File with admin_token."),
+    key(
+        "admin_tokens_file",
+        "FILE",
+        "none",
+        "More such tokens, by their hashes: each with a name, scopes and perhaps rooms (docs/tokens.md).",
+    ),
     key("log", "FILTER", "info", "What is logged, as `warn` or `info,starling_actors=debug`."),
     key("log_format", "FORMAT", "text", "text or json."),
 ];

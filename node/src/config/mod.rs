@@ -19,6 +19,8 @@ pub use raw::{Flags, Origin, Raw};
 use starling_proto::{NodeId, link::VERSION_MAX, transport::Protocol};
 pub use value::Secret;
 
+use crate::auth::{AdminTokens, KeySet};
+
 /// A checked configuration.
 #[derive(Clone, Debug)]
 pub struct Config {
@@ -46,12 +48,14 @@ pub struct Config {
     pub registry: Registry,
     /// Signs resume tickets and requests between nodes.
     pub cluster_secret: Secret,
-    /// Verifies room tokens.
-    pub token_secret: Secret,
-    /// Opens the REST API.
-    pub admin_token: Secret,
+    /// Verify room tokens.
+    pub token_keys: KeySet,
+    /// Open the REST API.
+    pub admin_tokens: AdminTokens,
     /// What is logged and how.
     pub log: Log,
+    /// Files that were read, or are when it starts: a change of them is a change of settings.
+    pub files: Vec<PathBuf>,
 }
 
 /// Page, signalling and REST.
@@ -67,6 +71,8 @@ pub struct Http {
     pub tls: Option<(PathBuf, PathBuf)>,
     /// Pages that may call the API.
     pub cors_origins: Vec<String>,
+    /// Pages that may open signalling; `*` for all.
+    pub ws_origins: Vec<String>,
     /// Believe `X-Forwarded-For`.
     pub trust_forwarded_for: bool,
     /// Per address; 0 means no limit.

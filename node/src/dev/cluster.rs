@@ -127,7 +127,7 @@ impl DevCluster {
             Arc::new(self.registry.for_node(config.id.clone()))
         };
         let dev = self.this.upgrade().map(|this| this as Arc<dyn DevNodes>);
-        let around = Surroundings { registry, link_tls, dev };
+        let around = Surroundings { registry, link_tls, dev, settings: None };
         let (config, id) = (config.clone(), config.id.clone());
         let (done, started) = mpsc::channel();
         runtime.spawn(async move {

@@ -6,7 +6,10 @@ use clap::builder::RangedU64ValueParser;
 use starling_cluster::decide::cores::PEERS_PER_CORE;
 use starling_proto::{Id, NodeId};
 
-use crate::config::{Config, Http, Ice, Link, Log, Registry, Rtc, Secret};
+use crate::{
+    auth::{AdminTokens, KeySet},
+    config::{Config, Http, Ice, Link, Log, Registry, Rtc, Secret},
+};
 
 /// Most nodes: each has threads of its own, and the page shows them all.
 const MAX_NODES: u16 = 32;
@@ -91,6 +94,7 @@ impl DevArgs {
                 api_url: format!("http://{name}:{port}"),
                 tls: None,
                 cors_origins: Vec::new(),
+                ws_origins: vec!["*".into()],
                 trust_forwarded_for: false,
                 sessions_per_second: 0,
                 joins_per_second: Some(0),
@@ -110,9 +114,10 @@ impl DevArgs {
             link: Link::at(SocketAddr::new(self.host, 0)),
             registry: Registry::Memory,
             cluster_secret: secrets.cluster.clone(),
-            token_secret: secrets.token.clone(),
-            admin_token: secrets.admin.clone(),
+            token_keys: KeySet::of_secret(&secrets.token),
+            admin_tokens: AdminTokens::of_secret(&secrets.admin),
             log: Log { filter: self.log.clone(), json: false },
+            files: Vec::new(),
         }
     }
 }

@@ -15,6 +15,7 @@ use crate::{
     ice::IceServers,
     limit::{JOINS_PER_WORKER, PerAddress, Rate, Turnstile},
     metrics::Counters,
+    reload::Renewal,
 };
 
 /// Shared by all handlers; cheap to clone.
@@ -27,7 +28,7 @@ pub struct Inner {
     pub node: Node,
     /// Room tokens.
     pub tokens: Tokens,
-    /// The operators' token.
+    /// The operators' tokens.
     pub admin: Admin,
     /// Between nodes.
     pub passes: Passes,
@@ -39,6 +40,8 @@ pub struct Inner {
     pub drain_deadline: Duration,
     /// Pages that may call the API.
     pub cors_origins: Vec<String>,
+    /// Pages that may open signalling.
+    pub ws_origins: Vec<String>,
     /// Believe `X-Forwarded-For`.
     pub trust_forwarded_for: bool,
     /// Where clients reach this node, without a slash at the end.
@@ -47,6 +50,8 @@ pub struct Inner {
     pub ice: IceServers,
     /// WHIP and WHEP sessions.
     pub whip: crate::whip::Sessions,
+    /// What can be read again.
+    pub renewal: Renewal,
     /// Release.
     pub version: &'static str,
     sessions: Mutex<PerAddress>,
@@ -62,7 +67,12 @@ impl std::ops::Deref for App {
 
 impl App {
     /// For a running node.
-    pub fn new(node: Node, config: &Config, dev: Option<Arc<dyn DevNodes>>) -> Self {
+    pub fn new(
+        node: Node,
+        config: &Config,
+        dev: Option<Arc<dyn DevNodes>>,
+        renewal: Renewal,
+    ) -> Self {
         let per_second = config.http.sessions_per_second;
         let rate = (per_second > 0).then(|| Rate::new(per_second, per_second.saturating_mul(10)));
         let workers = u32::try_from(config.rtc.workers).unwrap_or(u32::MAX);
@@ -70,17 +80,19 @@ impl App {
         let joins = joins.unwrap_or_else(|| JOINS_PER_WORKER.saturating_mul(workers));
         Self(Arc::new(Inner {
             node,
-            tokens: Tokens::new(&config.token_secret),
-            admin: Admin::new(config.admin_token.clone()),
+            tokens: Tokens::of(config.token_keys.clone()),
+            admin: Admin::new(config.admin_tokens.clone()),
             passes: Passes::new(&config.cluster_secret),
             counters: Counters::default(),
             dev,
             drain_deadline: config.drain_deadline,
             cors_origins: config.http.cors_origins.clone(),
+            ws_origins: config.http.ws_origins.clone(),
             trust_forwarded_for: config.http.trust_forwarded_for,
             api_url: config.http.api_url.clone(),
             ice: IceServers::new(&config.ice),
             whip: crate::whip::Sessions::default(),
+            renewal,
             version: env!("CARGO_PKG_VERSION"),
             sessions: Mutex::new(PerAddress::new(rate)),
             turnstile: Mutex::new(Turnstile::new(Instant::now(), joins)),

@@ -17,7 +17,7 @@ use starling_proto::{
 
 use super::{
     App, MAX_BODY_PRODUCE, Problem,
-    guard::{self, FORWARDED, Operator},
+    guard::{Asked, FORWARDED, Operator},
 };
 use crate::client::{self, Ask};
 
@@ -32,11 +32,9 @@ pub(crate) async fn layer(State(app): State<App>, request: Request, next: Next) 
     let Some((room, peer)) = asked.filter(|_| on_peer || request.method() != Method::POST) else {
         return next.run(request).await;
     };
-    let side = request.extensions().get().copied().unwrap_or(guard::Side::Whole);
-    let (method, path) = (request.method(), request.uri().path());
-    match Operator::check(&app, side, method, path, request.headers()) {
-        Ok(Operator { forwarded: true }) => return next.run(request).await,
-        Ok(Operator { forwarded: false }) => {}
+    match Operator::check(&app, Asked::of(&request)) {
+        Ok(Operator { forwarded: true, .. }) => return next.run(request).await,
+        Ok(Operator { forwarded: false, .. }) => {}
         Err(problem) => return problem.into_response(),
     }
     match elsewhere(&app, &room, peer.as_ref()).await {

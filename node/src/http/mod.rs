@@ -3,11 +3,13 @@
 mod api;
 mod app;
 mod assets;
+pub mod audit;
 pub mod dev;
 pub(crate) mod elsewhere;
 mod forward;
 pub mod guard;
 mod openapi;
+mod patience;
 mod probes;
 pub mod problem;
 pub mod server;
@@ -56,6 +58,7 @@ fn admin_routes() -> Vec<Route> {
         ("/v1/nodes/{id}/cordon", &["post"], post(nodes::cordon)),
         ("/v1/nodes/{id}/drain", &["get", "post"], get(nodes::drain_info).post(nodes::drain)),
         ("/v1/nodes/{id}/undrain", &["post"], post(nodes::undrain)),
+        ("/v1/nodes/{id}/reload", &["post"], post(nodes::reload)),
         ("/v1/nodes/{id}/events", &["get"], get(events::events)),
         ("/v1/nodes/{id}/log", &["put"], put(nodes::log)),
         ("/v1/nodes/{id}/workers", &["get"], get(nodes::workers)),
@@ -309,6 +312,7 @@ pub fn router(app: &App, side: Side) -> Router {
         .layer(cors(app))
         .layer(middleware::from_fn_with_state(app.clone(), whip::options))
         .layer(middleware::from_fn_with_state(app.clone(), counted))
+        .layer(middleware::from_fn_with_state(app.clone(), audit::layer))
         .layer(Extension(side))
         .with_state(app.clone())
 }
@@ -351,11 +355,10 @@ fn cors(app: &App) -> CorsLayer {
     let app = app.clone();
     let origin = AllowOrigin::predicate(move |origin: &HeaderValue, parts: &Parts| {
         let origin = origin.to_str().unwrap_or_default();
-        let listed = app.cors_origins.iter().any(|allowed| allowed == "*" || allowed == origin);
         // A page that was sent on by a node that was not its own comes without its origin (Fetch,
         // HTTP-redirect fetch, step 10), and with the token that the node put into the URL.
         let sent = origin == "null" && !app.cors_origins.is_empty() && carries_token(&parts.uri);
-        listed || sent || app.dev.as_ref().is_some_and(|dev| dev::is_own(dev, origin))
+        sent || app.lists_origin(origin)
     });
     CorsLayer::new()
         .allow_origin(origin)
@@ -365,5 +368,7 @@ fn cors(app: &App) -> CorsLayer {
         .max_age(Duration::from_secs(600))
 }
 
+#[cfg(test)]
+mod access_tests;
 #[cfg(test)]
 mod tests;

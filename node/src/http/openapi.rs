@@ -4,16 +4,19 @@
 use std::sync::OnceLock;
 
 use axum::{
-    http::header::{CACHE_CONTROL, CONTENT_TYPE},
+    http::{
+        Method,
+        header::{CACHE_CONTROL, CONTENT_TYPE},
+    },
     response::{IntoResponse, Response},
 };
 use utoipa::{
     Modify, OpenApi,
-    openapi::security::{Http, HttpAuthScheme, SecurityScheme},
+    openapi::security::{Http, HttpAuthScheme, SecurityRequirement, SecurityScheme},
 };
 
 use super::{api, assets, dev, probes};
-use crate::whip::http as whip;
+use crate::{auth::is_moderation, whip::http as whip};
 
 #[derive(OpenApi)]
 #[openapi(
@@ -26,7 +29,7 @@ use crate::whip::http as whip;
     paths(
         probes::livez, probes::readyz, probes::metrics,
         api::nodes::list, api::nodes::one, api::nodes::drain, api::nodes::drain_info,
-        api::nodes::cordon, api::nodes::undrain,
+        api::nodes::cordon, api::nodes::undrain, api::nodes::reload,
         api::events::events, api::nodes::log, api::nodes::workers, api::nodes::router,
         api::pipes::links, api::pipes::pipes, api::pipes::links_of, api::pipes::pipes_of,
         api::rooms::list, api::rooms::create, api::rooms::one, api::rooms::delete,
@@ -60,7 +63,7 @@ use crate::whip::http as whip;
         whip::layer, whip::make_events, whip::events, whip::end_events,
         dev::list, dev::kill, dev::start,
     ),
-    modifiers(&Schemes, &Players)
+    modifiers(&Schemes, &Players, &Moderators)
 )]
 struct Description;
 
@@ -87,6 +90,28 @@ impl Modify for Players {
             operation.operation_id = Some(id.replace("whip", "whep"));
         }
         paths.insert("/whep/{room}/{session}".to_owned(), session);
+    }
+}
+
+/// What admins of a room may do with their room token, as the guard has it.
+struct Moderators;
+
+impl Modify for Moderators {
+    fn modify(&self, openapi: &mut utoipa::openapi::OpenApi) {
+        for (path, item) in &mut openapi.paths.paths {
+            let operations = [
+                (Method::GET, &mut item.get),
+                (Method::PATCH, &mut item.patch),
+                (Method::DELETE, &mut item.delete),
+            ];
+            for (method, operation) in operations {
+                let Some(operation) = operation.as_mut() else { continue };
+                if is_moderation(&method, path) {
+                    let room = SecurityRequirement::new("room", Vec::<String>::new());
+                    operation.security.get_or_insert_default().push(room);
+                }
+            }
+        }
     }
 }
 

@@ -21,13 +21,21 @@ use tokio::{
 use tokio_rustls::TlsAcceptor;
 use tower::ServiceExt;
 
-use super::App;
+use super::{App, patience::Patient};
+use crate::limit::Held;
 
 /// A client that needs longer for its TLS handshake or a request's head holds the place of another.
 /// Mobile clients with losses need about 3 s.
 const HEAD: Duration = Duration::from_secs(10);
 /// Most connections of a listener: at about 20 KiB each, 320 MB.
 const MAX_CONNECTIONS: usize = 16_384;
+/// Most connections of one address: a quarter of all, so that no single one shuts the others out,
+/// and more than the people of a large office have. Behind a proxy (`trust_forwarded_for`) all have
+/// its address, and it is the proxy that bounds them.
+const MAX_PER_ADDRESS: u32 = 4_096;
+/// Longest time in which a client takes nothing of what is written. Mobile clients are out of reach
+/// for ten seconds now and then.
+const STALL: Duration = Duration::from_secs(30);
 /// Longest head in bytes: a URL with a 4 KiB token and a resume ticket, and a browser's headers.
 const MAX_HEAD: usize = 32 * 1024;
 /// After a failed accept (no descriptors, mostly), so that the loop does not spin until some are
@@ -43,6 +51,7 @@ pub async fn serve(
     mut stop: watch::Receiver<bool>,
 ) {
     let places = Arc::new(Semaphore::new(MAX_CONNECTIONS));
+    let held = Held::new(if app.trust_forwarded_for { u32::MAX } else { MAX_PER_ADDRESS });
     loop {
         let accepted = tokio::select! {
             accepted = listener.accept() => accepted,
@@ -57,7 +66,9 @@ pub async fn serve(
                 continue;
             }
         };
-        let Ok(place) = places.clone().try_acquire_owned() else {
+        let place = places.clone().try_acquire_owned().ok();
+        let place = place.and_then(|place| Some((place, held.take(from.ip())?)));
+        let Some(place) = place else {
             app.counters.connections_refused.fetch_add(1, Relaxed);
             continue;
         };
@@ -66,7 +77,7 @@ pub async fn serve(
             app.counters.connections.fetch_add(1, Relaxed);
             let _ = tcp.set_nodelay(true);
             match tls {
-                None => connection(tcp, from, router, stop).await,
+                None => connection(Patient::new(tcp, STALL), from, router, stop).await,
                 Some(tls) => encrypted(tcp, &tls, from, router, stop).await,
             }
             app.counters.connections.fetch_sub(1, Relaxed);
@@ -83,7 +94,7 @@ async fn encrypted(
     stop: watch::Receiver<bool>,
 ) {
     match timeout(HEAD, tls.accept(tcp)).await {
-        Ok(Ok(stream)) => connection(stream, from, router, stop).await,
+        Ok(Ok(stream)) => connection(Patient::new(stream, STALL), from, router, stop).await,
         Ok(Err(error)) => tracing::debug!(%error, "TLS handshake failed"),
         Err(_) => tracing::debug!("TLS handshake took too long"),
     }
@@ -110,3 +121,7 @@ where
     }
     let _ = timeout(HEAD, connection).await;
 }
+
+#[cfg(test)]
+#[path = "server_tests.rs"]
+mod tests;

@@ -39,7 +39,8 @@ impl PerAddress {
     }
 }
 
-fn subscriber(address: IpAddr) -> IpAddr {
+/// Of IPv6 the /64 that one subscriber is given; an IPv4 address within IPv6 is that address.
+pub(super) fn subscriber(address: IpAddr) -> IpAddr {
     match address {
         IpAddr::V6(v6) => match v6.to_ipv4_mapped() {
             Some(v4) => IpAddr::V4(v4),

@@ -11,7 +11,11 @@ use axum::{
         FromRequestParts, State,
         ws::{CloseFrame, Message, WebSocket, WebSocketUpgrade},
     },
-    http::{HeaderMap, header::SEC_WEBSOCKET_PROTOCOL, request::Parts},
+    http::{
+        HeaderMap,
+        header::{ORIGIN, SEC_WEBSOCKET_PROTOCOL},
+        request::Parts,
+    },
     response::Response,
 };
 use futures::FutureExt;
@@ -26,8 +30,12 @@ use tokio::time::{sleep_until, timeout};
 
 use super::adaptor::{Adaptor, CLOSE_FOR_GOOD, CLOSE_GO_ELSEWHERE, Effect, fitting, named};
 use crate::{
-    auth::Freshness,
-    http::{App, Problem, dev, elsewhere, guard::Remote, problem::Query},
+    auth::{Freshness, Reason},
+    http::{
+        App, Problem, dev, elsewhere,
+        guard::{Remote, is_same},
+        problem::Query,
+    },
     ice::ForClient,
 };
 
@@ -78,6 +86,7 @@ impl FromRequestParts<App> for Asked {
             .hint("wait a second; operators can raise sessions_per_second"));
         }
         dev::check_origin(app, &parts.headers)?;
+        check_origin(app, &parts.headers)?;
         let upgrade = WebSocketUpgrade::from_request_parts(parts, app).await.map_err(|error| {
             Problem::new(Code::BadRequest, format!("this is a WebSocket endpoint: {error}"))
                 .hint("connect with a WebSocket client, sub-protocol protoo")
@@ -94,6 +103,18 @@ impl FromRequestParts<App> for Asked {
         let request = SessionRequest { room, peer, resume_ticket, remote, grants };
         Ok(Self { upgrade, request })
     }
+}
+
+/// A browser does not keep a page of another origin from opening a WebSocket: the node does.
+fn check_origin(app: &App, headers: &HeaderMap) -> Result<(), Problem> {
+    let Some(origin) = headers.get(ORIGIN) else { return Ok(()) };
+    let origin = origin.to_str().unwrap_or_default();
+    let listed = app.ws_origins.iter().any(|allowed| allowed == "*" || allowed == origin);
+    if listed || is_same(headers, origin) {
+        return Ok(());
+    }
+    Err(Problem::new(Code::Forbidden, "pages of this origin may not open signalling here")
+        .hint("operators can list it in ws_origins"))
 }
 
 /// Whether it has a token of a room and says that it resumes there.
@@ -115,8 +136,8 @@ fn grants(app: &App, wish: &Wish) -> Result<Grants, Problem> {
             let freshness = if ticket { Freshness::WithTicket } else { Freshness::Now };
             Ok(app.tokens.grants(token, &wish.room_id, &wish.peer_id, freshness)?)
         }
-        None if app.dev.is_some() => Ok(Grants { publish: true, subscribe: true }),
-        None => Err(Problem::new(Code::Unauthorized, "joining a room needs a token")
+        None if app.dev.is_some() => Ok(Grants::member()),
+        None => Err(Problem(app.tokens.refuse(Reason::Missing))
             .hint("add &token=… to the URL; `starling token create` makes one")),
     }
 }

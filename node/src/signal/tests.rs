@@ -19,7 +19,7 @@ use crate::{
     auth::Tokens,
     config::Config,
     run::{self, Running},
-    testing::{around, config, registered},
+    testing::{TOKEN_SECRET, around, config, registered},
 };
 
 pub(super) type Socket = WebSocketStream<MaybeTlsStream<TcpStream>>;
@@ -42,7 +42,7 @@ impl Case {
 
     fn token(&self, room: &str, peer: &str) -> String {
         let wish = serde_json::from_value(json!({"room": room, "peer": peer})).unwrap();
-        Tokens::new(&self.config.token_secret).issue(&wish).unwrap().token
+        Tokens::of(self.config.token_keys.clone()).issue(&wish).unwrap().token
     }
 
     /// Connects, or says with which status that was refused.
@@ -227,13 +227,47 @@ async fn a_draining_node_says_so_and_closes() {
 async fn a_forged_ticket_does_not_revive_an_expired_token() {
     let case = Case::new().await;
     let claims = json!({"room": "r", "sub": "alice", "exp": 1_000, "publish": true});
-    let key = jsonwebtoken::EncodingKey::from_secret(case.config.token_secret.expose().as_bytes());
+    let key = jsonwebtoken::EncodingKey::from_secret(TOKEN_SECRET.as_bytes());
     let expired = jsonwebtoken::encode(&jsonwebtoken::Header::default(), &claims, &key).unwrap();
     let path = format!("/?roomId=r&peerId=alice&token={expired}");
     assert_eq!(case.try_open(&path, Some("protoo")).await.map(|_| ()), Err(401));
     let mut socket =
         case.try_open(&format!("{path}&resume=e30.AAAA"), Some("protoo")).await.unwrap();
     assert_eq!(end(&mut socket).await, Some(4000));
+}
+
+#[tokio::test]
+async fn pages_of_origins_that_are_not_listed_open_no_signalling() {
+    let mut config = config();
+    config.http.ws_origins = vec!["https://app.example".into()];
+    let case = Case::with(config).await;
+    let at = case.running.listening[0];
+    let own = format!("http://{at}");
+    let open = async |origin: Option<&str>| {
+        let token = case.token("r", "alice");
+        let url = format!("ws://{at}/ws?roomId=r&peerId=alice&token={token}");
+        let mut request = url.into_client_request().unwrap();
+        let headers = request.headers_mut();
+        headers.insert("sec-websocket-protocol", HeaderValue::from_static("protoo"));
+        if let Some(origin) = origin {
+            headers.insert("origin", origin.parse().unwrap());
+        }
+        match connect_async(request).await {
+            Ok(_) => 101,
+            Err(Error::Http(answer)) => answer.status().as_u16(),
+            Err(other) => panic!("{other}"),
+        }
+    };
+    for (origin, status) in [
+        (None, 101),
+        (Some("https://app.example"), 101),
+        (Some(own.as_str()), 101),
+        (Some("https://evil.example"), 403),
+        (Some("https://app.example.evil.example"), 403),
+        (Some("null"), 403),
+    ] {
+        assert_eq!(open(origin).await, status, "{origin:?}");
+    }
 }
 
 #[test]

@@ -70,7 +70,7 @@ pub(crate) async fn options(State(app): State<App>, request: Request, next: Next
         response.headers_mut().insert(ACCEPT_POST, HeaderValue::from_static(SDP));
     }
     if let (Some(token), Some(room)) = (token, room) {
-        let peer = app.tokens.verify(&token).map(|claims| claims.sub);
+        let peer = app.tokens.verify(&token).map(|seat| seat.peer);
         let may = |peer: &PeerId| app.tokens.grants(&token, &room, peer, Freshness::Now).is_ok();
         if let Some(peer) = peer.ok().filter(may) {
             let servers = app.ice.of(&peer, ice::since_1970());

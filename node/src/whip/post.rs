@@ -26,7 +26,7 @@ use super::{
     slots::Slots,
 };
 use crate::{
-    auth::Freshness,
+    auth::{Freshness, Reason},
     http::{
         App, Problem, dev, elsewhere,
         guard::{self, Remote},
@@ -152,18 +152,18 @@ fn who(
 ) -> Result<(PeerId, Grants), Problem> {
     let Some(token) = guard::token(&parts.headers).or(wish.token.as_deref()) else {
         if app.dev.is_none() {
-            return Err(Problem::new(Code::Unauthorized, "this needs a token for the room")
+            return Err(Problem(app.tokens.refuse(Reason::Missing))
                 .hint("send it as `Authorization: Bearer <token>`; OBS has a field for it"));
         }
         let named = wish.peer_id.clone().unwrap_or_else(|| match protocol {
             Protocol::Whip => peer_of("whip"),
             Protocol::Whep => peer_of(&format!("whep-{}", random(4))),
         });
-        return Ok((named, Grants { publish: true, subscribe: true }));
+        return Ok((named, Grants::member()));
     };
     let peer = match &wish.peer_id {
         Some(peer) => peer.clone(),
-        None => app.tokens.verify(token)?.sub,
+        None => app.tokens.verify(token)?.peer,
     };
     let grants = app.tokens.grants(token, room, &peer, Freshness::Now)?;
     let (granted, what) = match protocol {

@@ -312,7 +312,7 @@ async fn a_publisher_that_comes_again_takes_its_own_place() {
     assert_eq!(peers(&app).await, ["ann"]);
     assert_eq!(ask(&app, "DELETE", &first, &[], "").await.status, 404);
     // Somebody on a WebSocket is not sent away by it.
-    let grants = Grants { publish: true, subscribe: true };
+    let grants = Grants::member();
     let remote = [127, 0, 0, 1].into();
     let (room, peer) = ("r".parse().unwrap(), "bob".parse().unwrap());
     let request = SessionRequest { room, peer, resume_ticket: None, remote, grants };
@@ -404,7 +404,7 @@ async fn only_who_chooses_is_told_of_producers_and_may_consume() {
     let app = app().await;
     let ann = token(&app, "ann", true, false).await;
     post(&app, "/whip/r", &ann, CHROMIUM).await;
-    let grants = Grants { publish: true, subscribe: true };
+    let grants = Grants::member();
     let remote = [127, 0, 0, 1].into();
     let (room, peer) = ("r".parse().unwrap(), "bob".parse().unwrap());
     let request = SessionRequest { room, peer, resume_ticket: None, remote, grants };

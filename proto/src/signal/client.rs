@@ -4,9 +4,9 @@ use serde::{Deserialize, de::DeserializeOwned};
 use serde_json::Value;
 
 use crate::{
-    Code, ConsumerId, DataConsumerId, DataProducerId, MediaKind, PeerId, ProducerId, Refusal,
-    RtpCapabilities, RtpParameters, TransportId, rtp::ConsumerLayers, sctp::SctpStreamParameters,
-    transport::DtlsParameters,
+    Code, ConsumerId, DataConsumerId, DataProducerId, MediaKind, Moderation, PeerId, ProducerId,
+    Refusal, RtpCapabilities, RtpParameters, TransportId, rtp::ConsumerLayers,
+    sctp::SctpStreamParameters, transport::DtlsParameters,
 };
 
 /// A request of a client.
@@ -53,6 +53,13 @@ pub enum ClientRequest {
     DataProducerStats(DataProducerId),
     /// `getDataConsumerStats`.
     DataConsumerStats(DataConsumerId),
+    /// `kickPeer` and `mutePeer` (ours), for admins of the room.
+    Moderate {
+        /// To whom.
+        peer: PeerId,
+        /// What.
+        order: Moderation,
+    },
 }
 
 /// Data of `join`.
@@ -256,6 +263,14 @@ struct OnProducer {
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
+struct OnPeer {
+    peer_id: PeerId,
+    #[serde(default)]
+    producer_id: Option<ProducerId>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
 struct OnConsumer {
     consumer_id: ConsumerId,
 }
@@ -369,6 +384,14 @@ impl ClientRequest {
             }
             "getDataConsumerStats" => {
                 Self::DataConsumerStats(read::<OnDataConsumer>(method, data)?.data_consumer_id)
+            }
+            "kickPeer" => {
+                let OnPeer { peer_id: peer, .. } = read(method, data)?;
+                Self::Moderate { peer, order: Moderation::Kick }
+            }
+            "mutePeer" => {
+                let OnPeer { peer_id: peer, producer_id } = read(method, data)?;
+                Self::Moderate { peer, order: Moderation::Mute(producer_id) }
             }
             _ => return Err(unknown(method)),
         })

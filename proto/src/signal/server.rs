@@ -152,6 +152,16 @@ pub enum ServerNotification {
         /// What can be sent.
         available_bitrate: u64,
     },
+    /// Ours: somebody else has paused it, an admin of the room or an operator.
+    ProducerPaused {
+        /// Which.
+        producer_id: ProducerId,
+    },
+    /// Ours: an operator has resumed it.
+    ProducerResumed {
+        /// Which.
+        producer_id: ProducerId,
+    },
     /// A producer's streams are better or worse.
     ProducerScore {
         /// Which.

@@ -17,6 +17,7 @@ export class ApartCluster extends ProcessCluster {
   addresses(n) {
     return {
       LISTEN: `${address(n)}:${HTTP}`,
+      ADMIN_LISTEN: 'listen',
       API_URL: this.nodes[n].url,
       RTC_LISTEN: address(n),
       ANNOUNCE: address(n),

@@ -135,6 +135,7 @@ export class ProcessCluster extends Cluster {
     const { url } = this.nodes[n];
     return {
       LISTEN: `127.0.0.1:${4443 + n},[::1]:${4443 + n}`,
+      ADMIN_LISTEN: 'listen',
       API_URL: url,
       RTC_LISTEN: '127.0.0.1',
       ANNOUNCE: '127.0.0.1',

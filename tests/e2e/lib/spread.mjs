@@ -18,6 +18,7 @@ export class SpreadCluster extends ProcessCluster {
     const { http, link, etcd, region } = this.places[n];
     return {
       LISTEN: `${http}:${4443 + n}`,
+      ADMIN_LISTEN: 'listen',
       API_URL: this.nodes[n].url,
       RTC_LISTEN: http,
       ANNOUNCE: http,

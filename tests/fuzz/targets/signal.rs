@@ -197,7 +197,7 @@ impl Target for Token {
     fn run(&mut self, input: &[u8]) -> u64 {
         let text = String::from_utf8_lossy(input);
         let token = bearer(&text).unwrap_or(&text);
-        let verdict = self.tokens.verify(token).map(|claims| claims.publish);
+        let verdict = self.tokens.verify(token).map(|seat| seat.grants.publish);
         let pass = self.passes.verify(token, "GET", "/v1/nodes");
         let shape = (token.matches('.').count().min(5), size(token.len()));
         behaviour((verdict.map_err(|refusal| refusal.message), pass.is_some(), shape))

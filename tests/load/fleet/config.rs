@@ -65,13 +65,8 @@ impl Issuer {
 
     pub(super) fn token(&self, room: &str, peer: &str) -> Result<Option<String>, Failure> {
         let Some(tokens) = &self.0 else { return Ok(None) };
-        let wish = CreateToken {
-            room: room.parse()?,
-            peer: peer.parse()?,
-            publish: true,
-            subscribe: true,
-            ttl_seconds: TTL_S,
-        };
+        let wish =
+            CreateToken { ttl_seconds: TTL_S, ..CreateToken::member(room.parse()?, peer.parse()?) };
         let made = tokens.issue(&wish).map_err(|refusal| refusal.to_string())?;
         Ok(Some(made.token))
     }

@@ -10,7 +10,7 @@ use axum::{
 };
 use starling_proto::{
     Code, NodeId, RoomId,
-    rest::{DrainInfo, DrainNode, NodeInfo, Problem as ProblemBody, SetLog, WorkersInfo},
+    rest::{DrainInfo, DrainNode, NodeInfo, Problem as ProblemBody, Reloaded, SetLog, WorkersInfo},
 };
 
 use crate::{
@@ -202,6 +202,28 @@ pub(crate) async fn router(
         return look_at(&app, operator, &id, format!("/v1/nodes/{id}/routers/{room}")).await;
     }
     Ok(Json(app.node.router_dump(&room).await?).into_response())
+}
+
+/// Reads a node's settings again: the keys of room tokens, the admin tokens and the certificate of
+/// `listen` are taken over, all or none. Other settings need a restart. SIGHUP does the same, and
+/// so does a change of one of their files within a minute.
+#[utoipa::path(
+    post, path = "/v1/nodes/{id}/reload", tag = "nodes", security(("admin" = [])),
+    params(("id" = NodeId, Path, description = "The node.")),
+    responses((status = 200, body = Reloaded), (status = "4XX", body = ProblemBody))
+)]
+pub(crate) async fn reload(
+    operator: Operator,
+    State(app): State<App>,
+    Path(id): Path<NodeId>,
+) -> Result<Response, Problem> {
+    if id != *app.node.id() {
+        let path = format!("/v1/nodes/{id}/reload");
+        return hand_on(&app, operator, &id, path, Vec::new(), forward::WITHIN).await;
+    }
+    let reloaded = tokio::task::spawn_blocking(move || crate::reload::now(&app)).await;
+    let ended = || Problem::new(Code::Internal, "reading the settings failed");
+    Ok(Json(reloaded.map_err(|_| ended())??).into_response())
 }
 
 pub(super) async fn look_at(

@@ -3,10 +3,10 @@
 use axum::{
     Json,
     extract::State,
-    http::{HeaderMap, Method, StatusCode},
+    http::{HeaderMap, StatusCode},
 };
 use starling_proto::{
-    Code, RoomId,
+    RoomId,
     registry::RoomPolicy,
     rest::{
         ClientAt, CreateRoom, Placement, PlacementExplained, PolicyChange, Problem as ProblemBody,
@@ -14,10 +14,13 @@ use starling_proto::{
     },
 };
 
-use crate::http::{
-    App, Problem,
-    guard::{self, Operator, Side},
-    problem::{Body, Path, Query},
+use crate::{
+    auth::{Reason, Scope},
+    http::{
+        App, Problem,
+        guard::{self, Operator},
+        problem::{Body, Path, Query},
+    },
 };
 
 /// All rooms.
@@ -36,10 +39,11 @@ pub(crate) async fn list(_: Operator, State(app): State<App>) -> Json<Vec<RoomIn
     responses((status = 201, body = RoomInfo), (status = "4XX", body = ProblemBody))
 )]
 pub(crate) async fn create(
-    _: Operator,
+    operator: Operator,
     State(app): State<App>,
     Body(room): Body<CreateRoom>,
 ) -> Result<(StatusCode, Json<RoomInfo>), Problem> {
+    operator.check_room(&room.id)?;
     Ok((StatusCode::CREATED, Json(app.node.create_room(room).await?)))
 }
 
@@ -150,15 +154,15 @@ fn may_place(app: &App, headers: &HeaderMap, room: &RoomId) -> Result<(), Proble
     if app.dev.is_some() {
         return super::super::dev::check_origin(app, headers);
     }
-    if Operator::check(app, Side::Whole, &Method::GET, "", headers).is_ok() {
-        return Ok(());
-    }
     let Some(token) = guard::token(headers) else {
-        return Err(Problem::new(Code::Unauthorized, "this needs a token for the room")
+        return Err(Problem(app.tokens.refuse(Reason::Missing))
             .hint("send it as `Authorization: Bearer <token>`"));
     };
+    if app.admin.check(Some(token)).is_ok_and(|who| who.check(Scope::Read, Some(room)).is_ok()) {
+        return Ok(());
+    }
     if app.tokens.verify(token)?.room != *room {
-        return Err(Problem::new(Code::Forbidden, "the token is for another room")
+        return Err(Problem(app.tokens.refuse(Reason::OtherRoom))
             .hint("ask for the placement of the token's room"));
     }
     Ok(())

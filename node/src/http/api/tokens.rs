@@ -12,9 +12,10 @@ use crate::http::{App, Problem, guard::Operator, problem::Body};
     responses((status = 201, body = TokenCreated), (status = "4XX", body = ProblemBody))
 )]
 pub(crate) async fn create(
-    _: Operator,
+    operator: Operator,
     State(app): State<App>,
     Body(wish): Body<CreateToken>,
 ) -> Result<(StatusCode, Json<TokenCreated>), Problem> {
+    operator.check_room(&wish.room)?;
     Ok((StatusCode::CREATED, Json(app.tokens.issue(&wish)?)))
 }
