@@ -4,6 +4,7 @@
 //! placement: it asks `starling_actors::Node` and says what that answered.
 #![forbid(unsafe_code)]
 
+mod announce;
 pub mod auth;
 pub mod cli;
 pub mod client;
@@ -14,6 +15,7 @@ pub mod ice;
 pub mod limit;
 pub mod logs;
 pub mod metrics;
+mod notify;
 pub mod registry;
 pub mod reload;
 pub mod run;

@@ -14,6 +14,7 @@ use tokio::{
 use crate::{
     config::Config,
     http::{App, Side, dev::DevNodes, router, server},
+    notify,
     reload::{self, Renewal, Settings},
     tls::{Certificate, Certificates},
 };
@@ -33,6 +34,9 @@ pub enum RunError {
     /// Certificates of links.
     #[error("link certificates: {0}")]
     LinkTls(String),
+    /// Names that are announced.
+    #[error("announce: {0}")]
+    Announce(String),
     /// The registry.
     #[error("registry: {0}")]
     Registry(String),
@@ -130,6 +134,7 @@ impl Running {
             () = self.node.ended() => return Err(RunError::Ended),
         }
         tracing::info!(deadline = ?drain_deadline, "draining; a second signal ends at once");
+        notify::stopping();
         tokio::select! {
             drained = self.node.drain(drain_deadline) => {
                 if let Err(refusal) = drained {

@@ -54,6 +54,7 @@ pub(crate) fn config() -> Config {
             listen: vec![local.ip()],
             port: 0,
             announced: vec!["127.0.0.1".into()],
+            lookup: false,
             internal: Vec::new(),
             plain_ports: None,
             tcp: true,

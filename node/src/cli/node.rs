@@ -6,8 +6,9 @@ use rand::{Rng, distr::Alphanumeric};
 
 use super::output::Failure;
 use crate::{
+    announce,
     config::{self, Config, Flags, Host, Mistake, Origin, Raw},
-    logs, registry,
+    logs, notify, registry,
     reload::Settings,
     run::{self, Surroundings},
 };
@@ -30,18 +31,26 @@ pub(super) fn run(args: &NodeArgs) -> Result<(), Failure> {
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
     let runtime = runtime.map_err(|error| Failure::Failed(error.to_string()))?;
     let flags = args.flags.clone();
-    let served = runtime.block_on(serve(&config, Arc::new(move || settings(&flags))));
+    let served = runtime.block_on(serve(config, Arc::new(move || settings(&flags))));
     // Dropping it would wait for name look-ups that nobody waits for any more.
     runtime.shutdown_background();
     served.map_err(|error| Failure::Failed(error.to_string()))
 }
 
-async fn serve(config: &Config, settings: Settings) -> Result<(), run::RunError> {
+async fn serve(mut config: Config, settings: Settings) -> Result<(), run::RunError> {
+    if config.rtc.lookup {
+        let announced =
+            announce::look_up(&config.rtc.announced, &config.rtc.listen, announce::WITHIN);
+        config.rtc.announced = announced.await.map_err(run::RunError::Announce)?;
+        tracing::info!(announced = ?config.rtc.announced, "names looked up");
+    }
+    let config = &config;
     let link_tls = registry::link_tls(config)?;
     let registry = registry::connect(config)?;
     let around = Surroundings { registry, link_tls, dev: None, settings: Some(settings) };
     let running = run::start(config, around).await?;
     tracing::info!(id = %config.id, url = %config.http.api_url, "serving");
+    notify::serving(&running.node);
     running.until_signal(config.drain_deadline).await
 }
 

@@ -159,6 +159,7 @@ impl Checker<'_> {
         }
         Rtc {
             announced: self.announced(&listen, host),
+            lookup: self.parse("announce_lookup", "true or false", false),
             internal: self.internal(&listen, host),
             listen,
             port,

@@ -173,6 +173,12 @@ pub const KEYS: &[Key] = &[
         "Addresses written into ICE candidates: those under which clients reach rtc_listen.",
     ),
     key(
+        "announce_lookup",
+        "BOOL",
+        "false",
+        "Look the names in announce up when the node starts, and write the addresses into candidates: for a load balancer whose address has only a name, and for clients that look nothing up. Waits up to 50 s for a name that is not known yet.",
+    ),
+    key(
         "ice_servers",
         "URL,...",
         "none",

@@ -90,6 +90,8 @@ pub struct Rtc {
     pub port: u16,
     /// What clients are told.
     pub announced: Vec<String>,
+    /// Whether they are told the addresses behind names instead.
+    pub lookup: bool,
     /// Internal addresses that clients are told, too.
     pub internal: Vec<IpAddr>,
     /// Ports of plain transports; absent: ephemeral ones.

@@ -103,6 +103,7 @@ impl DevArgs {
                 listen: vec![self.host],
                 port: self.rtc_port.map_or(0, |first| first.saturating_add(n * 16)),
                 announced: vec![self.host.to_string()],
+                lookup: false,
                 internal: Vec::new(),
                 plain_ports: None,
                 tcp: true,
