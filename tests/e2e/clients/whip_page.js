@@ -148,7 +148,7 @@ const whip = {
     return {
       ...seen,
       state: session.pc.iceConnectionState,
-      local: local && { type: local.candidateType, ufrag: local.usernameFragment },
+      local: local && { type: local.candidateType, ufrag: local.usernameFragment, way: local.relayProtocol },
       video: of('inbound-rtp', 'video'),
       audio: of('inbound-rtp', 'audio'),
       sent: all.filter((it) => it.type === 'outbound-rtp' && it.kind === 'video')

@@ -14,8 +14,8 @@ export class HttpPerson {
   }
 
   /** The page is any of the first node that has no rules about scripts: other nodes are other origins. */
-  static async in(cluster, browser, name) {
-    const person = await browser.person(name);
+  static async in(cluster, browser, name, options) {
+    const person = await browser.person(name, undefined, options);
     await person.open(`${cluster.nodes[0].url}/livez`);
     await person.page.addScriptTag({ path: SCRIPT });
     return new HttpPerson(cluster, person);

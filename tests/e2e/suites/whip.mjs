@@ -11,7 +11,7 @@ import { HttpPerson } from '../lib/whip.mjs';
 
 const WIDTH = Number(CAMERA.width);
 const width = (layer) => WIDTH / 2 ** (2 - layer);
-const PARTS = { simulcast, redirect, relay, deaths };
+const PARTS = { simulcast, redirect, relay, relay_tcp: relayed('tcp'), relay_tls: relayed('tls'), deaths };
 const wanted = (process.env.WHIP ?? Object.keys(PARTS).join(',')).split(',');
 
 const turn = new Turn(randomBytes(32).toString('base64'));
@@ -19,7 +19,7 @@ const turn = new Turn(randomBytes(32).toString('base64'));
 /** Of every node. Pages of the first are other origins to the others. */
 export const settings = {
   CORS_ORIGINS: 'http://localhost:4443',
-  ICE_SERVERS: turn.url,
+  ICE_SERVERS: turn.urls,
   ICE_SECRET: turn.secret,
 };
 
@@ -29,7 +29,7 @@ export async function whip({ cluster, report }) {
     const browser = new Browser();
     const people = [];
     const enter = async (who) => {
-      people.push(await HttpPerson.in(cluster, browser, who));
+      people.push(await HttpPerson.in(cluster, browser, who, { flags: [turn.flag] }));
       return people.at(-1);
     };
     try {
@@ -128,7 +128,7 @@ async function redirect({ cluster, report, enter }) {
 /** Nothing but coturn's relays reaches the nodes: publisher, player, and mediasoup-client in the page. */
 async function relay({ cluster, report, browser, enter }) {
   const room = 'whip-relay';
-  relaysOnly(MEDIA);
+  relaysOnly(MEDIA, 'udp');
   try {
     const ada = await enter('ada');
     await ada.publish(0, room);
@@ -155,6 +155,31 @@ async function relay({ cluster, report, browser, enter }) {
   } finally {
     report.check('whip_packets_besides_relays', everyWay(), (n) => n > 0, '> 0');
   }
+}
+
+/** The same, where not even UDP to the TURN server gets through: over TCP, or over TLS alone. */
+function relayed(way) {
+  return async ({ cluster, report, enter }) => {
+    const room = `whip-relay-${way}`;
+    relaysOnly(MEDIA, way);
+    try {
+      const [ada, cleo] = [await enter('ada'), await enter('cleo')];
+      await ada.publish(0, room, { simulcast: false });
+      await cleo.play(1, room);
+      report.put(`whip_relayed_${way}_first_pictures_ms`, await cleo.sees(0, 40_000));
+      const before = await cleo.look();
+      await sleep(3000);
+      const frames = (await cleo.look()).video.framesDecoded - before.video.framesDecoded;
+      report.check(`whip_relayed_${way}_frames_3s`, frames, (n) => n >= 18, '>= 18');
+      for (const person of [ada, cleo]) {
+        const { local } = await person.look();
+        const right = local?.type === 'relay' && local.way === way;
+        report.check(`whip_${person.person.name}_is_relayed_by_${way}`, right ? 1 : 0, (n) => n === 1, `1: ${local?.type} ${local?.way}`);
+      }
+    } finally {
+      report.check(`whip_packets_besides_${way}`, everyWay(), (n) => n > 0, '> 0');
+    }
+  };
 }
 
 /** Who loses its node POSTs to another. A player goes on by itself when its publisher did so. */
