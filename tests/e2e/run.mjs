@@ -20,6 +20,7 @@
 //   regions  thirty people in three regions: what crosses, what stops, who asks for key frames
 //   chaos    four nodes and an etcd of three are killed, stopped and cut (TRIALS=5, FAULTS=kill,cut)
 //   drain    nodes are emptied and restarted under 60 people and three Chromium (TRIALS=3, DRAIN_BROWSERS=0)
+//   kubernetes  the pods of k8s/overlays/whole as processes: scaled, rolled, evicted (K8S=short)
 //   storm    a node of STORM (1000) people dies: how soon are all back?
 //
 // CODECS=vp8,h264  LOSS=2  E2E_SECONDS=30  STARLING=…  ETCD_BIN=…  CHROMIUM=…
@@ -37,9 +38,9 @@ import { page } from './suites/page.mjs';
 
 const SUITES = ['dev', 'cluster', 'ffmpeg', 'clients', 'whip', 'data', 'tcp', 'codecs', 'e2ee', 'chaos',
   'wire', 'bandwidth', 'loss', 'demo', 'drain', 'storm', 'links', 'regions',
-  'operating', 'ends'];
+  'operating', 'ends', 'kubernetes'];
 /** These write a report of their own. */
-const OWN_REPORT = ['codecs', 'chaos', 'wire', 'bandwidth', 'loss', 'drain', 'storm', 'links', 'regions'];
+const OWN_REPORT = ['codecs', 'chaos', 'wire', 'bandwidth', 'loss', 'drain', 'storm', 'links', 'regions', 'kubernetes'];
 const EVERYDAY = ['dev', 'cluster', 'ffmpeg', 'clients', 'whip', 'data', 'tcp', 'e2ee', 'operating', 'ends'];
 const MINUTE = 60_000;
 
@@ -117,6 +118,10 @@ async function suite(name, report) {
   if (name === 'regions') {
     const { regions } = await import('./suites/regions/index.mjs');
     return bounded(name, 6 * MINUTE, regions({ report }));
+  }
+  if (name === 'kubernetes') {
+    const { MINUTES, kubernetes } = await import('./suites/kubernetes/index.mjs');
+    return bounded(name, MINUTES * MINUTE, kubernetes({ report }));
   }
   if (name === 'clients') {
     const { clients } = await import('./suites/clients.mjs');

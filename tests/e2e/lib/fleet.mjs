@@ -19,7 +19,7 @@ export class Fleet {
     const words = Object.entries({ nodes, ...options }).flatMap(([key, value]) => [`--${key}`, `${value}`]);
     this.diary = join(logs, 'fleet.events.log');
     const log = openSync(join(logs, 'fleet.log'), 'a');
-    this.process = spawn(load(), ['fleet', ...words], {
+    this.process = spawn(cluster.program ?? load(), ['fleet', ...words], {
       stdio: ['pipe', 'pipe', log],
       // `starling dev` has secrets of its own, and wants no tokens.
       env: { ...process.env, ...(cluster.secrets ?? SECRETS) },
