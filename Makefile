@@ -15,9 +15,11 @@
 #   make bandwidth         narrow and lossy links, measured and drawn (docs/bandwidth.md)
 #   make fuzz RUNS=1000000 every parser of network bytes, each that often; part of make test
 #   make k8s               renders and checks deploy/ and k8s/
+#   make k8s-processes     the pods of k8s/ as local processes: scaled, rolled, evicted, killed (k8s/README.md)
+#   make sbom              what is inside of the program, as CycloneDX: target/sbom.cdx.json
 #   make deny              advisories and licences, if cargo-deny is installed
 #
-# e2e, codecs, chaos, drain, storm, regions, links, bench and bandwidth print a table and leave target/reports/<name>.json.
+# e2e, codecs, chaos, drain, storm, regions, links, k8s-processes, bench and bandwidth print a table and leave target/reports/<name>.json.
 
 SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
@@ -35,10 +37,10 @@ FROM ?= 0
 export CARGO_TERM_COLOR ?= always
 
 .PHONY: run web test lint fmt-check clippy doc unit e2e e2e-short codecs chaos bench instructions \
-        bandwidth drain storm regions links fuzz sim sim-scale k8s deny browsers setup-build help
+        bandwidth drain storm regions links fuzz sim sim-scale k8s k8s-processes sbom deny browsers setup-build help
 
 help:
-	@sed -n '3,19p' Makefile | cut -c3-
+	@sed -n '3,23p' Makefile | cut -c3-
 
 setup-build:
 	@tests/setup.sh build
@@ -88,6 +90,18 @@ k8s: setup-build
 	@tests/setup.sh k8s
 	$(CARGO) build --locked -p starling-node
 	tests/manifests/run.sh $(TARGET)/debug/starling
+	node --test --test-reporter=dot tests/e2e/suites/kubernetes/kubernetes.test.mjs
+
+k8s-processes: browsers
+	@tests/setup.sh k8s
+	$(CARGO) build --release --locked -p starling-node -p starling-tests
+	cd tests/e2e && STARLING=$(abspath $(TARGET))/release/starling \
+	  STARLING_LOAD=$(abspath $(TARGET))/release/starling-load node run.mjs kubernetes
+
+sbom:
+	@mkdir -p $(TARGET)
+	python3 deploy/sbom.py >$(TARGET)/sbom.cdx.json
+	@echo $(TARGET)/sbom.cdx.json
 
 # Real processes and real etcd, which is a crate's file: building the tests brings it.
 e2e: browsers
@@ -97,13 +111,14 @@ e2e: browsers
 
 # The suite that CI runs: three nodes in one process, on the binary that the tests built anyway, one codec,
 # a hundredth of the messages, no losses, layers of two codecs switched a few times; and of a cluster of four, one
-# node is killed, one hangs, and one link is cut.
+# node is killed, one hangs, and one link is cut. Of Kubernetes' pods: 1, 3, 2, and an eviction.
 e2e-short: browsers
+	@tests/setup.sh k8s
 	$(CARGO) build --locked -p starling-node -p starling-tests
 	cd tests/e2e && CODECS=vp8 LOSS=0 E2E_SECONDS=10 MESSAGES=1000 CASES=h265,vp8 SWITCHES=6 COLD=1 \
-	  WHIP=simulcast,redirect,relay TRIALS=1 FAULTS=kill,stop3,cut MEMBERS=8 \
+	  WHIP=simulcast,redirect,relay,relay_tls TRIALS=1 FAULTS=kill,stop3,cut MEMBERS=8 K8S=short \
 	  STARLING=$(abspath $(TARGET))/debug/starling STARLING_LOAD=$(abspath $(TARGET))/debug/starling-load \
-	  node run.mjs dev clients whip data codecs operating chaos
+	  node run.mjs dev clients whip data codecs operating chaos kubernetes
 
 codecs: browsers
 	$(CARGO) build --release --locked -p starling-node

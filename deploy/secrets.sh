@@ -4,6 +4,8 @@
 #   deploy/secrets.sh DIR NODE...
 #
 # DIR/cluster-secret, token-secret, admin-token   the same on all nodes
+# DIR/turn-secret, turnserver.conf                shared with a TURN server, and what coturn is told
+# DIR/grafana-password                            for deploy/compose.yaml
 # DIR/link/ca.pem, NODE.pem, NODE.key             each node needs ca.pem and its own two
 # DIR/authority/                                  with the authority's key: stays with you
 #
@@ -14,9 +16,23 @@ dir=$1
 shift
 umask 027
 mkdir -p "$dir/link" "$dir/authority"
-for name in cluster-secret token-secret admin-token; do
+for name in cluster-secret token-secret admin-token turn-secret grafana-password; do
   [ -s "$dir/$name" ] || head -c 32 /dev/urandom | od -An -v -tx1 | tr -d ' \n' >"$dir/$name"
 done
+cat >"$dir/turnserver.conf" <<END
+# Made of turn-secret: names and passwords are what nodes tell their clients (STARLING_ICE_SECRET_FILE).
+use-auth-secret
+static-auth-secret=$(cat "$dir/turn-secret")
+realm=starling
+fingerprint
+no-cli
+no-tls
+no-dtls
+no-multicast-peers
+log-file=stdout
+simple-log
+pidfile=/var/tmp/turnserver.pid
+END
 missing=()
 for node in "$@"; do
   [ -s "$dir/link/$node.pem" ] || missing+=("$node")

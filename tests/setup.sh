@@ -7,8 +7,8 @@
 #   tests/setup.sh web        Node.js is only looked for: it comes from where its user likes
 #   tests/setup.sh e2e        Chromium, ffmpeg, nftables, iproute2, coturn
 #   tests/setup.sh clients    GStreamer with webrtcbin, aiortc and an ffmpeg with the whip muxer
-#   tests/setup.sh k8s        Python with venv
-#   tests/setup.sh plots      the same
+#   tests/setup.sh k8s        Python with venv, openssl, nftables, iproute2
+#   tests/setup.sh plots      Python with venv
 set -euo pipefail
 
 missing=()
@@ -42,6 +42,7 @@ for part in "$@"; do
       need /usr/sbin/nft nftables
       need ip iproute2
       need turnserver coturn
+      need openssl openssl
       ;;
     clients)
       need cc gcc
@@ -57,7 +58,14 @@ for part in "$@"; do
         gir1.2-gst-plugins-bad-1.0
       clients=yes
       ;;
-    k8s|plots)
+    k8s)
+      need openssl openssl
+      need /usr/sbin/nft nftables
+      need ip iproute2
+      need python3 python3
+      python3 -c 'import ensurepip' 2>/dev/null || missing+=(python3-venv)
+      ;;
+    plots)
       need python3 python3
       python3 -c 'import ensurepip' 2>/dev/null || missing+=(python3-venv)
       ;;

@@ -1,9 +1,13 @@
 """Renders the kustomizations of k8s/ where there is no kubectl: the part of kustomize that they use
 (resources, components, namespace, images, patches by JSON 6902 and by strategic merge), and no more.
-Where kubectl is there, check.py holds this equal to it."""
+Where kubectl is there, check.py holds this equal to it.
+
+    render.py FOLDER    prints the objects as JSON"""
 
 import copy
+import json
 import pathlib
+import sys
 
 import yaml
 
@@ -121,3 +125,7 @@ def _set_image(image, objects):
         for container in pod.get("containers", []):
             if container["image"].split(":")[0] == image["name"]:
                 container["image"] = f"{image['newName']}:{image['newTag']}"
+
+
+if __name__ == "__main__":
+    json.dump(render(sys.argv[1]), sys.stdout)

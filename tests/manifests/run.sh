@@ -5,9 +5,4 @@
 set -euo pipefail
 program=$(realpath "$1")
 cd "$(dirname "$0")/../.."
-venv=${CARGO_TARGET_DIR:-target}/manifests-venv
-if ! "$venv/bin/python" -c 'import kubernetes_validate' 2>/dev/null; then
-  python3 -m venv "$venv"
-  "$venv/bin/pip" install --quiet --disable-pip-version-check -r tests/manifests/requirements.txt
-fi
-exec "$venv/bin/python" -B tests/manifests/check.py "$program"
+exec tests/manifests/python.sh tests/manifests/check.py "$program"
