@@ -237,6 +237,16 @@ async fn a_forged_ticket_does_not_revive_an_expired_token() {
 }
 
 #[tokio::test]
+async fn a_token_that_is_for_rest_alone_opens_no_session() {
+    let case = Case::new().await;
+    let wish = json!({"room": "r", "peer": "alice", "join": false, "admin": true});
+    let tokens = Tokens::of(case.config.token_keys.clone());
+    let token = tokens.issue(&serde_json::from_value(wish).unwrap()).unwrap().token;
+    let path = format!("/?roomId=r&peerId=alice&token={token}");
+    assert_eq!(case.try_open(&path, Some("protoo")).await.map(drop), Err(403));
+}
+
+#[tokio::test]
 async fn pages_of_origins_that_are_not_listed_open_no_signalling() {
     let mut config = config();
     config.http.ws_origins = vec!["https://app.example".into()];

@@ -400,6 +400,29 @@ async fn a_drained_node_ends_its_sessions_and_takes_none() {
 }
 
 #[tokio::test]
+async fn a_kind_that_the_token_does_not_grant_is_not_published_and_nobody_stays() {
+    let app = app().await;
+    for (grants, status) in [
+        (json!({"kinds": ["audio"]}), 403),
+        (json!({"sources": ["microphone"]}), 403),
+        (json!({"hidden": true}), 403),
+        (json!({"join": false}), 403),
+        (json!({"kinds": ["audio", "video"], "sources": ["microphone", "camera"]}), 201),
+    ] {
+        let mut wish = json!({"room": "r", "peer": "ann"});
+        wish.as_object_mut().unwrap().extend(grants.as_object().unwrap().clone());
+        let made = send(&app, Side::Whole, request("POST", "/v1/tokens", Some(wish))).await;
+        let token = made.json()["token"].as_str().unwrap().to_owned();
+        let answer = post(&app, "/whip/r", &token, CHROMIUM).await;
+        assert_eq!(answer.status, status, "{grants}: {answer:?}");
+        if status == 403 {
+            assert_eq!(answer.code(), "forbidden");
+            until_gone(&app, "ann").await;
+        }
+    }
+}
+
+#[tokio::test]
 async fn only_who_chooses_is_told_of_producers_and_may_consume() {
     let app = app().await;
     let ann = token(&app, "ann", true, false).await;

@@ -63,12 +63,27 @@ fn free_port() -> u16 {
 impl Program {
     /// Starts a node with these variables; a value `@name` is that file of the folder.
     pub(crate) fn start(files: &[(&str, &str)], variables: &[(&str, &str)]) -> Self {
+        Self::start_by(starling(), files, variables)
+    }
+
+    /// The same with so few file descriptors.
+    pub(crate) fn start_poor(descriptors: u32, variables: &[(&str, &str)]) -> Self {
+        let program = starling();
+        let mut shell = Command::new("sh");
+        for (name, _) in program.get_envs() {
+            shell.env_remove(name);
+        }
+        let run = format!("ulimit -n {descriptors}; exec \"$0\" \"$@\"");
+        shell.args(["-c", &run]).arg(program.get_program());
+        Self::start_by(shell, &[], variables)
+    }
+
+    fn start_by(mut command: Command, files: &[(&str, &str)], variables: &[(&str, &str)]) -> Self {
         let folder = tempfile::tempdir().unwrap();
         for (name, text) in files {
             std::fs::write(folder.path().join(name), text).unwrap();
         }
         let (listen, admin) = (free_tcp(), free_tcp());
-        let mut command = starling();
         command
             .args(["node", "--id", "n1", "--rtc-listen", "127.0.0.1", "--workers", "1"])
             .args(["--listen", &listen.to_string(), "--admin-listen", &admin.to_string()])

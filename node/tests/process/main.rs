@@ -3,6 +3,7 @@
 
 #![expect(clippy::unwrap_used, reason = "where a test cannot go on, it fails")]
 
+mod descriptors;
 mod harness;
 mod reload;
 mod secrets;
