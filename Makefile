@@ -118,7 +118,7 @@ e2e-short: browsers
 	cd tests/e2e && CODECS=vp8 LOSS=0 E2E_SECONDS=10 MESSAGES=1000 CASES=h265,vp8 SWITCHES=6 COLD=1 \
 	  WHIP=simulcast,redirect,relay,relay_tls TRIALS=1 FAULTS=kill,stop3,cut MEMBERS=8 K8S=short \
 	  STARLING=$(abspath $(TARGET))/debug/starling STARLING_LOAD=$(abspath $(TARGET))/debug/starling-load \
-	  node run.mjs dev clients whip data codecs operating chaos kubernetes
+	  node run.mjs dev clients whip data codecs console operating chaos kubernetes
 
 codecs: browsers
 	$(CARGO) build --release --locked -p starling-node

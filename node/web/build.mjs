@@ -1,7 +1,8 @@
-// Bundles the page into dist/: one script, one style sheet, one document. Everything it needs is in
+// Bundles the call page and the console into dist/: one script, one style sheet, one document each. Everything it needs is in
 // there, because it is served by nodes that may have no way out.
 import { build } from 'esbuild';
-import { copyFile, mkdir, readdir, rm, stat } from 'node:fs/promises';
+import { copyFile, mkdir, readFile, readdir, rm } from 'node:fs/promises';
+import { gzipSync } from 'node:zlib';
 
 await mkdir('dist', { recursive: true });
 for (const old of await readdir('dist')) await rm(`dist/${old}`, { recursive: true });
@@ -16,7 +17,29 @@ await build({
   legalComments: 'inline',
   logLevel: 'warning',
 });
-await build({ entryPoints: ['src/app.css'], outdir: 'dist', minify: true, logLevel: 'warning' });
+await build({ entryPoints: ['src/app.css'], outdir: 'dist', bundle: true, minify: true, logLevel: 'warning' });
 await copyFile('src/index.html', 'dist/index.html');
-const { size } = await stat('dist/app.js');
-console.log(`dist/app.js ${(size / 1024).toFixed(0)} KiB`);
+await build({
+  entryPoints: { console: 'console/src/main.tsx' },
+  outdir: 'dist/console',
+  bundle: true,
+  minify: true,
+  format: 'iife',
+  target: 'es2022',
+  jsx: 'automatic',
+  jsxImportSource: 'preact',
+  legalComments: 'inline',
+  logLevel: 'warning',
+});
+await build({
+  entryPoints: ['console/src/console.css'], outdir: 'dist/console', bundle: true, minify: true, logLevel: 'warning',
+});
+await copyFile('console/src/index.html', 'dist/console/index.html');
+for (const file of ['app.js', 'console/console.js', 'console/console.css']) {
+  const bytes = await readFile(`dist/${file}`);
+  console.log(`dist/${file} ${kib(bytes.length)} KiB, ${kib(gzipSync(bytes).length)} KiB gzip`);
+}
+
+function kib(bytes) {
+  return (bytes / 1024).toFixed(0);
+}

@@ -1,6 +1,7 @@
 //! Bodies of the REST API `/v1`. Never does: HTTP.
 
 mod data;
+mod matrix;
 mod objects;
 mod pipes;
 mod placement;
@@ -11,6 +12,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 pub use data::*;
+pub use matrix::*;
 pub use objects::*;
 pub use pipes::*;
 pub use placement::*;

@@ -10,9 +10,10 @@
 //   tcp      two people whose network lets no UDP through
 //   codecs   each codec and each kind of layers, H.265 as captured (CASES, SWITCHES=100, COLD=6)
 //   e2ee     a call that is encrypted end to end: layers, and what others see of it (CASES, SWITCHES=10)
+//   console  the operators' console: every page, by keyboard, a node killed (PICTURES=1 makes docs/img anew)
 //   operating  the terminal session of docs/operating.md (RECORD=1 writes it anew)
 //   ends     how nodes end under somebody who does not go, and as the second process of one id
-//   all      dev, cluster, ffmpeg, clients, whip, data, tcp, e2ee, operating and ends
+//   all      dev, cluster, ffmpeg, clients, whip, data, tcp, e2ee, console, operating and ends
 //   wire       the wire of the next two itself: delay, loss, rate, cost
 //   bandwidth  a link that becomes narrow and wide again, and one that ten streams share
 //   loss       losses each way at 50 ms: what repair leaves, and what it costs
@@ -38,10 +39,10 @@ import { page } from './suites/page.mjs';
 
 const SUITES = ['dev', 'cluster', 'ffmpeg', 'clients', 'whip', 'data', 'tcp', 'codecs', 'e2ee', 'chaos',
   'wire', 'bandwidth', 'loss', 'demo', 'drain', 'storm', 'links', 'regions',
-  'operating', 'ends', 'kubernetes'];
+  'operating', 'console', 'ends', 'kubernetes'];
 /** These write a report of their own. */
 const OWN_REPORT = ['codecs', 'chaos', 'wire', 'bandwidth', 'loss', 'drain', 'storm', 'links', 'regions', 'kubernetes'];
-const EVERYDAY = ['dev', 'cluster', 'ffmpeg', 'clients', 'whip', 'data', 'tcp', 'e2ee', 'operating', 'ends'];
+const EVERYDAY = ['dev', 'cluster', 'ffmpeg', 'clients', 'whip', 'data', 'tcp', 'e2ee', 'console', 'operating', 'ends'];
 const MINUTE = 60_000;
 
 const asked = process.argv.slice(2);
@@ -98,6 +99,11 @@ async function suite(name, report) {
   if (name === 'operating') {
     const { DEV, operating } = await import('./suites/operating.mjs');
     return on(DevCluster, name, 3 * MINUTE, () => operating({ cluster, report }), [undefined, undefined, DEV]);
+  }
+  if (name === 'console') {
+    const { DEV, MINUTES, consoleSuite } = await import('./suites/console/index.mjs');
+    const where = [undefined, undefined, DEV];
+    return on(DevCluster, name, MINUTES * MINUTE, () => consoleSuite({ cluster, report }), where);
   }
   if (name === 'wire') {
     const { wireItself } = await import('./suites/wire.mjs');

@@ -68,11 +68,33 @@ fn links(args: &DevArgs, configs: &[Config], secrets: &Secrets) -> String {
     }
     let Some(first) = configs.first().map(|config| &config.http.api_url) else { return text };
     text += &format!(
-        "\n  API      {first}/docs\n  metrics  {first}/metrics\n  admin token  {token}\n\n\
+        "\n  console  {first}/console/#token={escaped}\n  API      {first}/docs\n  \
+         metrics  {first}/metrics\n  admin token  {token}\n\n\
          Open two of the links in two tabs. From another shell:\n\n  \
          export STARLING_SERVER={first} STARLING_TOKEN={token}\n  starling nodes list\n\n\
          Ctrl-C ends it.\n",
-        token = secrets.admin.expose()
+        token = secrets.admin.expose(),
+        escaped = escaped(secrets.admin.expose()),
     );
     text
+}
+
+/// Text as it may stand in a URL's fragment: what is no letter or digit may mean something there.
+fn escaped(text: &str) -> String {
+    let escape = |byte: u8| match byte {
+        b if b.is_ascii_alphanumeric() => char::from(b).to_string(),
+        b => format!("%{b:02X}"),
+    };
+    text.bytes().map(escape).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::escaped;
+
+    #[test]
+    fn a_token_is_escaped_in_a_link() {
+        assert_eq!(escaped("aZ09"), "aZ09");
+        assert_eq!(escaped("a&b=c%é"), "a%26b%3Dc%25%C3%A9");
+    }
 }

@@ -1,4 +1,5 @@
-//! The call page, embedded. Never does: let it load anything from elsewhere.
+//! The call page, embedded, and the files of the console. Never does: let it load anything from
+//! elsewhere.
 
 use axum::{
     extract::Request,
@@ -7,7 +8,7 @@ use axum::{
 };
 use rust_embed::RustEmbed;
 
-use super::{Problem, problem};
+use super::{Problem, console, problem};
 
 #[derive(RustEmbed)]
 #[folder = "web/dist"]
@@ -24,6 +25,10 @@ const POLICY: &str = "default-src 'self'; connect-src 'self' http: https: ws: ws
 pub(crate) async fn file(request: Request) -> Result<Response, Problem> {
     let path = request.uri().path().trim_start_matches('/');
     let path = if path.is_empty() { "index.html" } else { path };
+    // The console is served where the admin API is.
+    if path.starts_with(console::FOLDER) {
+        return Err(problem::not_found(request).await);
+    }
     match embedded(path, request.headers()) {
         Some(response) if matches!(*request.method(), Method::GET | Method::HEAD) => Ok(response),
         Some(_) => Err(problem::method_not_allowed(request).await),
@@ -31,7 +36,8 @@ pub(crate) async fn file(request: Request) -> Result<Response, Problem> {
     }
 }
 
-fn embedded(path: &str, headers: &HeaderMap) -> Option<Response> {
+/// A file that is embedded, if there is such a one.
+pub(super) fn embedded(path: &str, headers: &HeaderMap) -> Option<Response> {
     let file = Page::get(path)?;
     let hash = file.metadata.sha256_hash();
     let tag: String = hash[..8].iter().map(|byte| format!("{byte:02x}")).collect();

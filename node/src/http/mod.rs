@@ -4,6 +4,7 @@ mod api;
 mod app;
 mod assets;
 pub mod audit;
+mod console;
 pub mod dev;
 pub(crate) mod elsewhere;
 mod forward;
@@ -51,7 +52,7 @@ type Route = (&'static str, &'static [&'static str], MethodRouter<App>);
 
 /// What operators use.
 fn admin_routes() -> Vec<Route> {
-    use api::{direct, events, moves, nodes, pipes, rooms, tokens};
+    use api::{direct, events, matrix, moves, nodes, pipes, rooms, tokens};
     vec![
         ("/v1/nodes", &["get"], get(nodes::list)),
         ("/v1/nodes/{id}", &["get"], get(nodes::one)),
@@ -75,6 +76,7 @@ fn admin_routes() -> Vec<Route> {
             put(rooms::set_policy).patch(rooms::change_policy),
         ),
         ("/v1/rooms/{room}/explain", &["get"], get(rooms::explain)),
+        ("/v1/rooms/{room}/matrix", &["get"], get(matrix::matrix)),
         ("/v1/rooms/{room}/move", &["post"], post(moves::move_room)),
         ("/v1/tokens", &["post"], post(tokens::create)),
         // A WebSocket is not handed on: it is opened on the peer's node.
@@ -297,7 +299,10 @@ pub fn router(app: &App, side: Side) -> Router {
         router = router
             .route("/openapi.json", get(openapi::document))
             .route("/docs", get(openapi::page))
-            .route("/docs/docs.js", get(openapi::script));
+            .route("/docs/docs.js", get(openapi::script))
+            .route("/console", get(console::enter))
+            .route("/console/", get(console::file))
+            .route("/console/{file}", get(console::file));
     }
     if side != Side::Admin {
         router = router.route("/", get(root)).route("/ws", get(socket::connect));

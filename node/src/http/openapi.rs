@@ -34,7 +34,7 @@ use crate::{auth::is_moderation, whip::http as whip};
         api::pipes::links, api::pipes::pipes, api::pipes::links_of, api::pipes::pipes_of,
         api::rooms::list, api::rooms::create, api::rooms::one, api::rooms::delete,
         api::rooms::set_policy, api::rooms::change_policy, api::rooms::placement,
-        api::rooms::explain, api::moves::move_room,
+        api::rooms::explain, api::matrix::matrix, api::moves::move_room,
         api::peers::list, api::peers::create, api::peers::remove,
         api::peers::move_away,
         api::transports::create, api::transports::connect, api::transports::bitrates,

@@ -6,6 +6,7 @@ pub(crate) mod data;
 pub(crate) mod direct;
 pub(crate) mod events;
 pub(crate) mod inspect;
+pub(crate) mod matrix;
 pub(crate) mod moves;
 pub(crate) mod nodes;
 pub(crate) mod peers;
