@@ -37,6 +37,7 @@ use tokio::sync::{OwnedSemaphorePermit, mpsc};
 use crate::{
     data::DataEvent,
     direct::Direct,
+    dtls::Cause,
     limits::JOIN_WITHIN,
     node::{Of, Reply, Shared, Steered},
     room::{Consume, RoomMsg, Shown},
@@ -83,7 +84,7 @@ pub(crate) enum PeerMsg {
     /// Whose video it gets.
     Show(Shown),
     /// A transport ended by itself.
-    TransportFailed { id: TransportId, reason: String },
+    TransportFailed { id: TransportId, cause: Option<Cause>, reason: String },
     /// A plain transport has learnt where its other side is.
     Tuple { id: TransportId, rtp: Option<SocketAddr>, rtcp: Option<SocketAddr> },
     /// DTLS has its keys.
@@ -280,7 +281,10 @@ impl PeerState {
             PeerMsg::Answer { request: id, result } => self.tell(ToClient::Response { id, result }),
             PeerMsg::Moderated(order) => self.moderated(order),
             PeerMsg::Show(shown) => self.show(shown),
-            PeerMsg::TransportFailed { id, reason } => self.on_transport_failed(&id, &reason),
+            PeerMsg::TransportFailed { id, cause, reason } => {
+                self.args.shared.dtls.count(cause);
+                self.on_transport_failed(&id, &reason);
+            }
             message @ (PeerMsg::Tuple { .. }
             | PeerMsg::Secured(_)
             | PeerMsg::Ice { .. }

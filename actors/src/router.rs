@@ -182,7 +182,7 @@ impl Actor for RouterActor {
         let peer = state.transports.get(&id).and_then(|t| state.transport_ids.get(&t.key));
         if let Some((_, Some(peer))) = peer {
             let reason = "the transport failed on the node".to_owned();
-            let _ = peer.cast(PeerMsg::TransportFailed { id: id.clone(), reason });
+            let _ = peer.cast(PeerMsg::TransportFailed { id: id.clone(), cause: None, reason });
         }
         state.remove_transport(&id);
         Ok(())

@@ -141,20 +141,20 @@ impl TransportState {
     }
 
     fn on_dtls(&mut self, event: DtlsEvent) {
-        let reason = match event {
+        let (cause, reason) = match event {
             DtlsEvent::Connected(keys) => {
                 let transport = self.args.key;
                 self.args.worker.command(Command::SetSrtp { transport, keys: Box::new(keys) });
                 let _ = self.args.peer.cast(PeerMsg::Secured(self.args.id.clone()));
                 return;
             }
-            DtlsEvent::Failed(reason) => format!("DTLS failed: {reason}"),
-            DtlsEvent::Closed => "the client closed the transport".to_owned(),
+            DtlsEvent::Failed(cause, reason) => (Some(cause), format!("DTLS failed: {reason}")),
+            DtlsEvent::Closed => (None, "the client closed the transport".to_owned()),
             DtlsEvent::Data(event) => return self.on_data(event),
         };
         self.session = Session::Over;
         let id = self.args.id.clone();
-        let _ = self.args.peer.cast(PeerMsg::TransportFailed { id, reason });
+        let _ = self.args.peer.cast(PeerMsg::TransportFailed { id, cause, reason });
     }
 
     fn on_data(&self, event: DataEvent) {

@@ -104,6 +104,15 @@ impl Counters {
                 &self.forwarded,
             ),
         ];
+        // Outside of a runtime, as in tests, there are none.
+        if let Ok(runtime) = tokio::runtime::Handle::try_current() {
+            let tasks = runtime.metrics().num_alive_tasks() as f64;
+            all.push(Metric::gauge(
+                "starling_tasks",
+                "Tasks of the runtime that are alive.",
+                tasks,
+            ));
+        }
         for (class, cell) in ["1xx", "2xx", "3xx", "4xx", "5xx"].iter().zip(&self.answers) {
             let help = "HTTP answers by class of status.";
             all.push(counter("starling_http_answers_total", help, cell).label("status", *class));

@@ -12,6 +12,7 @@ use std::{
 use async_trait::async_trait;
 use bytes::Bytes;
 use dtls::{
+    cipher_suite::CipherSuiteId,
     config::{ClientAuthType, Config, ExtendedMasterSecretType},
     conn::DTLSConn,
     extension::extension_use_srtp::SrtpProtectionProfile,
@@ -223,7 +224,20 @@ pub(super) async fn chromium(
     server: Arc<DtlsHandle>,
     loss: Loss,
 ) -> Result<DTLSConn, String> {
+    client(certificate, arrived, profiles, &[], server, loss).await
+}
+
+/// The same with cipher suites of its own; none: all that the crate has.
+pub(super) async fn client(
+    certificate: &Certificate,
+    arrived: mpsc::Receiver<Vec<u8>>,
+    profiles: &[SrtpProtectionProfile],
+    suites: &[CipherSuiteId],
+    server: Arc<DtlsHandle>,
+    loss: Loss,
+) -> Result<DTLSConn, String> {
     let config = Config {
+        cipher_suites: suites.to_vec(),
         certificates: vec![certificate.inner.clone()],
         srtp_protection_profiles: profiles.to_vec(),
         client_auth: ClientAuthType::RequireAnyClientCert,

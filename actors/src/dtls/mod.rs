@@ -12,4 +12,4 @@ mod tests;
 
 pub use certificate::Certificate;
 pub use guard::GuardCounters;
-pub use session::{DtlsConfig, DtlsEvent, DtlsHandle, DtlsSession, Output, Role};
+pub use session::{Cause, DtlsConfig, DtlsEvent, DtlsHandle, DtlsSession, Output, Role};

@@ -13,6 +13,7 @@ use std::{
 
 use bytes::Bytes;
 use dtls::{
+    cipher_suite::CipherSuiteId,
     config::{ClientAuthType, Config, ExtendedMasterSecretType},
     conn::DTLSConn,
 };
@@ -49,6 +50,14 @@ const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
 const FLIGHT_INTERVAL: Duration = Duration::from_millis(150);
 /// Of a handshake fragment's body; with 25 bytes of headers it fits a path of 1,200.
 const MTU: usize = 1_150;
+/// Suites with forward secrecy and authenticated encryption, of those the crate knows (RFC 8827
+/// §6.5 asks for the first; BCP 195 leaves nothing else). A server whose certificate is RSA may be
+/// met where we are the client. The crate's own list has AES-CBC with SHA-1.
+const SUITES: [CipherSuiteId; 3] = [
+    CipherSuiteId::Tls_Ecdhe_Ecdsa_With_Aes_128_Gcm_Sha256,
+    CipherSuiteId::Tls_Ecdhe_Rsa_With_Aes_128_Gcm_Sha256,
+    CipherSuiteId::Tls_Ecdhe_Ecdsa_With_ChaCha20_Poly1305_Sha256,
+];
 /// Longest wait for our close_notify to be written.
 const CLOSE_TIMEOUT: Duration = Duration::from_secs(1);
 
@@ -91,12 +100,21 @@ impl fmt::Debug for DtlsConfig {
 pub enum DtlsEvent {
     /// The handshake is over and the peer is who the signalling says.
     Connected(SrtpKeys),
-    /// It will never be. Nothing follows.
-    Failed(String),
+    /// It will never be, for this reason. Nothing follows.
+    Failed(Cause, String),
     /// The peer closed it. Nothing follows.
     Closed,
     /// About its data channels.
     Data(DataEvent),
+}
+
+/// Why a session came to nothing, as far as it is counted apart.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Cause {
+    /// The peer is not who its signalling said.
+    Certificate,
+    /// Anything else: no suite or profile in common, no answer, a broken flight.
+    Handshake,
 }
 
 /// Starts sessions.
@@ -124,7 +142,8 @@ impl DtlsSession {
             let session = run(config, inbound, dropped, session, data);
             // What a client sends goes through crates that are not ours.
             if AssertUnwindSafe(session).catch_unwind().await.is_err() {
-                events(DtlsEvent::Failed("the session failed on the node".to_owned()));
+                let why = "the session failed on the node".to_owned();
+                events(DtlsEvent::Failed(Cause::Handshake, why));
             }
         });
         DtlsHandle { input, guard, _alive: alive }
@@ -196,7 +215,11 @@ async fn run(
     };
     let (conn, keys) = match connected {
         Ok(connected) => connected,
-        Err(reason) => return (config.events)(DtlsEvent::Failed(reason)),
+        Err(reason) => {
+            let stranger = reason == WRONG_CERTIFICATE;
+            let cause = if stranger { Cause::Certificate } else { Cause::Handshake };
+            return (config.events)(DtlsEvent::Failed(cause, reason));
+        }
     };
     (config.events)(DtlsEvent::Connected(keys));
     tokio::select! {
@@ -284,6 +307,7 @@ fn settings(
     let announced = config.remote_fingerprints.clone();
     Config {
         certificates: vec![config.certificate.inner.clone()],
+        cipher_suites: SUITES.to_vec(),
         srtp_protection_profiles: profiles.iter().map(|it| keys::to_dtls(*it)).collect(),
         client_auth: ClientAuthType::RequireAnyClientCert,
         extended_master_secret: ExtendedMasterSecretType::Require,

@@ -2,14 +2,14 @@
 
 use std::{sync::Arc, time::Duration};
 
-use dtls::conn::DTLSConn;
+use dtls::{cipher_suite::CipherSuiteId, conn::DTLSConn};
 use rand::{SeedableRng, rngs::SmallRng};
 use starling_media::command::SrtpKeys;
 use starling_proto::transport::SrtpProfile;
 use tokio::{sync::mpsc, time::timeout};
 
 use super::{
-    loss::{CHROMIUM, Loss, chromium, handshakes, session},
+    loss::{CHROMIUM, Loss, chromium, client, handshakes, session},
     *,
 };
 
@@ -105,9 +105,58 @@ async fn a_client_without_srtp_is_refused() {
     let (server, mut events, wire) = session(Role::Server, &ours, &theirs, nothing_lost());
     let client = chromium(&theirs, wire, &[], server.clone(), nothing_lost());
     let client = timeout(SOON, client).await.unwrap().unwrap();
-    assert!(matches!(events.recv().await, Some(DtlsEvent::Failed(why)) if why.contains("SRTP")));
+    assert!(matches!(events.recv().await, Some(DtlsEvent::Failed(_, why)) if why.contains("SRTP")));
     let told = timeout(SOON, client.read(&mut [0; 16], None)).await.unwrap();
     assert_eq!(told, Err(dtls::Error::ErrAlertFatalOrClose));
+}
+
+/// One handshake with a client that offers these suites alone; whether both sides have keys.
+async fn shakes_hands(suites: &[CipherSuiteId]) -> bool {
+    let (ours, theirs) = (Certificate::generate(), Certificate::generate());
+    let (server, mut events, wire) = session(Role::Server, &ours, &theirs, nothing_lost());
+    let client = client(&theirs, wire, &CHROMIUM, suites, server.clone(), nothing_lost());
+    let client = timeout(SOON, client).await.unwrap();
+    let connected = matches!(events.recv().await, Some(DtlsEvent::Connected(_)));
+    assert_eq!(client.is_ok(), connected);
+    connected
+}
+
+#[tokio::test]
+async fn a_client_without_authenticated_encryption_is_refused() {
+    use CipherSuiteId as Suite;
+    for good in [
+        Suite::Tls_Ecdhe_Ecdsa_With_Aes_128_Gcm_Sha256,
+        Suite::Tls_Ecdhe_Ecdsa_With_ChaCha20_Poly1305_Sha256,
+    ] {
+        assert!(shakes_hands(&[good]).await, "{good}");
+    }
+    assert!(!shakes_hands(&[Suite::Tls_Ecdhe_Ecdsa_With_Aes_256_Cbc_Sha]).await);
+}
+
+#[tokio::test]
+async fn a_hello_that_wants_no_encryption_gets_no_session() {
+    let (ours, theirs) = (Certificate::generate(), Certificate::generate());
+    let (server, mut events, mut wire) = session(Role::Server, &ours, &theirs, nothing_lost());
+    // TLS_RSA_WITH_NULL_MD5, as in CVE-2023-49786, with the cookie when it is asked for.
+    let hello = |cookie: &[u8]| {
+        let body = [&[0xfe, 0xfd][..], &[7; 32], &[0, cookie.len() as u8], cookie].concat();
+        let body = [&body[..], &[0, 2, 0, 1, 1, 0]].concat();
+        let len = [0, (body.len() >> 8) as u8, body.len() as u8];
+        let sequence = [0, u8::from(!cookie.is_empty())];
+        [&[1][..], &len, &sequence, &[0; 3], &len, &body].concat()
+    };
+    assert!(server.input(record(22, 0, 0, &hello(&[]))));
+    let mut heard = Vec::new();
+    while let Ok(Some(answer)) = timeout(Duration::from_millis(400), wire.recv()).await {
+        heard.push((answer[0], answer[13]));
+        if heard.last() == Some(&(22, 3)) && heard.len() == 1 {
+            let cookie = answer[13 + 12 + 3..].to_vec();
+            assert!(server.input(record(22, 0, 1, &hello(&cookie))));
+        }
+    }
+    assert!(!heard.contains(&(22, 2)), "a ServerHello: {heard:?}");
+    let event = timeout(Duration::from_millis(100), events.recv()).await;
+    assert!(!matches!(event, Ok(Some(DtlsEvent::Connected(_)))), "{event:?}");
 }
 
 #[tokio::test]
@@ -161,8 +210,8 @@ async fn a_certificate_that_was_not_announced_fails() {
     let (server, mut events, wire) = session(Role::Server, &ours, &theirs, nothing_lost());
     let client = chromium(&stranger, wire, &CHROMIUM, server.clone(), nothing_lost());
     assert!(timeout(SOON, client).await.unwrap().is_err(), "it is told with an alert");
-    let Some(DtlsEvent::Failed(why)) = events.recv().await else { panic!() };
-    assert!(why.contains("certificate"), "{why}");
+    let Some(DtlsEvent::Failed(cause, why)) = events.recv().await else { panic!() };
+    assert!(cause == Cause::Certificate && why.contains("certificate"), "{why}");
 }
 
 #[tokio::test]
@@ -186,7 +235,7 @@ async fn a_server_with_another_certificate_fails() {
         () = carry => None,
         event = events.recv() => event,
     };
-    assert!(matches!(event, Some(DtlsEvent::Failed(why)) if why.contains("certificate")));
+    assert!(matches!(event, Some(DtlsEvent::Failed(_, why)) if why.contains("certificate")));
 }
 
 #[tokio::test]
@@ -263,5 +312,5 @@ async fn a_client_nobody_answers_gives_up() {
     let (ours, theirs) = (Certificate::generate(), Certificate::generate());
     let (_client, mut events, _wire) = session(Role::Client, &ours, &theirs, nothing_lost());
     let event = timeout(Duration::from_secs(15), events.recv()).await.unwrap();
-    assert!(matches!(event, Some(DtlsEvent::Failed(why)) if why.contains("10 s")));
+    assert!(matches!(event, Some(DtlsEvent::Failed(_, why)) if why.contains("10 s")));
 }

@@ -206,6 +206,7 @@ impl NodeTree {
             "Messages to other nodes about who is heard in a room.",
             told,
         ));
+        metrics.extend(self.shared.dtls.metrics());
         for (node, slot) in &self.links {
             crate::link_metrics::append(&mut metrics, node, &slot.link.counters());
         }

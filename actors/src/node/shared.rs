@@ -25,8 +25,13 @@ use ractor::ActorRef;
 
 use super::{NodeConfig, feed::Feed};
 use crate::{
-    dtls::Certificate, limits::WORKER_SILENCE, router::RouterSeq, ticket::Ticket,
-    worker::WorkerHandle, worker_actor::WorkerMsg,
+    Metric,
+    dtls::{Cause, Certificate},
+    limits::WORKER_SILENCE,
+    router::RouterSeq,
+    ticket::Ticket,
+    worker::WorkerHandle,
+    worker_actor::WorkerMsg,
 };
 
 /// One of the node's media workers, as rooms hold it.
@@ -70,10 +75,41 @@ pub(crate) struct Shared {
     next_router: AtomicU32,
     /// Of all rooms.
     pub(crate) speakers: SpeakerCounters,
+    /// Of all WebRTC transports.
+    pub(crate) dtls: DtlsCounters,
     /// What observers are told.
     pub(crate) feed: Feed,
     /// How far it is with leaving.
     drain: RwLock<DrainInfo>,
+}
+
+/// DTLS sessions that came to nothing.
+#[derive(Debug, Default)]
+pub(crate) struct DtlsCounters {
+    certificate: AtomicU64,
+    handshake: AtomicU64,
+}
+
+impl DtlsCounters {
+    /// A transport ended; `None`: not because of its session.
+    pub(crate) fn count(&self, cause: Option<Cause>) {
+        match cause {
+            Some(Cause::Certificate) => self.certificate.fetch_add(1, Ordering::Relaxed),
+            Some(Cause::Handshake) => self.handshake.fetch_add(1, Ordering::Relaxed),
+            None => 0,
+        };
+    }
+
+    /// As figures for operators.
+    pub(crate) fn metrics(&self) -> [Metric; 2] {
+        const HELP: &str = "DTLS sessions that failed.";
+        [("certificate", &self.certificate), ("handshake", &self.handshake)].map(
+            |(reason, count)| {
+                let count = count.load(Ordering::Relaxed);
+                Metric::counter("starling_dtls_failed_total", HELP, count).label("reason", reason)
+            },
+        )
+    }
 }
 
 /// What rooms count of who speaks.
@@ -120,6 +156,7 @@ impl Shared {
             cores: RwLock::default(),
             next_router: AtomicU32::new(1),
             speakers: SpeakerCounters::default(),
+            dtls: DtlsCounters::default(),
             feed: Feed::default(),
             drain: RwLock::new(quiet),
         }

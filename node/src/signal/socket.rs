@@ -259,6 +259,14 @@ struct Carrier {
     pinged: Instant,
 }
 
+/// RFC 6455 §7.4.1: a message that is too big.
+const CLOSE_TOO_LARGE: u16 = 1009;
+
+/// axum says which error it was in words alone: those of `tungstenite::Error::Capacity`.
+fn is_too_large(error: &axum::Error) -> bool {
+    error.to_string().starts_with("Space limit exceeded")
+}
+
 /// Whether a session goes on.
 enum Next {
     On,
@@ -272,6 +280,7 @@ enum Happened {
     Said(Box<ToClient>),
     Deadline,
     ClientLeft,
+    TooLarge,
     PeerEnded,
 }
 
@@ -305,6 +314,7 @@ impl Carrier {
             }
             received = self.line.socket.recv(), if self.forward.is_none() => match received {
                 Some(Ok(message)) => Happened::Received(message),
+                Some(Err(error)) if is_too_large(&error) => Happened::TooLarge,
                 Some(Err(_)) | None => Happened::ClientLeft,
             },
             said = self.session.outbox.recv() => {
@@ -321,6 +331,10 @@ impl Carrier {
             }
             Happened::Deadline => self.on_deadline().await,
             Happened::ClientLeft => Next::End,
+            Happened::TooLarge => {
+                self.line.close(CLOSE_TOO_LARGE, "a frame was too large [too_large]").await;
+                Next::End
+            }
             // The client may come back at once.
             Happened::PeerEnded => {
                 self.line.close(1011, "the node lost this session [internal]").await;
