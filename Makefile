@@ -14,12 +14,15 @@
 #   make instructions      instructions of a forwarded packet, counted by valgrind
 #   make bandwidth         narrow and lossy links, measured and drawn (docs/bandwidth.md)
 #   make fuzz RUNS=1000000 every parser of network bytes, each that often; part of make test
+#   make attack            a node under attack while people talk on it (docs/security-tests.md)
+#   make soak MINUTES=30   two nodes under people who come and go: memory, descriptors, what is left
 #   make k8s               renders and checks deploy/ and k8s/
 #   make k8s-processes     the pods of k8s/ as local processes: scaled, rolled, evicted, killed (k8s/README.md)
 #   make sbom              what is inside of the program, as CycloneDX: target/sbom.cdx.json
 #   make deny              advisories and licences, if cargo-deny is installed
 #
-# e2e, codecs, chaos, drain, storm, regions, links, k8s-processes, bench and bandwidth print a table and leave target/reports/<name>.json.
+# e2e, codecs, chaos, drain, storm, regions, links, k8s-processes, bench, bandwidth, attack and soak print a table and
+# leave target/reports/<name>.json.
 
 SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
@@ -33,14 +36,17 @@ RUNS ?= 1000000
 NODES ?= 3
 SEEDS ?= 300
 FROM ?= 0
+MINUTES ?= 30
+ROWS ?=
 
 export CARGO_TERM_COLOR ?= always
 
 .PHONY: run web test lint fmt-check clippy doc unit e2e e2e-short codecs chaos bench instructions \
-        bandwidth drain storm regions links fuzz sim sim-scale k8s k8s-processes sbom deny browsers setup-build help
+        bandwidth drain storm regions links fuzz attack attack-short soak sim sim-scale k8s k8s-processes sbom \
+        deny browsers setup-build help
 
 help:
-	@sed -n '3,23p' Makefile | cut -c3-
+	@sed -n '3,22p' Makefile | cut -c3-
 
 setup-build:
 	@tests/setup.sh build
@@ -64,7 +70,7 @@ $(PAGE): $(PAGE_SOURCES)
 	cd node/web && npm ci --no-audit --no-fund && npm run build
 	@mkdir -p $(@D) && touch $@
 
-test: lint unit fuzz k8s e2e-short
+test: lint unit fuzz k8s attack-short e2e-short
 
 lint: fmt-check clippy doc
 
@@ -185,6 +191,22 @@ sim-scale: setup-build
 
 fuzz: setup-build
 	$(CARGO) run --release --locked -p starling-tests --bin fuzz -- --runs $(RUNS)
+
+# Each row of docs/security-tests.md that needs a real node, on a node of its own; ROWS="T-M02 T-S01" picks.
+# Quiet machines give better figures: two cores have to attack, be attacked, and talk.
+attack: setup-build web
+	$(CARGO) build --release --locked -p starling-node -p starling-tests
+	$(TARGET)/release/starling-load attack $(ROWS)
+
+# The form that CI runs: a tenth of each, on the binary that the tests built anyway.
+attack-short: setup-build web
+	$(CARGO) build --locked -p starling-node -p starling-tests
+	$(TARGET)/debug/starling-load attack --short $(ROWS)
+
+# Two nodes and etcd; people join, leave, are cut off and come back, rooms are made and ended.
+soak: setup-build web
+	$(CARGO) build --release --locked -p starling-node -p starling-tests
+	$(TARGET)/release/starling-load soak --minutes $(MINUTES)
 
 deny:
 	@command -v cargo-deny >/dev/null || { echo "make deny: install it with: cargo install --locked cargo-deny"; exit 1; }

@@ -3,26 +3,32 @@
 //! and feedback.
 #![expect(clippy::print_stdout, reason = "tables are what it is for")]
 
+mod attack;
 mod bench;
 mod client;
 mod drive;
+mod figures;
 mod fleet;
 mod floor;
 mod measure;
 mod memory;
+mod node;
 mod plain;
 mod room;
 mod run;
 mod shape;
 mod sink;
+mod soak;
 mod subject;
 mod sys;
 mod workers;
 
 use std::{path::PathBuf, process::ExitCode};
 
+use attack::{AttackConfig, attack};
 use fleet::{FleetConfig, fleet};
 use room::{MeetConfig, PublishConfig, WatchConfig, meet, publish, watch};
+use soak::{SoakConfig, soak};
 
 const USAGE: &str = "\
 usage: starling-load bench [--quick] [part]
@@ -36,6 +42,10 @@ usage: starling-load bench [--quick] [part]
        starling-load fleet [--nodes http://a,http://b,…] [--room fleet] [--rooms 1] [--members 10]
          [--publishers 2] [--fps 15] [--sounds 10] [--prefix fleet] [--at-once 8] [--per-second 1000]
          people who stay and come back by themselves; `mark`, `report` and `quit` on standard input
+       starling-load attack [--short] [T-M02 …]
+         a node of its own under attack, while people talk on it; into target/reports/attack.json
+       starling-load soak [--minutes 30] [--rooms 6] [--leak 0]
+         two nodes and etcd under churn; into target/reports/soak.json
        starling-load meet [--url …,…] [--room load] [--prefix person] [--people 3] [--cameras N]
          [--voices N] [--ladder 100,300,900] [--fps 25] [--prefer 2,0,1,all] [--delays 0]
          [--every-ms 200] [--seconds 600]; lines on its input: prefer 0,…";
@@ -52,6 +62,8 @@ fn main() -> ExitCode {
         Some("publish") => PublishConfig::parse(&rest).and_then(|it| block_on(publish(it))),
         Some("meet") => MeetConfig::parse(&rest).and_then(|it| block_on(meet(it))),
         Some("watch") => WatchConfig::parse(&rest).and_then(|it| block_on(watch(it))),
+        Some("attack") => AttackConfig::parse(&rest).and_then(|it| many(attack(it))),
+        Some("soak") => SoakConfig::parse(&rest).and_then(|it| many(soak(it))),
         Some("fleet") => FleetConfig::parse(&rest).and_then(|it| many(fleet(it))),
         _ => Err(USAGE.to_owned()),
     };

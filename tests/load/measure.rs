@@ -60,6 +60,27 @@ impl Measure {
         }
     }
 
+    /// What was found since the last call of this. What is under way counts to the next.
+    pub(crate) fn begin_anew(&mut self) -> Self {
+        let mut found = Self {
+            reordered: std::mem::take(&mut self.reordered),
+            duplicates: std::mem::take(&mut self.duplicates),
+            delays: std::mem::take(&mut self.delays),
+            ..Self::default()
+        };
+        for (ssrc, stream) in &mut self.streams {
+            let Stream { first, end, received, .. } = *stream;
+            found.streams.insert(*ssrc, Stream { first, end, received, seen: Vec::new() });
+            (stream.first, stream.received) = (stream.end, 0);
+        }
+        found
+    }
+
+    /// Streams of which something came.
+    pub(crate) fn heard(&self) -> usize {
+        self.streams.values().filter(|stream| stream.received > 0).count()
+    }
+
     /// Streams seen.
     pub(crate) fn streams(&self) -> usize {
         self.streams.len()
@@ -127,6 +148,20 @@ mod tests {
     #[test]
     fn a_repetition_counts_once() {
         assert_eq!(measure(&[3, 4, 4, 3, 5]), (3, 0, 0, 2));
+    }
+
+    #[test]
+    fn what_was_found_before_counts_no_more_when_it_begins_anew() {
+        let packets = packets(10);
+        let mut measure = Measure::default();
+        [0, 1, 4].iter().for_each(|n| measure.take(&packets[*n]));
+        let first = measure.begin_anew();
+        assert_eq!((first.received(), first.lost(), first.delays.len()), (3, 2, 3));
+        assert_eq!((measure.heard(), measure.streams()), (0, 1));
+        [5, 5, 7].iter().for_each(|n| measure.take(&packets[*n]));
+        let second = measure.begin_anew();
+        assert_eq!((second.received(), second.lost(), second.duplicates), (2, 1, 1));
+        assert_eq!(second.heard(), 1);
     }
 
     #[test]

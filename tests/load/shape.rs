@@ -238,6 +238,12 @@ impl Source {
         self
     }
 
+    /// Goes on from this sequence number.
+    pub(crate) const fn with_sequence(mut self, sequence: u16) -> Self {
+        self.sequence = sequence;
+        self
+    }
+
     /// Packets made so far.
     pub(crate) const fn packets(&self) -> u64 {
         self.number

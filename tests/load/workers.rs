@@ -1,11 +1,8 @@
 //! What the workers of a running node spent on a run, from its metrics.
 
-use std::{collections::BTreeMap, time::Duration};
+use std::collections::BTreeMap;
 
-use starling_node::client::{Ask, ask};
-use tokio_tungstenite::tungstenite::http::{HeaderValue, Method, header::AUTHORIZATION};
-
-use crate::client::Failure;
+use crate::{client::Failure, figures::Figures};
 
 /// Figures that are told, by worker.
 const TOLD: [&str; 3] = [
@@ -20,17 +17,7 @@ pub(crate) struct Workers(BTreeMap<String, [f64; TOLD.len()]>);
 impl Workers {
     /// Asks the node; with `token`, as its operator.
     pub(crate) async fn read(url: &str, token: &str) -> Result<Self, Failure> {
-        let mut headers = Vec::new();
-        if !token.is_empty() {
-            headers.push((AUTHORIZATION, HeaderValue::from_str(&format!("Bearer {token}"))?));
-        }
-        let (method, url, body) = (Method::GET, format!("{url}/metrics"), Vec::new().into());
-        let answer =
-            ask(Ask { method, url, headers, body, within: Duration::from_secs(5) }).await?;
-        if !answer.status.is_success() {
-            return Err(format!("metrics: {}; give --token", answer.status).into());
-        }
-        Ok(Self::parse(&String::from_utf8_lossy(&answer.body)))
+        Ok(Self::parse(&Figures::text(url, token).await?))
     }
 
     fn parse(text: &str) -> Self {

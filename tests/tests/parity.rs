@@ -1,10 +1,10 @@
 //! `docs/mediasoup-parity.md` has every row of mediasoup once, and every test it names exists.
 
-use std::{
-    collections::BTreeMap,
-    fs,
-    path::{Path, PathBuf},
-};
+mod evidence;
+
+use std::{collections::BTreeMap, fs};
+
+use evidence::{evidence, exists, root};
 
 /// Rows of mediasoup 3.27, by section, counted from 1.
 const ROWS: &[(&str, u32)] = &[
@@ -37,10 +37,6 @@ const ROWS: &[(&str, u32)] = &[
 /// Rows that are known to be missing. Nothing is added here.
 const MISSING: &[&str] = &[];
 
-fn root() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("tests is in the checkout").to_owned()
-}
-
 struct Row {
     verdict: String,
     text: String,
@@ -62,30 +58,6 @@ fn rows() -> BTreeMap<String, Row> {
         assert!(rows.insert(id.to_owned(), row).is_none(), "{id} is there twice");
     }
     rows
-}
-
-/// Names of tests and of files with tests.
-fn evidence(text: &str) -> Vec<&str> {
-    let quoted = text.split('`').skip(1).step_by(2);
-    quoted.filter(|name| name.contains("::") || name.starts_with("tests/")).collect()
-}
-
-/// Whether a test exists where its path says: in its module's file, or in the module `tests` of it.
-fn exists(name: &str) -> bool {
-    if name.starts_with("tests/") {
-        return root().join(name).is_file();
-    }
-    let parts: Vec<_> = name.split("::").collect();
-    let [krate, modules @ .., function] = parts.as_slice() else { return false };
-    let at = |modules: &[&str]| {
-        let base = root().join(krate).join("src").join(modules.join("/"));
-        [base.with_extension("rs"), base.join("mod.rs")]
-    };
-    let inline = modules.split_last().filter(|(last, _)| **last == "tests");
-    let files = at(modules).into_iter().chain(inline.into_iter().flat_map(|(_, rest)| at(rest)));
-    files
-        .filter_map(|file| fs::read_to_string(file).ok())
-        .any(|text| text.contains(&format!("fn {function}(")))
 }
 
 /// Whether there are words beside the names of tests, and a stop behind them.

@@ -16,6 +16,7 @@ use tokio::{runtime::Builder, sync::Semaphore, task::JoinSet, time::sleep};
 use super::report::{Report, percentile};
 use crate::{
     client::{Client, Failure, Identity, Wish},
+    node::{resident, starling},
     sys::process_cpu,
 };
 
@@ -38,12 +39,7 @@ struct Node {
 
 impl Node {
     fn start() -> io::Result<Self> {
-        let binary = std::env::current_exe()?.with_file_name("starling");
-        if !binary.exists() {
-            let text =
-                format!("{} is missing; cargo build --release -p starling-node", binary.display());
-            return Err(io::Error::new(io::ErrorKind::NotFound, text));
-        }
+        let binary = starling()?;
         let port = TcpListener::bind("127.0.0.1:0")?.local_addr()?.port();
         let log = PathBuf::from("target/reports");
         fs::create_dir_all(&log)?;
@@ -74,10 +70,7 @@ impl Node {
 
     /// Resident bytes.
     fn memory(&self) -> f64 {
-        let path = format!("/proc/{}/statm", self.child.id());
-        let text = fs::read_to_string(path).unwrap_or_default();
-        let pages: f64 = text.split(' ').nth(1).and_then(|it| it.parse().ok()).unwrap_or_default();
-        pages * 4_096.0
+        resident(self.child.id())
     }
 }
 

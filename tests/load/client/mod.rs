@@ -11,8 +11,9 @@ use serde_json::{Value, json};
 use starling_proto::transport::WebRtcTransportInfo;
 
 use crate::shape::{Shape, Source};
+pub(crate) use pass::issue;
 pub(crate) use signal::{Heard, Signal, Told};
-pub(crate) use transport::{Arrived, Look, Transport, check};
+pub(crate) use transport::{Arrived, Look, Transport, check, check_at};
 
 /// Why a client gave up.
 pub(crate) type Failure = Box<dyn std::error::Error + Send + Sync>;
@@ -25,6 +26,11 @@ pub(crate) struct Identity {
 }
 
 impl Identity {
+    /// As its signalling announces it.
+    pub(crate) fn fingerprint(&self) -> &str {
+        &self.fingerprint
+    }
+
     pub(crate) fn new() -> Result<Self, Failure> {
         let certificate = dtls::crypto::Certificate::generate_self_signed(["load".to_owned()])?;
         let hash = digest(&SHA256, &certificate.certificate[0]);
@@ -37,7 +43,11 @@ impl Identity {
 pub(crate) struct Client {
     signal: Signal,
     capabilities: Value,
-    sending: String,
+    /// Ids of its transports.
+    pub(crate) sending: String,
+    pub(crate) receiving: String,
+    /// With which it may go on elsewhere.
+    pub(crate) ticket: String,
     pub(crate) up: Transport,
     pub(crate) down: Transport,
 }
@@ -60,22 +70,31 @@ impl Client {
         identity: &Identity,
         wish: Wish,
     ) -> Result<Self, Failure> {
-        let base = url.replacen("http", "ws", 1);
-        let token = pass::token(room, peer)?.map(|it| format!("&token={it}")).unwrap_or_default();
-        let at = format!("{base}/?roomId={room}&peerId={peer}{token}");
-        let signal = Signal::connect(&at).await?;
+        Self::enter(url, (room, peer), pass::token(room, peer)?.as_deref(), identity, wish).await
+    }
+
+    /// The same, with a token of one's own, or none.
+    pub(crate) async fn enter(
+        url: &str,
+        (room, peer): (&str, &str),
+        token: Option<&str>,
+        identity: &Identity,
+        wish: Wish,
+    ) -> Result<Self, Failure> {
+        let signal = Signal::connect(&door(url, room, peer, token)).await?;
         let answer = signal.request("getRouterRtpCapabilities", json!({})).await?;
         let capabilities = answer["routerRtpCapabilities"].clone();
         let (producer, up) = transport(&signal, "producer").await?;
-        let (_, down) = transport(&signal, "consumer").await?;
+        let (receiving, down) = transport(&signal, "consumer").await?;
         let mut joining = json!({"displayName": peer, "device": {"name": "starling-load"}});
         if wish.consume {
             joining["rtpCapabilities"] = capabilities.clone();
         }
-        signal.request("join", joining).await?;
+        let joined = signal.request("join", joining).await?;
+        let ticket = joined["resumeTicket"].as_str().unwrap_or_default().to_owned();
         let up = connect(&signal, &up, identity, wish.keep).await?;
         let down = connect(&signal, &down, identity, wish.keep).await?;
-        Ok(Self { signal, capabilities, sending: producer, up, down })
+        Ok(Self { signal, capabilities, sending: producer, receiving, ticket, up, down })
     }
 
     /// Publishes a stream; send its packets on [`Self::up`].
@@ -88,6 +107,11 @@ impl Client {
         });
         self.signal.request("produce", data).await?;
         Ok(Source::new(shape, ssrc, None).with_payload_type(payload_type))
+    }
+
+    /// What its router can take.
+    pub(crate) const fn capabilities(&self) -> &Value {
+        &self.capabilities
     }
 
     /// The room's payload type of a codec.
@@ -124,6 +148,24 @@ impl Client {
         self.signal.told()
     }
 
+    /// Asks the node something.
+    pub(crate) async fn request(&self, method: &str, data: Value) -> Result<Value, Failure> {
+        self.signal.request(method, data).await
+    }
+
+    /// Says nothing any more, as if its machine had lost its power; what comes is still heard on
+    /// its transports.
+    pub(crate) fn go_dead(&self) {
+        self.signal.be_deaf();
+        self.up.be_silent();
+        self.down.be_silent();
+    }
+
+    /// Leaves its room.
+    pub(crate) async fn leave(&self) {
+        self.signal.close().await;
+    }
+
     /// Tells the node something.
     pub(crate) async fn notify(&self, method: &str, data: Value) -> Result<(), Failure> {
         self.signal.notify(method, data).await
@@ -132,6 +174,12 @@ impl Client {
     fn codec(&self, mime: &str) -> Option<&Value> {
         self.capabilities["codecs"].as_array()?.iter().find(|codec| codec["mimeType"] == mime)
     }
+}
+
+/// Where a peer's session is opened.
+pub(crate) fn door(url: &str, room: &str, peer: &str, token: Option<&str>) -> String {
+    let token = token.map(|it| format!("&token={it}")).unwrap_or_default();
+    format!("{}/?roomId={room}&peerId={peer}{token}", url.replacen("http", "ws", 1))
 }
 
 /// A transport of the node, for `producer` or `consumer`, and its id.
@@ -152,9 +200,18 @@ pub(crate) async fn connect(
     identity: &Identity,
     keep: bool,
 ) -> Result<Transport, Failure> {
-    let fingerprints = json!([{"algorithm": "sha-256", "value": identity.fingerprint}]);
+    announce(signal, info, identity).await?;
+    check(info, keep).await?.handshake(identity).await
+}
+
+/// Says whose certificate will be shown on it.
+pub(crate) async fn announce(
+    signal: &Signal,
+    info: &WebRtcTransportInfo,
+    identity: &Identity,
+) -> Result<(), Failure> {
+    let fingerprints = json!([{"algorithm": "sha-256", "value": identity.fingerprint()}]);
     let dtls = json!({"role": "client", "fingerprints": fingerprints});
     let data = json!({"transportId": info.transport_id, "dtlsParameters": dtls});
-    signal.request("connectWebRtcTransport", data).await?;
-    check(info, keep).await?.handshake(identity).await
+    signal.request("connectWebRtcTransport", data).await.map(|_| ())
 }

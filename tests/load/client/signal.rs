@@ -123,6 +123,11 @@ impl Signal {
         Ok(self.out.lock().await.send(Message::text(text)).await?)
     }
 
+    /// Reads nothing any more, and so answers no ping.
+    pub(crate) fn be_deaf(&self) {
+        self.reader.abort();
+    }
+
     /// Says that the client leaves.
     pub(crate) async fn close(&self) {
         let _ = self.out.lock().await.send(Message::Close(None)).await;

@@ -7,6 +7,7 @@ use std::{
     time::Duration,
 };
 
+use bytes::Bytes;
 use dtls::{
     config::{ClientAuthType, Config, ExtendedMasterSecretType},
     conn::DTLSConn,
@@ -70,6 +71,7 @@ type Listener = Arc<Mutex<Listens>>;
 /// A transport with keys.
 pub(crate) struct Transport {
     socket: Arc<UdpSocket>,
+    ice: IceParameters,
     send: Mutex<Context>,
     measure: Arc<Mutex<Measure>>,
     listener: Listener,
@@ -80,6 +82,7 @@ pub(crate) struct Transport {
 /// A transport whose pair is nominated.
 pub(crate) struct Checked {
     socket: Arc<UdpSocket>,
+    ice: IceParameters,
     datagrams: mpsc::Receiver<Vec<u8>>,
     keys: Arc<Mutex<Option<Context>>>,
     measure: Arc<Mutex<Measure>>,
@@ -93,6 +96,15 @@ pub(crate) async fn check(info: &WebRtcTransportInfo, keep: bool) -> Result<Chec
         info.ice_candidates.iter().find(|it| it.address.parse::<std::net::IpAddr>().is_ok());
     let candidate = candidate.ok_or("the node offers no candidate with an address")?;
     let to = SocketAddr::new(candidate.address.parse()?, candidate.port);
+    check_at(info.ice_parameters.clone(), to, keep).await
+}
+
+/// The same with what an SDP says.
+pub(crate) async fn check_at(
+    ice: IceParameters,
+    to: SocketAddr,
+    keep: bool,
+) -> Result<Checked, Failure> {
     let any = if to.is_ipv4() { "0.0.0.0:0" } else { "[::]:0" };
     let socket = Arc::new(UdpSocket::bind(any).await?);
     socket.connect(to).await?;
@@ -107,7 +119,6 @@ pub(crate) async fn check(info: &WebRtcTransportInfo, keep: bool) -> Result<Chec
         to_dtls,
     };
     let mut tasks = vec![tokio::spawn(reader.run(Arc::clone(&socket)))];
-    let ice = info.ice_parameters.clone();
     let begun = timeout(PATIENCE, async {
         for n in 0.. {
             socket.send(&request(&ice, n)).await?;
@@ -119,7 +130,7 @@ pub(crate) async fn check(info: &WebRtcTransportInfo, keep: bool) -> Result<Chec
     });
     begun.await??;
     if keep {
-        let socket = Arc::clone(&socket);
+        let (socket, ice) = (Arc::clone(&socket), ice.clone());
         tasks.push(tokio::spawn(async move {
             let mut ticks = interval(CONSENT);
             for n in 1_000.. {
@@ -128,7 +139,7 @@ pub(crate) async fn check(info: &WebRtcTransportInfo, keep: bool) -> Result<Chec
             }
         }));
     }
-    Ok(Checked { socket, datagrams, keys, measure, listener, tasks })
+    Ok(Checked { socket, ice, datagrams, keys, measure, listener, tasks })
 }
 
 fn request(ice: &IceParameters, n: u64) -> Vec<u8> {
@@ -202,7 +213,7 @@ impl Reader {
 impl Checked {
     /// Shakes hands as client.
     pub(crate) async fn handshake(self, identity: &Identity) -> Result<Transport, Failure> {
-        let Self { socket, datagrams, keys, measure, listener, tasks } = self;
+        let Self { socket, ice, datagrams, keys, measure, listener, tasks } = self;
         let config = Config {
             certificates: vec![identity.certificate.clone()],
             srtp_protection_profiles: vec![
@@ -236,25 +247,53 @@ impl Checked {
         };
         *keys.lock().unwrap_or_else(PoisonError::into_inner) = Some(context(1)?);
         let send = Mutex::new(context(0)?);
-        Ok(Transport { socket, send, measure, listener, tasks, _dtls: conn })
+        Ok(Transport { socket, ice, send, measure, listener, tasks, _dtls: conn })
     }
 }
 
 impl Transport {
     /// Protects and sends an RTP packet.
     pub(crate) async fn send(&self, packet: &[u8]) -> Result<(), Failure> {
-        let sealed =
-            self.send.lock().unwrap_or_else(PoisonError::into_inner).encrypt_rtp(packet)?;
+        let sealed = self.seal(packet)?;
         self.socket.send(&sealed).await?;
         Ok(())
     }
 
     /// Protects and sends an RTCP packet.
     pub(crate) async fn send_rtcp(&self, packet: &[u8]) -> Result<(), Failure> {
-        let sealed =
-            self.send.lock().unwrap_or_else(PoisonError::into_inner).encrypt_rtcp(packet)?;
+        let sealed = self.seal_rtcp(packet)?;
         self.socket.send(&sealed).await?;
         Ok(())
+    }
+
+    /// An RTP packet as it would be sent.
+    pub(crate) fn seal(&self, packet: &[u8]) -> Result<Bytes, Failure> {
+        Ok(self.send.lock().unwrap_or_else(PoisonError::into_inner).encrypt_rtp(packet)?)
+    }
+
+    /// An RTCP packet as it would be sent.
+    pub(crate) fn seal_rtcp(&self, packet: &[u8]) -> Result<Bytes, Failure> {
+        Ok(self.send.lock().unwrap_or_else(PoisonError::into_inner).encrypt_rtcp(packet)?)
+    }
+
+    /// A check with its credentials that nobody has sent yet, if `n` was never used.
+    pub(crate) fn check(&self, n: u64) -> Vec<u8> {
+        request(&self.ice, n)
+    }
+
+    /// Sends bytes as they are, from the address that the node knows. False if there is no room.
+    pub(crate) fn send_bytes(&self, bytes: &[u8]) -> bool {
+        self.socket.try_send(bytes).is_ok()
+    }
+
+    /// What its checks are signed with.
+    pub(crate) fn password(&self) -> String {
+        self.ice.password.clone()
+    }
+
+    /// The user that its checks name.
+    pub(crate) fn user(&self) -> String {
+        format!("{}:load", self.ice.username_fragment)
     }
 
     /// All that comes from now on, in place of measuring it.
@@ -272,6 +311,11 @@ impl Transport {
     /// Sends no checks any more.
     pub(crate) fn be_silent(&self) {
         self.tasks.iter().skip(1).for_each(JoinHandle::abort);
+    }
+
+    /// What came since the last call of this.
+    pub(crate) fn measure_anew(&self) -> Measure {
+        self.measure.lock().unwrap_or_else(PoisonError::into_inner).begin_anew()
     }
 
     /// What came so far.
