@@ -19,6 +19,7 @@
 #   make k8s               renders and checks deploy/ and k8s/
 #   make k8s-processes     the pods of k8s/ as local processes: scaled, rolled, evicted, killed (k8s/README.md)
 #   make sbom              what is inside of the program, as CycloneDX: target/sbom.cdx.json
+#   make docs              every page: its links, and its commands typed in; and make book: a web site of them
 #   make deny              advisories and licences, if cargo-deny is installed
 #
 # e2e, codecs, chaos, drain, storm, regions, links, k8s-processes, bench, bandwidth, attack and soak print a table and
@@ -42,11 +43,11 @@ ROWS ?=
 export CARGO_TERM_COLOR ?= always
 
 .PHONY: run web test lint fmt-check clippy doc unit e2e e2e-short codecs chaos bench instructions \
-        bandwidth drain storm regions links fuzz attack attack-short soak sim sim-scale k8s k8s-processes sbom \
+        bandwidth drain storm regions links fuzz attack attack-short soak sim sim-scale k8s k8s-processes sbom docs book \
         deny browsers setup-build help
 
 help:
-	@sed -n '3,22p' Makefile | cut -c3-
+	@sed -n '3,25p' Makefile | cut -c3-
 
 setup-build:
 	@tests/setup.sh build
@@ -124,7 +125,7 @@ e2e-short: browsers
 	cd tests/e2e && CODECS=vp8 LOSS=0 E2E_SECONDS=10 MESSAGES=1000 CASES=h265,vp8 SWITCHES=6 COLD=1 \
 	  WHIP=simulcast,redirect,relay,relay_tls TRIALS=1 FAULTS=kill,stop3,cut MEMBERS=8 K8S=short \
 	  STARLING=$(abspath $(TARGET))/debug/starling STARLING_LOAD=$(abspath $(TARGET))/debug/starling-load \
-	  node run.mjs dev clients whip data codecs console operating chaos kubernetes
+	  node run.mjs dev clients whip data codecs console operating docs examples bars chaos kubernetes
 
 codecs: browsers
 	$(CARGO) build --release --locked -p starling-node
@@ -207,6 +208,16 @@ attack-short: setup-build web
 soak: setup-build web
 	$(CARGO) build --release --locked -p starling-node -p starling-tests
 	$(TARGET)/release/starling-load soak --minutes $(MINUTES)
+
+# The documentation as CI runs it, on the binary that is built; PAGES=README.md picks. The book is for reading.
+docs: browsers
+	$(CARGO) build --locked -p starling-node -p starling-tests
+	cd tests/e2e && STARLING=$(abspath $(TARGET))/debug/starling \
+	  STARLING_LOAD=$(abspath $(TARGET))/debug/starling-load node run.mjs docs examples
+
+book:
+	@tests/setup.sh web k8s
+	docs/book.sh
 
 deny:
 	@command -v cargo-deny >/dev/null || { echo "make deny: install it with: cargo install --locked cargo-deny"; exit 1; }

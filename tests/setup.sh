@@ -5,7 +5,7 @@
 #
 #   tests/setup.sh build      compilers' companions: protoc and its standard types (for etcd's client)
 #   tests/setup.sh web        Node.js is only looked for: it comes from where its user likes
-#   tests/setup.sh e2e        Chromium, ffmpeg, nftables, iproute2, coturn
+#   tests/setup.sh e2e        Chromium, ffmpeg, nftables, iproute2, coturn, and what the documentation uses
 #   tests/setup.sh clients    GStreamer with webrtcbin, aiortc and an ffmpeg with the whip muxer
 #   tests/setup.sh k8s        Python with venv, openssl, nftables, iproute2
 #   tests/setup.sh plots      Python with venv
@@ -42,6 +42,8 @@ for part in "$@"; do
       need /usr/sbin/nft nftables
       need ip iproute2
       need turnserver coturn
+      need curl curl
+      need jq jq
       need openssl openssl
       ;;
     clients)

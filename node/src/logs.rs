@@ -31,6 +31,9 @@ pub fn init(log: &Log) {
     let builder = tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_ansi(io::stderr().is_terminal())
+        // Where a full disk takes no line, it takes no complaint about that either: `eprintln!`
+        // would panic, and end the node.
+        .log_internal_errors(false)
         .with_writer(io::stderr);
     // Two types of handle, for the format is part of them.
     let (started, change): (_, Change) = if log.json {

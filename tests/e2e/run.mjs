@@ -12,6 +12,10 @@
 //   e2ee     a call that is encrypted end to end: layers, and what others see of it (CASES, SWITCHES=10)
 //   console  the operators' console: every page, by keyboard, a node killed (PICTURES=1 makes docs/img anew)
 //   operating  the terminal session of docs/operating.md (RECORD=1 writes it anew)
+//   docs     every page: links, and each command typed in (PAGES=README.md,docs/whip.md)
+//   examples the programs of examples/, each as its README runs it
+//   bars     size, time to ready, time to two people who see each other (docs/bars.md)
+//   film     the README's moving picture (RECORD=1 writes it)
 //   ends     how nodes end under somebody who does not go, and as the second process of one id
 //   all      dev, cluster, ffmpeg, clients, whip, data, tcp, e2ee, console, operating and ends
 //   wire       the wire of the next two itself: delay, loss, rate, cost
@@ -39,7 +43,8 @@ import { page } from './suites/page.mjs';
 
 const SUITES = ['dev', 'cluster', 'ffmpeg', 'clients', 'whip', 'data', 'tcp', 'codecs', 'e2ee', 'chaos',
   'wire', 'bandwidth', 'loss', 'demo', 'drain', 'storm', 'links', 'regions',
-  'operating', 'console', 'ends', 'kubernetes'];
+  'operating', 'console', 'ends', 'kubernetes',
+  'docs', 'examples', 'bars', 'film'];
 /** These write a report of their own. */
 const OWN_REPORT = ['codecs', 'chaos', 'wire', 'bandwidth', 'loss', 'drain', 'storm', 'links', 'regions', 'kubernetes'];
 const EVERYDAY = ['dev', 'cluster', 'ffmpeg', 'clients', 'whip', 'data', 'tcp', 'e2ee', 'console', 'operating', 'ends'];
@@ -104,6 +109,22 @@ async function suite(name, report) {
     const { DEV, MINUTES, consoleSuite } = await import('./suites/console/index.mjs');
     const where = [undefined, undefined, DEV];
     return on(DevCluster, name, MINUTES * MINUTE, () => consoleSuite({ cluster, report }), where);
+  }
+  if (name === 'docs') {
+    const { docs } = await import('./suites/docs/index.mjs');
+    return bounded(name, 6 * MINUTE, docs({ report }));
+  }
+  if (name === 'bars') {
+    const { bars } = await import('./suites/bars.mjs');
+    return bounded(name, 3 * MINUTE, bars({ report }));
+  }
+  if (name === 'examples') {
+    const { examples, settings } = await import('./suites/examples/index.mjs');
+    return on(ProcessCluster, name, 4 * MINUTE, () => examples({ cluster, report }), [settings], 2);
+  }
+  if (name === 'film') {
+    const { film } = await import('./suites/film.mjs');
+    return on(DevCluster, name, 3 * MINUTE, () => film({ cluster, report }));
   }
   if (name === 'wire') {
     const { wireItself } = await import('./suites/wire.mjs');

@@ -15,8 +15,8 @@ const MAX_WIDTH: usize = 100;
 
 /// The folders of the house, and those that tools insist on.
 const FOLDERS: &[&str] = &[
-    ".ci", ".config", ".git", "actors", "cluster", "deploy", "docs", "examples", "k8s", "media",
-    "node", "proto", "target", "tests",
+    ".ci", ".config", ".git", ".github", "actors", "cluster", "deploy", "docs", "examples", "k8s",
+    "media", "node", "proto", "target", "tests",
 ];
 
 /// What each crate may know of the others. What a crate is tested with is its own affair.

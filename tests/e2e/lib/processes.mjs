@@ -7,13 +7,14 @@ import { join } from 'node:path';
 const running = new Set();
 
 export class Child {
-  constructor(name, program, args, { env = {}, logs }) {
+  constructor(name, program, args, { env = {}, logs, cwd }) {
     mkdirSync(logs, { recursive: true });
     this.name = name;
     this.log = join(logs, `${name}.log`);
     const file = openSync(this.log, 'a');
     this.process = spawn(program, args, {
       stdio: ['ignore', file, file],
+      cwd,
       env: { ...process.env, ...env },
     });
     closeSync(file);
