@@ -10,6 +10,8 @@ import { Reader, type Told } from './sse';
 export interface Happening {
   /** Of this page, growing. */
   number: number;
+  /** Of the event. */
+  id: string;
   at: number;
   type: string;
   by: string;
@@ -27,7 +29,7 @@ const MAX_MORE = 240;
 export const feed = signal<readonly Happening[]>([]);
 /** `live`, `waiting` for the node, or why there is none. */
 export const state = signal<string>('waiting');
-/** Happenings that the node could not keep for us. */
+/** How often some were told no more, because they were too many or are too old. */
 export const lost = signal(0);
 
 let abort: AbortController | null = null;
@@ -62,7 +64,7 @@ async function run(signal: AbortSignal, onHappening: (type: string) => void): Pr
         const { value, done } = await body.read();
         if (done) break;
         const told = reader.take(value);
-        last = told.filter(({ id }) => id !== null).at(-1)?.id ?? last;
+        last = reader.last ?? last;
         take(told, onHappening);
       }
     } catch (error) {
@@ -83,13 +85,19 @@ async function run(signal: AbortSignal, onHappening: (type: string) => void): Pr
 
 function take(told: readonly Told[], onHappening: (type: string) => void): void {
   const fresh: Happening[] = [];
+  const known = new Set(feed.peek().map(({ id }) => id));
   for (const one of told) {
     if (one.event === 'lost' || one.event === 'gap') {
-      lost.value += Number(one.data) || 1;
+      lost.value += 1;
+      // What is known of the nodes is then to be read anew.
+      onHappening('node.gap');
       continue;
     }
-    const happening = happened(one.data, ++number);
-    if (!happening) continue;
+    const happening = happened(one.data, number + 1);
+    // After a break the last second or two are told again.
+    if (!happening || known.has(happening.id)) continue;
+    number += 1;
+    known.add(happening.id);
     fresh.push(happening);
     onHappening(happening.type);
   }
@@ -106,13 +114,14 @@ export function happened(data: string, number: number): Happening | null {
   }
   if (typeof read !== 'object' || read === null) return null;
   const text = (value: unknown) => (typeof value === 'string' ? value : '');
-  const { id: _, at, timestamp, by, roomId, peerId, event, ...named } = read;
+  const { id, at, timestamp, by, roomId, peerId, event, ...named } = read;
   const { type = event, room = roomId, peer = peerId, ...rest } = named;
   if (typeof type !== 'string') return null;
   const more = Object.entries(rest).map(([name, value]) =>
     `${name} ${typeof value === 'string' ? value : JSON.stringify(value)}`);
   return {
     number,
+    id: text(id) || `${number}`,
     at: Date.parse(text(at)) || Number(timestamp) || Date.now(),
     type,
     by: text(by),

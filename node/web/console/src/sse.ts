@@ -4,13 +4,14 @@
 export interface Told {
   event: string;
   data: string;
-  id: string | null;
 }
 
 /** Longest event that is waited for: the node's are under 4 KiB. */
 const MAX_HELD = 256 * 1024;
 
 export class Reader {
+  /** The last id that was told, also without an event: where to go on after a break. */
+  last: string | null = null;
   private held = '';
 
   /** The events that are complete now. */
@@ -18,19 +19,18 @@ export class Reader {
     const blocks = (this.held + text).replaceAll('\r\n', '\n').split('\n\n');
     this.held = blocks.pop()!;
     if (this.held.length > MAX_HELD) this.held = '';
-    return blocks.map(told).filter((event): event is Told => event !== null);
+    return blocks.flatMap((block) => this.told(block));
   }
-}
 
-function told(block: string): Told | null {
-  const found: Told = { event: 'message', data: '', id: null };
-  const data: string[] = [];
-  for (const line of block.split('\n')) {
-    const [, field, value] = /^([a-z]+):? ?(.*)$/.exec(line) ?? [];
-    if (field === 'event') found.event = value!;
-    if (field === 'id') found.id = value!;
-    if (field === 'data') data.push(value!);
+  private told(block: string): Told[] {
+    let event = 'message';
+    const data: string[] = [];
+    for (const line of block.split('\n')) {
+      const [, field, value] = /^([a-z]+):? ?(.*)$/.exec(line) ?? [];
+      if (field === 'event') event = value!;
+      if (field === 'id') this.last = value!;
+      if (field === 'data') data.push(value!);
+    }
+    return data.length ? [{ event, data: data.join('\n') }] : [];
   }
-  if (!data.length) return null;
-  return { ...found, data: data.join('\n') };
 }

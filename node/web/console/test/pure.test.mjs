@@ -144,9 +144,11 @@ for (const [count, regions] of [[1, 1], [2, 1], [3, 1], [12, 3], [32, 1], [40, 5
 
 test('events are read however their text is cut, and what is no event is left out', () => {
   const text = ': hello\n\nevent: observed\nid: 7\ndata: {"a":1}\n\nretry: 5\n\ndata: x\ndata: y\r\n\r\n';
-  const whole = [{ event: 'observed', data: '{"a":1}', id: '7' }, { event: 'message', data: 'x\ny', id: null }];
+  const whole = [{ event: 'observed', data: '{"a":1}' }, { event: 'message', data: 'x\ny' }];
   assert.deepEqual(new Reader().take(text), whole);
   const reader = new Reader();
+  assert.deepEqual(reader.take('id: 9\n\n'), []);
+  assert.equal(reader.last, '9');
   assert.deepEqual([...text].flatMap((letter) => reader.take(letter)), whole);
   const endless = new Reader();
   for (let n = 0; n < 400; n++) endless.take('x'.repeat(1000));
@@ -192,7 +194,7 @@ test('an event is a line of words that can be looked for', () => {
   const told = { id: 'node-1.1.2', at: '2026-11-30T04:05:06.789Z', by: 'node-1', type: 'peer.moved',
     room: 'r', peer: 'ada', from: 'node-1', to: 'node-2' };
   const event = happened(JSON.stringify(told), 7);
-  assert.deepEqual(event, { number: 7, at: Date.parse(told.at), type: 'peer.moved', by: 'node-1', room: 'r', peer: 'ada',
+  assert.deepEqual(event, { number: 7, id: told.id, at: Date.parse(told.at), type: 'peer.moved', by: 'node-1', room: 'r', peer: 'ada',
     more: 'from node-1 · to node-2' });
   assert.ok(fits(event, '') && fits(event, 'PEER ada') && fits(event, 'node-2 -joined') && fits(event, '-'));
   assert.ok(!fits(event, 'ben') && !fits(event, 'peer -moved'));

@@ -2,7 +2,7 @@
 
 import { useState } from 'preact/hooks';
 import { MAX_KEPT, feed, fits, lost, state, type Happening } from '../feed';
-import { clock, count } from '../format';
+import { clock, count, many } from '../format';
 import { Card, Empty, NodeLink, Scroll } from '../parts';
 import { toRoom } from '../route';
 
@@ -29,7 +29,7 @@ export function EventsPage({ filter: given }: { filter: string }) {
       </div>
       <Card title="What happens" wide note={`${count(found.length)} shown, the last ${count(MAX_KEPT)} are kept`}>
         {state.value !== 'live' && state.value !== 'waiting' && <p class="note bad" role="alert">{state.value}</p>}
-        {lost.value > 0 && <p class="note bad">{count(lost.value)} came too fast to be told.</p>}
+        {lost.value > 0 && <p class="note bad">Some are told no more, {many(lost.value, 'time')}: they were too many, or are too old.</p>}
         {!found.length && (
           <Empty title={all.length ? 'Nothing fits the filter' : 'Nothing has happened yet'}>
             {all.length ? 'Words must all be there; a word after - must not.'
