@@ -13,7 +13,6 @@ const PAGES = [
   ['node', '#/nodes/node-1', 'table .meter'],
   ['room', `#/rooms/${ROOM}`, 'td.good, td.fair, td.poor'],
   ['charts', '#/charts', '.chart path.line'],
-  ['events', '#/events', 'tbody tr'],
 ];
 const WIDE = { width: 1280, height: 860 };
 const PHONE = { width: 390, height: 844 };
