@@ -9,6 +9,7 @@ use std::{
     time::{Duration, SystemTime},
 };
 
+use starling_actors::Metric;
 use starling_proto::{Code, Refusal, rest::Reloaded};
 use tokio::{
     signal::unix::{SignalKind, signal},
@@ -20,7 +21,7 @@ use crate::{
     config::{Config, Mistake},
     http::App,
     run::RunError,
-    tls::{Certificate, Certificates},
+    tls::{self, Certificate, Certificates},
 };
 
 /// How often files are looked at: whoever renews certificates or keys does so days ahead, and
@@ -39,6 +40,34 @@ pub struct Renewal {
     pub settings: Option<Settings>,
     /// Of `listen`, if it has TLS.
     pub certificates: Option<Arc<Certificates>>,
+    /// When the certificate of links ends, which a restart alone renews; in seconds since 1970.
+    pub link_ends: Option<i64>,
+}
+
+impl Renewal {
+    /// Says in the log which certificates end soon.
+    pub fn warn(&self) {
+        if let Some(certificates) = &self.certificates {
+            tls::warn("tls_cert", certificates.not_after());
+        }
+        if let Some(ends) = self.link_ends {
+            tls::warn("link_cert", ends);
+        }
+    }
+
+    /// For `/metrics`.
+    pub fn metrics(&self) -> Vec<Metric> {
+        let gauge = |name, help, at: i64| Metric::gauge(name, help, at as f64);
+        let of_listen = self.certificates.as_ref().map(|certificates| {
+            let help = "When the certificate of listen expires, in seconds since 1970.";
+            gauge("starling_tls_certificate_expiry_seconds", help, certificates.not_after())
+        });
+        let of_links = self.link_ends.map(|at| {
+            let help = "When the certificate of links expires, in seconds since 1970.";
+            gauge("starling_link_certificate_expiry_seconds", help, at)
+        });
+        of_listen.into_iter().chain(of_links).collect()
+    }
 }
 
 /// Reads the settings and takes over what may change.
@@ -46,7 +75,7 @@ pub struct Renewal {
 /// # Errors
 /// `wrong_state` if there are none, `bad_request` with every mistake; nothing has changed then.
 pub fn now(app: &App) -> Result<Reloaded, Refusal> {
-    let Renewal { settings, certificates } = &app.renewal;
+    let Renewal { settings, certificates, .. } = &app.renewal;
     let Some(read) = settings else {
         return Err(Refusal::new(Code::WrongState, "this process has no settings to read again"));
     };
@@ -62,7 +91,7 @@ pub fn now(app: &App) -> Result<Reloaded, Refusal> {
     };
     if let (Some(certificates), Some(fresh)) = (certificates, fresh) {
         certificates.replace(fresh);
-        certificates.warn();
+        app.renewal.warn();
     }
     app.tokens.replace(config.token_keys.clone());
     app.admin.replace(config.admin_tokens.clone());
@@ -96,10 +125,8 @@ pub fn watch(
             tokio::select! {
                 _ = looks.tick() => {
                     count = count.wrapping_add(1);
-                    if count.is_multiple_of(REMIND)
-                        && let Some(certificates) = &app.renewal.certificates
-                    {
-                        certificates.warn();
+                    if count.is_multiple_of(REMIND) {
+                        app.renewal.warn();
                     }
                     let files = look(&files);
                     if files == seen {
@@ -110,7 +137,11 @@ pub fn watch(
                 _ = hangup.recv() => seen = look(&files),
                 _ = stop.wait_for(|stop| *stop) => return,
             }
-            tell(now(&app));
+            let app = app.clone();
+            // Files are read, and names looked up.
+            if let Ok(reloaded) = tokio::task::spawn_blocking(move || now(&app)).await {
+                tell(reloaded);
+            }
         }
     });
     Ok(())
@@ -133,4 +164,28 @@ fn look(files: &[PathBuf]) -> Vec<Option<(SystemTime, u64)>> {
         Some((found.modified().ok()?, found.len()))
     };
     files.iter().map(of).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::symlink;
+
+    use super::*;
+
+    /// As the kubelet brings a changed Secret into a pod.
+    #[test]
+    fn a_link_that_leads_elsewhere_is_a_changed_file() {
+        let folder = tempfile::tempdir().unwrap();
+        let at = |name: &str| folder.path().join(name);
+        fs::write(at("one"), "a").unwrap();
+        fs::write(at("two"), "ab").unwrap();
+        symlink(at("one"), at("file")).unwrap();
+        let files = [at("file"), at("nowhere")];
+        let before = look(&files);
+        assert_eq!(look(&files), before);
+        assert_eq!(before[1], None);
+        fs::remove_file(at("file")).unwrap();
+        symlink(at("two"), at("file")).unwrap();
+        assert_ne!(look(&files), before);
+    }
 }

@@ -16,7 +16,7 @@ use crate::{
     http::{App, Side, dev::DevNodes, router, server},
     notify,
     reload::{self, Renewal, Settings},
-    tls::{Certificate, Certificates},
+    tls::{self, Certificate, Certificates},
 };
 
 /// After the drain, how long open requests may take.
@@ -89,13 +89,13 @@ pub async fn start(config: &Config, around: Surroundings) -> Result<Running, Run
     let admin_at = admin.first().and_then(|one| one.local_addr().ok());
     let certificates = config.http.tls.as_ref().map(Certificate::read).transpose()?;
     let certificates = certificates.map(Certificates::new);
-    let tls = certificates.as_ref().map(Certificates::acceptor);
-    if let Some(certificates) = &certificates {
-        certificates.warn();
-    }
+    let acceptor = certificates.as_ref().map(Certificates::acceptor);
+    let link_cert = config.link.tls.as_ref().map(|[_, cert, _]| tls::ends("link_cert", cert));
+    let link_ends = link_cert.transpose()?;
     let node = Node::start(node_config(config, around.registry, around.link_tls)).await?;
     let reads = around.settings.is_some();
-    let renewal = Renewal { settings: around.settings, certificates };
+    let renewal = Renewal { settings: around.settings, certificates, link_ends };
+    renewal.warn();
     let app = App::new(node.clone(), config, around.dev, renewal);
     let (stop, stopped) = watch::channel(false);
     if reads {
@@ -103,7 +103,7 @@ pub async fn start(config: &Config, around: Surroundings) -> Result<Running, Run
             .map_err(RunError::Signals)?;
     }
     let side = if admin.is_empty() { Side::Whole } else { Side::Public };
-    for (listeners, side, tls) in [(public, side, tls), (admin, Side::Admin, None)] {
+    for (listeners, side, tls) in [(public, side, acceptor), (admin, Side::Admin, None)] {
         for listener in listeners {
             let router = router(&app, side);
             let (tls, app, stopped) = (tls.clone(), app.clone(), stopped.clone());

@@ -15,7 +15,6 @@ use rustls::{
     server::{ClientHello, ResolvesServerCert},
     sign::CertifiedKey,
 };
-use starling_actors::Metric;
 use tokio_rustls::TlsAcceptor;
 use x509_parser::{certificate::X509Certificate, prelude::FromDer};
 
@@ -73,11 +72,7 @@ impl Certificate {
         let chain: Vec<_> = CertificateDer::pem_file_iter(cert)
             .and_then(Iterator::collect)
             .map_err(|error| wrong("tls_cert", cert, &error))?;
-        let (not_before, not_after) =
-            chain.first().and_then(dates).ok_or_else(|| wrong("tls_cert", cert, &NO_CERT))?;
-        if let Judgement::Bad(why) = judge(now(), not_before, not_after) {
-            return Err(wrong("tls_cert", cert, &why));
-        }
+        let not_after = ends("tls_cert", cert)?;
         let private =
             PrivateKeyDer::from_pem_file(key).map_err(|error| wrong("tls_key", key, &error))?;
         let provider = rustls::crypto::aws_lc_rs::default_provider();
@@ -87,7 +82,31 @@ impl Certificate {
     }
 }
 
-const NO_CERT: &str = "there is no certificate in it";
+/// Until when the certificate of a file is good, in seconds since 1970.
+///
+/// # Errors
+/// [`RunError::File`] of this setting if there is none, or it is not good now.
+pub fn ends(setting: &'static str, cert: &Path) -> Result<i64, RunError> {
+    let first =
+        CertificateDer::from_pem_file(cert).map_err(|error| wrong(setting, cert, &error))?;
+    let none = || wrong(setting, cert, &"there is no certificate in it");
+    let (not_before, not_after) = dates(&first).ok_or_else(none)?;
+    match judge(now(), not_before, not_after) {
+        Judgement::Bad(why) => Err(wrong(setting, cert, &why)),
+        Judgement::Good | Judgement::Ending(_) => Ok(not_after),
+    }
+}
+
+/// Says in the log if a certificate ends soon.
+pub fn warn(setting: &'static str, not_after: i64) {
+    match judge(now(), 0, not_after) {
+        Judgement::Good => {}
+        Judgement::Ending(days) => {
+            tracing::warn!(setting, days, "a certificate expires soon: renew it");
+        }
+        Judgement::Bad(why) => tracing::error!(setting, why, "a certificate is over"),
+    }
+}
 
 fn wrong(key: &'static str, path: &Path, why: &dyn std::fmt::Display) -> RunError {
     RunError::File(key, path.display().to_string(), why.to_string())
@@ -119,23 +138,6 @@ impl Certificates {
     /// Until when it is good, in seconds since 1970.
     pub fn not_after(&self) -> i64 {
         self.not_after.load(Relaxed)
-    }
-
-    /// Says in the log if it ends soon.
-    pub fn warn(&self) {
-        match judge(now(), 0, self.not_after()) {
-            Judgement::Good => {}
-            Judgement::Ending(days) => {
-                tracing::warn!(days, "the certificate of listen expires soon: renew it");
-            }
-            Judgement::Bad(why) => tracing::error!(why, "the certificate of listen"),
-        }
-    }
-
-    /// For `/metrics`.
-    pub fn metric(&self) -> Metric {
-        let help = "When the certificate of listen expires, in seconds since 1970.";
-        Metric::gauge("starling_tls_certificate_expiry_seconds", help, self.not_after() as f64)
     }
 
     /// What takes connections with it.

@@ -53,6 +53,6 @@ pub(crate) async fn metrics(State(app): State<App>, request: Request) -> Result<
     let mut all = app.node.metrics().await;
     all.extend(app.counters.metrics());
     all.extend(app.tokens.metrics());
-    all.extend(app.renewal.certificates.as_ref().map(|it| it.metric()));
+    all.extend(app.renewal.metrics());
     Ok(([(CONTENT_TYPE, metrics::CONTENT_TYPE)], metrics::text(&all)).into_response())
 }

@@ -148,7 +148,7 @@ async fn a_new_certificate_is_taken_over_and_none_of_a_hundred_clients_notices()
     let new = issue(&files, 7);
     reload::now(&app).unwrap();
     assert_eq!(shown(&connect(at, &new).await), new);
-    let metric = |app: &App| app.renewal.certificates.as_ref().unwrap().metric().value;
+    let metric = |app: &App| app.renewal.metrics()[0].value;
     let soon = metric(&app);
     // One that is over is not taken, nor one without its key.
     issue(&files, -1);
@@ -170,8 +170,17 @@ async fn a_node_does_not_start_with_a_certificate_that_is_over() {
     let folder = tempfile::tempdir().unwrap();
     let files = (folder.path().join("cert.pem"), folder.path().join("key.pem"));
     issue(&files, -1);
-    let mut config = config();
-    config.http.tls = Some(files);
-    let started = run::start(&config, around(&config)).await.err().expect("it does not start");
-    assert!(matches!(&started, RunError::File("tls_cert", _, why) if why.contains("expired")));
+    let start = async |config: Config| {
+        let started = run::start(&config, around(&config)).await;
+        match started.err().expect("it does not start") {
+            RunError::File(setting, _, why) if why.contains("expired") => setting,
+            other => panic!("{other}"),
+        }
+    };
+    let mut of_listen = config();
+    of_listen.http.tls = Some(files.clone());
+    assert_eq!(start(of_listen).await, "tls_cert");
+    let mut of_links = config();
+    of_links.link.tls = Some([files.0.clone(), files.0, files.1]);
+    assert_eq!(start(of_links).await, "link_cert");
 }
