@@ -60,7 +60,7 @@ def composed(file, host):
         if name != "etcd":
             hold(one["read_only"] and one["cap_drop"] == ["ALL"] and one.get("user") != "0:0", f"{name} is not hardened")
         for volume in one.get("volumes", []):
-            own = volume["type"] == "bind" and pathlib.Path(volume["source"]).parent == DEPLOY.resolve()
+            own = volume["type"] == "bind" and DEPLOY.resolve() in pathlib.Path(volume["source"]).parents
             hold(own or volume["source"] in file["volumes"], f"{name}: {volume}")
     relayed = [word.partition("=")[2] for word in services["turn"]["command"] if word.startswith("--allowed-peer-ip")]
     hold(relayed == [host], f"the TURN server relays to {relayed}")

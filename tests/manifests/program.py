@@ -89,6 +89,7 @@ def watched():
         heard.settimeout(15)
         env = {"NOTIFY_SOCKET": f"{folder}/notify", "WATCHDOG_USEC": "600000", "STARLING_WORKERS": "1"}
         env |= {"STARLING_RTC_PORT": free(socket.SOCK_DGRAM), "STARLING_LISTEN": f"127.0.0.1:{free(socket.SOCK_STREAM)}"}
+        env |= {"STARLING_ADMIN_LISTEN": f"127.0.0.1:{free(socket.SOCK_STREAM)}"}
         env |= {"STARLING_LINK_LISTEN": f"127.0.0.1:{free(socket.SOCK_DGRAM)}", "STARLING_RTC_LISTEN": "127.0.0.1"}
         env |= {f"STARLING_{name}": os.urandom(32).hex() for name in ("TOKEN_SECRET", "ADMIN_TOKEN")}
         with subprocess.Popen([PROGRAM, "node"], env=env, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE) as node:
