@@ -1,7 +1,7 @@
 // A Kubernetes of local processes: machines, the pods of StatefulSets on them, services and policies between them;
 // scales, rolls and evicts as the controllers do.
 
-import { mkdirSync, writeFileSync } from 'node:fs';
+import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { sleep, until } from '../../lib/wait.mjs';
 import { mayGo, rolled, scaled } from './decide.mjs';
@@ -60,7 +60,7 @@ export class Kubernetes {
     this.refused += network.refused();
     const pods = this.pods.filter(({ far }) => far);
     network.apply(this.objects, pods, this.addresses);
-    writeFileSync(this.hosts, network.names(this.objects, pods, this.addresses, this.outside()));
+    network.rewrite(this.hosts, network.names(this.objects, pods, this.addresses, this.outside()));
   }
 
   /** The name under which the service for clients is published, as an ingress would. */

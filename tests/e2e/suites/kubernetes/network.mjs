@@ -2,7 +2,7 @@
 // one nft table that is made anew from what there is. Pods are namespaces behind a pair of interfaces with one address.
 
 import { spawnSync } from 'node:child_process';
-import { writeFileSync } from 'node:fs';
+import { closeSync, existsSync, ftruncateSync, openSync, writeFileSync, writeSync } from 'node:fs';
 import { nft } from '../../lib/namespace.mjs';
 import { endpoints, selects } from './decide.mjs';
 
@@ -130,10 +130,19 @@ function allowed(rule, type, others, pod, pods) {
   });
 }
 
+/** Writes a file that others have mounted in place: whoever reads it meanwhile never finds it empty. */
+export function rewrite(file, text) {
+  const open = openSync(file, existsSync(file) ? 'r+' : 'w');
+  writeSync(open, text, 0);
+  ftruncateSync(open, Buffer.byteLength(text));
+  closeSync(open);
+}
+
 /** What a cluster's DNS and external-dns would answer, as lines of a hosts file. */
 export function names(objects, pods, addresses, more = {}) {
   const lines = ['127.0.0.1 localhost'];
   const say = (address, ...all) => lines.push(`${address} ${all.join(' ')}`);
+  for (const [name, address] of Object.entries(more)) say(address, name);
   for (const { kind, metadata, spec } of objects) {
     if (kind !== 'Service') continue;
     const { name, namespace, annotations = {} } = metadata;
@@ -147,6 +156,5 @@ export function names(objects, pods, addresses, more = {}) {
       if (outside && of === 'HostIP') say(pod.hostIP, `${pod.name}.${outside}`);
     }
   }
-  for (const [name, address] of Object.entries(more)) say(address, name);
   return `${lines.join('\n')}\n`;
 }
