@@ -16,6 +16,7 @@
 #   make fuzz RUNS=1000000 every parser of network bytes, each that often; part of make test
 #   make attack            a node under attack while people talk on it (docs/security-tests.md)
 #   make soak MINUTES=30   two nodes under people who come and go: memory, descriptors, what is left
+#   make openapi           writes docs/openapi.json, its examples and docs/events.md anew, from a node that is asked
 #   make k8s               renders and checks deploy/ and k8s/
 #   make k8s-processes     the pods of k8s/ as local processes: scaled, rolled, evicted, killed (k8s/README.md)
 #   make sbom              what is inside of the program, as CycloneDX: target/sbom.cdx.json
@@ -44,10 +45,10 @@ export CARGO_TERM_COLOR ?= always
 
 .PHONY: run web test lint fmt-check clippy doc unit e2e e2e-short codecs chaos bench instructions \
         bandwidth drain storm regions links fuzz attack attack-short soak sim sim-scale k8s k8s-processes sbom docs book \
-        deny browsers setup-build help
+        openapi deny browsers setup-build help
 
 help:
-	@sed -n '3,25p' Makefile | cut -c3-
+	@sed -n '3,24p' Makefile | cut -c3-
 
 setup-build:
 	@tests/setup.sh build
@@ -218,6 +219,12 @@ docs: browsers
 book:
 	@tests/setup.sh web k8s
 	docs/book.sh
+
+# Twice: the description is compiled with the examples in it.
+openapi: setup-build web
+	UPDATE=1 $(CARGO) test --workspace --locked --lib http::tests::examples
+	UPDATE=1 $(CARGO) test --workspace --locked --lib http::tests::described
+	UPDATE=1 $(CARGO) test --workspace --locked --lib http::tests::events
 
 deny:
 	@command -v cargo-deny >/dev/null || { echo "make deny: install it with: cargo install --locked cargo-deny"; exit 1; }

@@ -28,4 +28,6 @@ mod worker_metrics;
 
 pub use data::DataEvent;
 pub use metric::{Metric, MetricKind};
-pub use node::{Inspected, Node, NodeConfig, RESUME_WITHIN, Readiness, StartError, Steered};
+pub use node::{
+    Follower, Inspected, Node, NodeConfig, RESUME_WITHIN, Readiness, StartError, Steered, Told,
+};

@@ -188,6 +188,9 @@ impl LinkState {
             LinkMessage::Voices { room, voices } => {
                 self.tell_room(&room, RoomMsg::RemoteVoices { node, voices });
             }
+            LinkMessage::Muted { room, peer, muted } => {
+                self.tell_room(&room, RoomMsg::RemoteMuted { peer, muted });
+            }
             LinkMessage::PipeOpen { flow, room, producer, layers } => {
                 self.pipe_open(node, &room, Request { flow, producer, layers, hops: None });
             }

@@ -10,9 +10,11 @@ mod data;
 mod inspect;
 mod plain;
 mod program;
+mod quality;
 mod shown;
 mod steer;
 mod transports;
+mod webrtc;
 
 use std::{collections::BTreeMap, net::SocketAddr, sync::Arc};
 
@@ -22,6 +24,7 @@ use starling_media::event::{IceState, StreamScore};
 use starling_proto::{
     Code, ConsumerId, Moderation, PeerId, ProducerId, Refusal, RoomId, RtpCapabilities,
     RtpParameters, TransportId,
+    mute::Muted,
     observer::Happened,
     rest::{
         ConnectPlainTransport, ConsumerCreated, CreateConsumer, CreatePlainTransport,
@@ -45,11 +48,13 @@ use crate::{
     session::{FromClient, Grants, ToClient},
     worker::WorkerHandle,
 };
+pub(crate) use client::check_name;
 use consumers::{Available, Consumer};
 use data::Channels;
 pub(crate) use data::DataPeerMsg;
 pub(crate) use program::ProgramMsg;
 use transports::Transport;
+pub(crate) use transports::check_free_json;
 
 /// What a peer is told.
 pub(crate) enum PeerMsg {
@@ -99,6 +104,8 @@ pub(crate) enum PeerMsg {
     ConsumerScore { id: ConsumerId, score: Value },
     /// Layers of its consumer.
     ConsumerLayers { id: ConsumerId, layers: Option<ConsumerLayers> },
+    /// An operator has silenced it, or no more.
+    Mute(Muted),
     /// It is sent away.
     Close { code: u16, reason: String },
     /// REST: make a plain transport.
@@ -159,6 +166,8 @@ pub(crate) struct PeerArgs {
     pub(crate) worker: WorkerHandle,
     pub(crate) shared: Arc<Shared>,
     pub(crate) grants: Grants,
+    /// What an operator has silenced of what it sends.
+    pub(crate) muted: Muted,
     /// Absent for a program's peer.
     pub(crate) outbox: Option<mpsc::Sender<ToClient>>,
 }
@@ -167,6 +176,9 @@ pub(crate) struct PeerArgs {
 struct Own {
     transport: TransportId,
     entry: ProducerEntry,
+    /// Its client, or an operator in its place, wants it so; an entry is paused if it is muted,
+    /// too.
+    paused: bool,
     /// As its client sends.
     rtp: RtpParameters,
     mapping: RtpMapping,
@@ -280,6 +292,7 @@ impl PeerState {
             PeerMsg::Tell(notification) => self.notify(notification),
             PeerMsg::Answer { request: id, result } => self.tell(ToClient::Response { id, result }),
             PeerMsg::Moderated(order) => self.moderated(order),
+            PeerMsg::Mute(muted) => self.mute(muted),
             PeerMsg::Show(shown) => self.show(shown),
             PeerMsg::TransportFailed { id, cause, reason } => {
                 self.args.shared.dtls.count(cause);
@@ -377,7 +390,7 @@ impl PeerState {
     }
 
     /// What the plane has found.
-    fn on_fact(&self, fact: PeerMsg) {
+    fn on_fact(&mut self, fact: PeerMsg) {
         match fact {
             PeerMsg::Tuple { id, rtp, rtcp } => self.on_tuple(&id, rtp, rtcp),
             PeerMsg::Secured(id) => self.observed_dtls(&id, "connected"),
@@ -392,6 +405,7 @@ impl PeerState {
                 });
             }
             PeerMsg::ConsumerScore { id, score } => {
+                self.note_score(&id, &score);
                 let of = Of::Consumer(&id);
                 self.observed(Happened::Score, of, || json!({ "score": score }));
                 self.notify(ServerNotification::ConsumerScore { consumer_id: id, score });

@@ -37,8 +37,13 @@ pub(crate) enum RegistryMsg {
     Forget(RoomId, Revision),
     /// A room that stays.
     Create { room: RoomId, policy: RoomPolicy, reply: Reply<RoomRecord> },
-    /// Another policy.
-    SetPolicy { room: RoomId, change: PolicyChange, reply: Reply<RoomRecord> },
+    /// Another policy, if it is still the one that was seen.
+    SetPolicy {
+        room: RoomId,
+        change: PolicyChange,
+        seen: Option<Box<RoomPolicy>>,
+        reply: Reply<RoomRecord>,
+    },
     /// No such room any more.
     Delete { room: RoomId, reply: Reply<()> },
     /// Gives the lease back, then answers.
@@ -116,8 +121,9 @@ impl Actor for RegistryActor {
             RegistryMsg::Create { room, policy, reply } => state.call(async move {
                 let _ = reply.send(create(&*registry, &room, policy).await);
             }),
-            RegistryMsg::SetPolicy { room, change, reply } => state.call(async move {
-                let _ = reply.send(set_policy(&*registry, &room, change).await);
+            RegistryMsg::SetPolicy { room, change, seen, reply } => state.call(async move {
+                let set = set_policy(&*registry, &room, change, seen.as_deref()).await;
+                let _ = reply.send(set);
             }),
             RegistryMsg::Delete { room, reply } => state.call(async move {
                 let _ = reply.send(delete(&*registry, &room).await);
@@ -177,10 +183,16 @@ async fn set_policy(
     registry: &dyn Registry,
     room: &RoomId,
     change: PolicyChange,
+    seen: Option<&RoomPolicy>,
 ) -> Result<RoomRecord, Refusal> {
     for _ in 0..MAX_RACES {
         let found = registry.room(room).await.map_err(|error| unavailable(&error))?;
         let Some((revision, record)) = found else { return Err(crate::node::room_not_found(room)) };
+        if seen.is_some_and(|seen| *seen != record.policy) {
+            let message = format!("the policy of room '{room}' has changed since");
+            return Err(Refusal::new(Code::PreconditionFailed, message)
+                .hint("look at it again, and decide again"));
+        }
         let mut record = record;
         change.clone().onto(&mut record.policy);
         match registry.put_room(room, &record, revision).await {

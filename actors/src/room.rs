@@ -11,11 +11,13 @@ mod facts;
 mod floor;
 mod local;
 mod moderate;
+mod mute;
 mod pipe_infos;
 mod pipes;
 mod remote;
 mod routers;
 mod shown;
+mod told;
 mod uses;
 
 use std::{collections::BTreeMap, sync::Arc, time::Instant};
@@ -30,11 +32,12 @@ use starling_media::command::{ConsumerParams, ProducerParams};
 use starling_proto::{
     ConsumerId, Moderation, NodeId, PeerId, ProducerId, RoomId, TransportId,
     flow::FlowId,
+    mute::Muted,
     observer::Happened,
     registry::RoomRecord,
     rest::{
-        ConsumerCreated, CreateConsumer, CreateDataConsumer, DataConsumerCreated, PeerInfo,
-        PipeInfo,
+        ConsumerCreated, CreateConsumer, CreateDataConsumer, CreatePeer, DataConsumerCreated,
+        PeerInfo, PipeInfo,
     },
     roster::{Change, Known, ProducerEntry, Snapshot},
     voice::{Voice, Voices},
@@ -64,7 +67,7 @@ pub(crate) enum RoomMsg {
     /// A client opens its session.
     Open { request: Box<SessionRequest>, resumed: Option<u64>, reply: Reply<Session> },
     /// REST makes a peer.
-    CreatePeer { peer: PeerId, display_name: String, reply: Reply<PeerInfo> },
+    CreatePeer(CreatePeer, Reply<PeerInfo>),
     /// A peer joins.
     Join { request: u32, peer: PeerId, incarnation: u64, display_name: String, device: Value },
     /// A peer's session is over.
@@ -149,7 +152,13 @@ pub(crate) enum RoomMsg {
     /// REST: a peer of this node.
     PeerRef { peer: PeerId, reply: Reply<ActorRef<PeerMsg>> },
     /// REST: send a peer away.
-    RemovePeer { peer: PeerId, reply: Reply<()> },
+    RemovePeer { peer: PeerId, reason: String, reply: Reply<()> },
+    /// REST: silence a peer, or no more.
+    Mute { peer: PeerId, muted: Muted, reply: Reply<Muted> },
+    /// REST: what is silenced of one.
+    MutedOf { peer: PeerId, reply: Reply<Muted> },
+    /// Another node's operator has silenced a peer, or no more.
+    RemoteMuted { peer: PeerId, muted: Muted },
     /// REST: a program's peer consumes.
     PlainConsume {
         peer: PeerId,
@@ -242,6 +251,8 @@ pub(crate) struct RoomState {
     uses: Uses,
     /// Names that peers here were told.
     names: BTreeMap<PeerId, String>,
+    /// What operators have silenced, of peers on all nodes.
+    muted: BTreeMap<PeerId, Muted>,
     entries: Entries,
     /// Who speaks, over all nodes.
     floor: Floor,
@@ -297,6 +308,7 @@ impl Actor for RoomActor {
             own: BTreeMap::new(),
             uses: Uses::default(),
             names: BTreeMap::new(),
+            muted: BTreeMap::new(),
             entries: Entries::default(),
             floor: Floor::default(),
             voices_told: false,
@@ -321,8 +333,8 @@ impl Actor for RoomActor {
                 state.count_opened();
                 let _ = reply.send(opened);
             }
-            RoomMsg::CreatePeer { peer, display_name, reply } => {
-                let created = state.create_peer(peer, display_name).await;
+            RoomMsg::CreatePeer(peer, reply) => {
+                let created = state.create_peer(peer).await;
                 state.count_opened();
                 let _ = reply.send(created);
             }

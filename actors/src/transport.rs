@@ -188,7 +188,7 @@ impl TransportState {
 
 /// Our role against the client's (mediasoup `WebRtcTransport.connect`): a client that leaves it
 /// open finds us sending the ClientHello.
-fn role_against(remote: DtlsRole) -> Role {
+pub(crate) fn role_against(remote: DtlsRole) -> Role {
     match remote {
         DtlsRole::Client => Role::Server,
         DtlsRole::Server | DtlsRole::Auto => Role::Client,

@@ -7,14 +7,17 @@ use std::{
 };
 
 use axum::http::{
-    HeaderName, HeaderValue, Method, Request, StatusCode, Uri,
-    header::{CONTENT_TYPE, HOST},
+    HeaderMap, HeaderName, HeaderValue, Method, Request, StatusCode, Uri,
+    header::{CONTENT_TYPE, HOST, LINK},
 };
 use http_body_util::{BodyExt, Full, Limited};
-use hyper::{body::Bytes, client::conn::http1};
+use hyper::{
+    body::{Bytes, Incoming},
+    client::conn::http1,
+};
 use hyper_util::rt::TokioIo;
 use rustls::pki_types::ServerName;
-use tokio::net::TcpStream;
+use tokio::{net::TcpStream, task::AbortHandle};
 use tokio_rustls::TlsConnector;
 
 /// Longest answer in bytes: a list of 10,000 rooms is about 3 MB.
@@ -61,8 +64,52 @@ pub struct Answer {
     pub status: StatusCode,
     /// Its Content-Type.
     pub content_type: Option<HeaderValue>,
+    /// Its Link.
+    pub link: Option<HeaderValue>,
     /// All of it.
     pub body: Bytes,
+}
+
+/// An answer that goes on: it is read as it comes.
+#[derive(Debug)]
+pub struct Streamed {
+    /// Status.
+    pub status: StatusCode,
+    body: Incoming,
+    connection: Connection,
+}
+
+impl Streamed {
+    /// What comes next; nothing at the end, and when the connection breaks.
+    pub async fn chunk(&mut self) -> Option<Bytes> {
+        loop {
+            if let Ok(data) = self.body.frame().await?.ok()?.into_data() {
+                return Some(data);
+            }
+        }
+    }
+
+    /// All of it, within bounds.
+    ///
+    /// # Errors
+    /// [`ClientError::Http`].
+    pub async fn read(self, url: &str) -> Result<Bytes, ClientError> {
+        let Self { body, connection, .. } = self;
+        let read = Limited::new(body, MAX_ANSWER).collect().await;
+        drop(connection);
+        read.map(|body| body.to_bytes())
+            .map_err(|error| ClientError::Http(url.into(), error.to_string()))
+    }
+}
+
+/// Ends with its answer.
+#[derive(Debug)]
+struct Connection(AbortHandle);
+
+impl Drop for Connection {
+    fn drop(&mut self) {
+        self.0.abort();
+    }
 }
 
 /// Asks.
@@ -70,6 +117,30 @@ pub struct Answer {
 /// # Errors
 /// [`ClientError`]; an answer with an error status is an answer.
 pub async fn ask(ask: Ask) -> Result<Answer, ClientError> {
+    let (within, url) = (ask.within, ask.url.clone());
+    let exchange = async {
+        let (headers, answer) = begin(ask).await?;
+        let header = |name: HeaderName| headers.get(name).cloned();
+        let (content_type, link) = (header(CONTENT_TYPE), header(LINK));
+        let status = answer.status;
+        Ok(Answer { status, content_type, link, body: answer.read(&url).await? })
+    };
+    let late = || ClientError::Timeout(url.clone(), within);
+    tokio::time::timeout(within, exchange).await.map_err(|_| late())?
+}
+
+/// Asks for an answer that goes on; `within` bounds the wait for its beginning.
+///
+/// # Errors
+/// [`ClientError`]; an answer with an error status is an answer.
+pub async fn stream(ask: Ask) -> Result<Streamed, ClientError> {
+    let (within, url) = (ask.within, ask.url.clone());
+    let late = |_| ClientError::Timeout(url, within);
+    let (_, answer) = tokio::time::timeout(within, begin(ask)).await.map_err(late)??;
+    Ok(answer)
+}
+
+async fn begin(ask: Ask) -> Result<(HeaderMap, Streamed), ClientError> {
     let uri: Uri = ask.url.parse().map_err(|_| ClientError::Url(ask.url.clone()))?;
     let tls = match uri.scheme_str() {
         Some("http") => false,
@@ -80,33 +151,33 @@ pub async fn ask(ask: Ask) -> Result<Answer, ClientError> {
     let host = authority.host().trim_matches(['[', ']']).to_owned();
     let port = authority.port_u16().unwrap_or(if tls { 443 } else { 80 });
     let name = authority.to_string();
-    let within = ask.within;
-    let exchange = async {
-        let refused = |error| ClientError::Connect(name.clone(), error);
-        let timeout = || ClientError::Timeout(name.clone(), CONNECT);
-        let connect = TcpStream::connect((host.as_str(), port));
-        let tcp = tokio::time::timeout(CONNECT, connect).await.map_err(|_| timeout())?;
-        let tcp = tcp.map_err(refused)?;
-        if !tls {
-            return send(TokioIo::new(tcp), &uri, ask, &name).await;
-        }
-        let server = ServerName::try_from(host.clone())
-            .map_err(|error| ClientError::Http(name.clone(), error.to_string()))?;
-        let handshake = connector().connect(server, tcp);
-        let tls = tokio::time::timeout(CONNECT, handshake).await.map_err(|_| timeout())?;
-        send(TokioIo::new(tls.map_err(refused)?), &uri, ask, &name).await
-    };
-    let late = || ClientError::Timeout(name.clone(), within);
-    tokio::time::timeout(within, exchange).await.map_err(|_| late())?
+    let refused = |error| ClientError::Connect(name.clone(), error);
+    let timeout = || ClientError::Timeout(name.clone(), CONNECT);
+    let connect = TcpStream::connect((host.as_str(), port));
+    let tcp = tokio::time::timeout(CONNECT, connect).await.map_err(|_| timeout())?;
+    let tcp = tcp.map_err(refused)?;
+    if !tls {
+        return send(TokioIo::new(tcp), &uri, ask, &name).await;
+    }
+    let server = ServerName::try_from(host.clone())
+        .map_err(|error| ClientError::Http(name.clone(), error.to_string()))?;
+    let handshake = connector().connect(server, tcp);
+    let tls = tokio::time::timeout(CONNECT, handshake).await.map_err(|_| timeout())?;
+    send(TokioIo::new(tls.map_err(refused)?), &uri, ask, &name).await
 }
 
-async fn send<T>(io: T, uri: &Uri, ask: Ask, name: &str) -> Result<Answer, ClientError>
+async fn send<T>(
+    io: T,
+    uri: &Uri,
+    ask: Ask,
+    name: &str,
+) -> Result<(HeaderMap, Streamed), ClientError>
 where
     T: hyper::rt::Read + hyper::rt::Write + Unpin + Send + 'static,
 {
     let broken = |error: &dyn std::fmt::Display| ClientError::Http(name.into(), error.to_string());
     let (mut sender, connection) = http1::handshake(io).await.map_err(|e| broken(&e))?;
-    let connection = tokio::spawn(connection);
+    let connection = Connection(tokio::spawn(connection).abort_handle());
     let path = uri.path_and_query().map_or("/", |path| path.as_str());
     let mut request = Request::builder().method(ask.method).uri(path).header(HOST, name);
     if !ask.body.is_empty() {
@@ -118,10 +189,7 @@ where
     let request = request.body(Full::new(ask.body)).map_err(|e| broken(&e))?;
     let answer = sender.send_request(request).await.map_err(|e| broken(&e))?;
     let (parts, body) = answer.into_parts();
-    let body = Limited::new(body, MAX_ANSWER).collect().await.map_err(|e| broken(&e))?;
-    connection.abort();
-    let content_type = parts.headers.get(CONTENT_TYPE).cloned();
-    Ok(Answer { status: parts.status, content_type, body: body.to_bytes() })
+    Ok((parts.headers, Streamed { status: parts.status, body, connection }))
 }
 
 /// With the system's roots (`SSL_CERT_FILE` adds others), read once and only if https is used.

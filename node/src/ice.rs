@@ -10,7 +10,7 @@ use std::{
 use aws_lc_rs::hmac;
 use base64::{Engine, engine::general_purpose::STANDARD};
 use serde::Serialize;
-use starling_proto::PeerId;
+use starling_proto::{PeerId, rest::IceServerInfo};
 
 use crate::config::{Ice, IceAccess};
 
@@ -47,6 +47,13 @@ impl IceServer {
             );
         }
         link
+    }
+}
+
+impl From<IceServer> for IceServerInfo {
+    fn from(server: IceServer) -> Self {
+        let IceServer { urls, username, credential } = server;
+        Self { urls, username, credential }
     }
 }
 

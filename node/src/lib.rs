@@ -10,6 +10,7 @@ pub mod cli;
 pub mod client;
 pub mod config;
 pub mod dev;
+mod events;
 pub mod http;
 pub mod ice;
 pub mod limit;

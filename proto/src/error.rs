@@ -5,18 +5,23 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
+// Fragments are tokens, for those who read attributes do not see through a `literal`.
 macro_rules! codes {
-    ($($(#[$doc:meta])* $name:ident = $text:literal, $status:literal;)*) => {
+    ($($(#[doc = $doc:tt])* $name:ident = $text:tt, $status:literal;)*) => {
         /// Stable codes. The text and the number are part of the API: never change them, only add.
         #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
         #[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
         pub enum Code {
-            $($(#[$doc])* #[serde(rename = $text)] $name,)*
+            $($(#[doc = $doc])* #[serde(rename = $text)] $name,)*
         }
         impl Code {
             /// The code as programs see it.
             pub const fn as_str(self) -> &'static str {
                 match self { $(Self::$name => $text,)* }
+            }
+            /// What it means, as a sentence.
+            pub const fn title(self) -> &'static str {
+                match self { $(Self::$name => concat!($($doc),*).trim_ascii(),)* }
             }
             /// HTTP status; also protoo's `errorCode`.
             pub const fn status(self) -> u16 {
@@ -73,6 +78,8 @@ codes! {
     WrongNode = "wrong_node", 421;
     /// `If-Match` is missing.
     PreconditionRequired = "precondition_required", 428;
+    /// The `Idempotency-Key` was used for another request.
+    IdempotencyKeyReused = "idempotency_key_reused", 422;
     /// A limit of this peer, room or node is reached.
     LimitReached = "limit_reached", 429;
     /// Something of ours failed.

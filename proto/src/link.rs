@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 use crate::{
     DataProducerId, Moderation, NodeId, PeerId, ProducerId, RoomId,
     flow::FlowId,
+    mute::Muted,
     registry::{NodeCost, NodeLoad, NodeState},
     roster::{Change, Known, Snapshot},
     voice::Voices,
@@ -189,6 +190,15 @@ pub enum LinkMessage {
         /// What.
         order: Moderation,
     },
+    /// What an operator has silenced of a peer, wherever it is; nothing takes it back (version 4).
+    Muted {
+        /// In which room.
+        room: RoomId,
+        /// Whom.
+        peer: PeerId,
+        /// What.
+        muted: Muted,
+    },
 }
 
 /// Joins to a room that were placed on a node.
@@ -217,7 +227,8 @@ impl LinkMessage {
             | Self::Reach { .. }
             | Self::RostersWanted { .. }
             | Self::Roster { .. }
-            | Self::Moderate { .. } => 4,
+            | Self::Moderate { .. }
+            | Self::Muted { .. } => 4,
             _ => 1,
         }
     }

@@ -41,6 +41,11 @@ pub enum Happened {
     VideoOrientationChange,
     /// Somebody else has the floor in the room, or nobody: `peerId`.
     DominantSpeaker,
+    /// Who is heard in the room, each interval of its policy: `peerVolumes`, loudest first, each a
+    /// `peerId` and a `volume` in dBov.
+    Volumes,
+    /// Nobody is heard any more.
+    Silence,
     /// A worker's thread ended: `workerIndex`. Another is started.
     Died,
 }

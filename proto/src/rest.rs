@@ -1,10 +1,12 @@
 //! Bodies of the REST API `/v1`. Never does: HTTP.
 
 mod data;
+mod events;
 mod matrix;
 mod objects;
 mod pipes;
 mod placement;
+mod transports;
 
 use std::net::SocketAddr;
 
@@ -12,13 +14,16 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 pub use data::*;
+pub use events::*;
 pub use matrix::*;
 pub use objects::*;
 pub use pipes::*;
 pub use placement::*;
+pub use transports::*;
 
 use crate::{
     ConsumerId, MediaKind, NodeId, PeerId, ProducerId, RoomId, TransportId,
+    mute::Muted,
     registry::{NodeCost, NodeLoad, NodeState, RoomPolicy},
     rtp::{RtpCodecParameters, RtpType},
 };
@@ -117,6 +122,9 @@ pub struct PeerInfo {
     /// Nobody in the room is told of it, and only its own node lists it.
     #[serde(default, skip_serializing_if = "core::ops::Not::not")]
     pub hidden: bool,
+    /// What an operator has silenced.
+    #[serde(default)]
+    pub muted: Muted,
     /// What it sends.
     pub producers: Vec<ProducerInfo>,
     /// Its data channels.
@@ -298,6 +306,16 @@ pub struct CreatePeer {
     /// For people.
     #[serde(default)]
     pub display_name: String,
+    /// As the others see it; absent: that it is a program's.
+    #[serde(default, skip_serializing_if = "Value::is_null")]
+    pub device: Value,
+}
+
+impl CreatePeer {
+    /// With what every program says.
+    pub fn new(id: PeerId, display_name: impl Into<String>) -> Self {
+        Self { id, display_name: display_name.into(), device: Value::Null }
+    }
 }
 
 /// Body of `PUT /v1/nodes/{id}/log`.
@@ -525,26 +543,40 @@ pub struct Problem {
     /// `about:blank#<code>`.
     #[serde(rename = "type")]
     pub kind: String,
-    /// The sentence.
+    /// What the code means.
     pub title: String,
     /// HTTP status.
     pub status: u16,
     /// Stable code.
     pub code: crate::Code,
+    /// What is wrong here. (Release 0.1 said it in `title`.)
+    #[serde(default)]
+    pub detail: String,
     /// What to do about it.
     pub hint: String,
+    /// Where the code is explained, on the node that answered.
+    #[serde(default)]
+    pub docs: String,
 }
 
 impl From<crate::Refusal> for Problem {
     fn from(refusal: crate::Refusal) -> Self {
         let crate::Refusal { code, message, hint } = refusal;
-        let kind = format!("about:blank#{code}");
-        Self { kind, title: message, status: code.status(), code, hint }
+        Self {
+            hint: if hint.is_empty() { format!("see /docs#{code}") } else { hint },
+            kind: format!("about:blank#{code}"),
+            title: code.title().to_owned(),
+            status: code.status(),
+            code,
+            detail: message,
+            docs: format!("/docs#{code}"),
+        }
     }
 }
 
 impl From<Problem> for crate::Refusal {
     fn from(problem: Problem) -> Self {
-        Self { code: problem.code, message: problem.title, hint: problem.hint }
+        let Problem { code, title, detail, hint, .. } = problem;
+        Self { code, message: if detail.is_empty() { title } else { detail }, hint }
     }
 }

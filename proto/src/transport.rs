@@ -131,6 +131,7 @@ pub struct SrtpParameters {
 
 /// Answer to `createWebRtcTransport`: the argument of mediasoup-client's `createSendTransport`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct WebRtcTransportInfo {
     /// Its id.

@@ -18,7 +18,7 @@ use starling_proto::{
     NodeId, Refusal, RoomId,
     link::{LinkMessage, PlacedJoins},
     observer::Happened,
-    registry::{NodeCost, NodeLoad, NodeState, RoomRecord},
+    registry::{NodeCost, NodeLoad, NodeState, RoomPolicy, RoomRecord},
     rest::{
         ClientAt, CreatePeer, CreateRoom, LinkInfo, NodeInfo, PeerInfo, Placement,
         PlacementExplained, PolicyChange, RoomInfo, RoomMoving, WorkersInfo,
@@ -93,7 +93,12 @@ pub(crate) enum NodeMsg {
     /// REST.
     CreateRoom(CreateRoom, Reply<RoomInfo>),
     /// REST.
-    SetPolicy { room: RoomId, change: PolicyChange, reply: Reply<RoomInfo> },
+    SetPolicy {
+        room: RoomId,
+        change: PolicyChange,
+        seen: Option<Box<RoomPolicy>>,
+        reply: Reply<RoomInfo>,
+    },
     /// REST.
     DeleteRoom { room: RoomId, reply: Reply<()> },
     /// REST.
@@ -268,11 +273,12 @@ impl NodeTree {
                     let _ = slot.actor.cast(LinkMsg::Tops(tops));
                 }
             }
-            NodeMsg::Link(LinkEvent::Down { node, epoch, reason, verdict }) => {
+            NodeMsg::Link(LinkEvent::Down { node, epoch, reason, verdict, left }) => {
                 tracing::info!(%node, %reason, ?verdict, "a link is down");
                 // The end of an older life must not end the link to the newer one.
                 if self.links.get(&node).is_some_and(|slot| slot.link.epoch() == epoch) {
                     self.link_down(&node, verdict);
+                    self.tell_link_down(&node, verdict, left);
                 }
             }
             NodeMsg::Link(LinkEvent::Verdict { node, verdict, .. }) => {
@@ -346,7 +352,11 @@ impl NodeTree {
         let _ = here.actor.cast(RoomMsg::Close);
         let persistent = here.record.persistent;
         self.forget_room(room);
-        if !persistent && self.view.others_of(room).is_empty() {
+        let everywhere = self.view.others_of(room).is_empty();
+        if everywhere {
+            self.tell_room_ended(room, false);
+        }
+        if !persistent && everywhere {
             let revision = self.view.revision(room);
             let _ = self.registry.cast(RegistryMsg::Forget(room.clone(), revision));
         }

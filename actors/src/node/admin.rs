@@ -37,10 +37,11 @@ impl NodeTree {
                     reply,
                 });
             }
-            NodeMsg::SetPolicy { room, change, reply } => {
+            NodeMsg::SetPolicy { room, change, seen, reply } => {
                 self.write_room(room.clone(), reply, |reply| RegistryMsg::SetPolicy {
                     room,
                     change,
+                    seen,
                     reply,
                 });
             }
@@ -48,6 +49,9 @@ impl NodeTree {
                 let _ = reply.send(Err(registry_lost()));
             }
             NodeMsg::DeleteRoom { room, reply } => {
+                if self.rooms.contains_key(&room) || self.view.has_record(&room) {
+                    self.tell_room_ended(&room, true);
+                }
                 self.delete_here(&room);
                 self.broadcast(&LinkMessage::RoomDeleted(room.clone()));
                 let _ = self.registry.cast(RegistryMsg::Delete { room, reply });

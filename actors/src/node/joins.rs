@@ -47,9 +47,7 @@ impl Waiting {
     fn into_message(self) -> RoomMsg {
         match self {
             Self::Client(request, resumed, reply) => RoomMsg::Open { request, resumed, reply },
-            Self::Program(CreatePeer { id: peer, display_name }, reply) => {
-                RoomMsg::CreatePeer { peer, display_name, reply }
-            }
+            Self::Program(peer, reply) => RoomMsg::CreatePeer(peer, reply),
         }
     }
 
@@ -251,6 +249,9 @@ impl NodeTree {
         }
         for node in self.view.vouched() {
             let _ = actor.cast(RoomMsg::NodeFound(node.clone()));
+        }
+        if self.view.others_of(room).is_empty() {
+            self.tell_room_started(room);
         }
         let incarnation = record.incarnation;
         let presence = PresenceRecord { epoch: self.shared.epoch(), incarnation };

@@ -22,6 +22,7 @@ impl NodeTree {
         match message {
             NodeMsg::Drain { within, emergency, reply } => {
                 self.set_state(NodeState::Draining, false);
+                self.tell_draining(emergency);
                 self.tell_rooms(true);
                 let (node, shared) = (self.myself.clone(), self.shared.clone());
                 self.drain = Some(drain::start(node, shared, within, emergency));
@@ -29,11 +30,15 @@ impl NodeTree {
             }
             NodeMsg::Cordon(reply) => {
                 self.set_state(NodeState::Draining, true);
+                self.tell_cordoned();
                 self.tell_rooms(false);
                 self.note(DrainStage::Cordoned);
                 let _ = reply.send(Ok(()));
             }
             NodeMsg::Undrain(reply) => {
+                if self.state == NodeState::Draining {
+                    self.tell_undrained();
+                }
                 self.set_state(NodeState::Up, false);
                 self.tell_rooms(false);
                 self.note(DrainStage::Up);

@@ -54,6 +54,9 @@ impl NodeTree {
     fn forget_unused(&mut self) {
         for room in self.view.forgettable(Instant::now(), FORGET_AFTER) {
             if !self.rooms.contains_key(&room) {
+                if self.is_first() {
+                    self.tell_room_ended(&room, false);
+                }
                 let revision = self.view.revision(&room);
                 let _ = self.registry.cast(RegistryMsg::Forget(room, revision));
             }
@@ -129,7 +132,12 @@ impl NodeTree {
 
     pub(super) fn on_registered(&mut self, result: Result<(), RegistryError>) {
         match result {
-            Ok(()) => (self.registered, self.taken) = (true, None),
+            Ok(()) => {
+                if !std::mem::replace(&mut self.registered, true) {
+                    self.tell_joined();
+                }
+                self.taken = None;
+            }
             Err(RegistryError::Succeeded) => self.succeeded(),
             Err(RegistryError::Taken(at)) => self.on_taken(&at),
             Err(error) => tracing::debug!(%error, "this node's record was not written"),

@@ -8,6 +8,7 @@ mod drain;
 mod feed;
 mod gauge;
 mod joins;
+mod journal;
 mod leave;
 mod links;
 mod load;
@@ -18,6 +19,7 @@ mod reach;
 mod rtts;
 mod shared;
 mod start;
+mod told;
 mod workers;
 
 use std::{collections::BTreeSet, sync::Arc, time::Duration};
@@ -26,6 +28,7 @@ use ractor::ActorRef;
 use serde_json::Value;
 use starling_proto::{
     Code, NodeId, PeerId, Refusal, RoomId, RtpCapabilities,
+    registry::RoomPolicy,
     rest::{
         ClientAt, CreateRoom, DrainInfo, DrainStage, MovePeer, NodeInfo, PeerMoved, Placement,
         PlacementExplained, PolicyChange, RoomInfo, RoomMoving, WorkersInfo,
@@ -35,7 +38,9 @@ use tokio::sync::oneshot;
 
 pub use config::{NodeConfig, RESUME_WITHIN, StartError};
 pub(crate) use feed::Of;
+pub use journal::{Follower, Told};
 pub use peers::{Inspected, Steered};
+pub(crate) use told::is_first;
 
 pub(crate) use actor::NodeMsg;
 use drain::Target;
@@ -193,8 +198,22 @@ impl Node {
         room: &RoomId,
         change: impl Into<PolicyChange>,
     ) -> Result<RoomInfo, Refusal> {
-        let (room, change) = (room.clone(), change.into());
-        ask(&self.actor, |reply| NodeMsg::SetPolicy { room, change, reply }).await
+        let (room, change, seen) = (room.clone(), change.into(), None);
+        ask(&self.actor, |reply| NodeMsg::SetPolicy { room, change, seen, reply }).await
+    }
+
+    /// The same, if the policy is still the one that was seen.
+    ///
+    /// # Errors
+    /// As [`Node::set_room_policy`]; `precondition_failed`.
+    pub async fn change_room_policy(
+        &self,
+        room: &RoomId,
+        change: PolicyChange,
+        seen: RoomPolicy,
+    ) -> Result<RoomInfo, Refusal> {
+        let (room, seen) = (room.clone(), Some(Box::new(seen)));
+        ask(&self.actor, |reply| NodeMsg::SetPolicy { room, change, seen, reply }).await
     }
 
     /// Deletes a room: its peers are sent away on every node.

@@ -6,25 +6,34 @@ use std::sync::Arc;
 
 use serde_json::Value;
 use starling_proto::{
-    ConsumerId, DataConsumerId, DataProducerId, PeerId, ProducerId, Refusal, RoomId, TransportId,
+    Code, ConsumerId, DataConsumerId, DataProducerId, PeerId, ProducerId, Refusal, RoomId,
+    TransportId,
+    mute::Muted,
     observer::Observed,
     rest::{
-        ChangeConsumer, ChangeProducer, ConnectPlainTransport, ConsumerCreated, CreateConsumer,
-        CreateDataConsumer, CreateDataProducer, CreatePeer, CreatePlainTransport, CreateProducer,
-        DataConsumerCreated, DataProducerCreated, PeerInfo, PeerObjects, PlainTransportInfo,
-        ProducerCreated, TransportBitrates,
+        ChangeConsumer, ChangeDataConsumer, ChangeDataProducer, ChangeProducer,
+        ConnectPlainTransport, ConsumerCreated, CreateConsumer, CreateDataConsumer,
+        CreateDataProducer, CreatePeer, CreatePlainTransport, CreateProducer,
+        CreateWebRtcTransport, DataConsumerCreated, DataProducerCreated, IceRestarted, PeerInfo,
+        PeerObjects, PlainTransportInfo, ProducerCreated, TransportBitrates, WebRtcConnected,
     },
+    time::Timestamp,
     trace::{TraceType, Traced},
+    transport::{DtlsParameters, WebRtcTransportInfo},
 };
 use tokio::sync::{broadcast, mpsc};
 
-use super::{Node, NodeMsg, Reply, ask};
+use super::{Follower, Node, NodeMsg, Reply, ask};
 use crate::{
     direct::Direct,
     peer::{PeerMsg, ProgramMsg},
     room::RoomMsg,
     router::StatsWish,
 };
+
+/// Bytes of a reason that a WebSocket is closed with: those of a control frame without the code
+/// (RFC 6455 §5.5).
+const CLOSE_REASON: usize = 123;
 
 /// What of a peer is looked at.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -77,8 +86,48 @@ impl Node {
     /// # Errors
     /// `room_not_found`, `peer_not_found`.
     pub async fn remove_peer(&self, room: &RoomId, peer: &PeerId) -> Result<(), Refusal> {
+        self.kick_peer(room, peer, "removed by an operator".to_owned()).await
+    }
+
+    /// Sends a peer of this node away; its client is told why.
+    ///
+    /// # Errors
+    /// `room_not_found`, `peer_not_found`; `bad_request` if the reason does not fit a close frame.
+    pub async fn kick_peer(
+        &self,
+        room: &RoomId,
+        peer: &PeerId,
+        reason: String,
+    ) -> Result<(), Refusal> {
+        if reason.len() > CLOSE_REASON {
+            let message = format!("a reason has at most {CLOSE_REASON} bytes");
+            return Err(Refusal::new(Code::BadRequest, message));
+        }
         let (room, peer) = (self.room_ref(room).await?, peer.clone());
-        ask(&room, |reply| RoomMsg::RemovePeer { peer, reply }).await
+        ask(&room, |reply| RoomMsg::RemovePeer { peer, reason, reply }).await
+    }
+
+    /// Silences a peer, wherever it is, or takes that back.
+    ///
+    /// # Errors
+    /// `room_not_found`, `peer_not_found`, `limit_reached`.
+    pub async fn mute_peer(
+        &self,
+        room: &RoomId,
+        peer: &PeerId,
+        muted: Muted,
+    ) -> Result<Muted, Refusal> {
+        let (room, peer) = (self.room_ref(room).await?, peer.clone());
+        ask(&room, |reply| RoomMsg::Mute { peer, muted, reply }).await
+    }
+
+    /// What is silenced of a peer.
+    ///
+    /// # Errors
+    /// `room_not_found`, `peer_not_found`.
+    pub async fn muted(&self, room: &RoomId, peer: &PeerId) -> Result<Muted, Refusal> {
+        let (room, peer) = (self.room_ref(room).await?, peer.clone());
+        ask(&room, |reply| RoomMsg::MutedOf { peer, reply }).await
     }
 
     /// Makes a peer without signalling, for programs.
@@ -114,6 +163,49 @@ impl Node {
         peer: &PeerId,
     ) -> Result<Direct, Refusal> {
         self.ask_peer(room, peer, PeerMsg::CreateDirect).await
+    }
+
+    /// Gives a program's peer a WebRTC transport.
+    ///
+    /// # Errors
+    /// `room_not_found`, `peer_not_found`, `wrong_state` of a client's peer, `limit_reached`.
+    pub async fn create_webrtc_transport(
+        &self,
+        room: &RoomId,
+        peer: &PeerId,
+        options: CreateWebRtcTransport,
+    ) -> Result<WebRtcTransportInfo, Refusal> {
+        self.ask_program(room, peer, |reply| ProgramMsg::CreateWebRtc { options, reply }).await
+    }
+
+    /// Tells a WebRTC transport who its client is.
+    ///
+    /// # Errors
+    /// `transport_not_found`, `wrong_state`, `bad_request`.
+    pub async fn connect_webrtc_transport(
+        &self,
+        room: &RoomId,
+        peer: &PeerId,
+        transport: &TransportId,
+        dtls: DtlsParameters,
+    ) -> Result<WebRtcConnected, Refusal> {
+        let transport = transport.clone();
+        self.ask_program(room, peer, |reply| ProgramMsg::ConnectWebRtc { transport, dtls, reply })
+            .await
+    }
+
+    /// Gives a WebRTC transport new ICE credentials.
+    ///
+    /// # Errors
+    /// `transport_not_found`.
+    pub async fn restart_ice(
+        &self,
+        room: &RoomId,
+        peer: &PeerId,
+        transport: &TransportId,
+    ) -> Result<IceRestarted, Refusal> {
+        let transport = transport.clone();
+        self.ask_program(room, peer, |reply| ProgramMsg::RestartIce { transport, reply }).await
     }
 
     /// Tells a plain transport where to send.
@@ -266,7 +358,8 @@ impl Node {
     /// Ends a data producer of a peer.
     ///
     /// # Errors
-    /// `room_not_found`, `peer_not_found`, `bad_request` if the peer has none of that id.
+    /// `room_not_found`, `peer_not_found`, `producer_not_found` (`consumer_not_found` of
+    /// consumers).
     pub async fn close_data_producer(
         &self,
         room: &RoomId,
@@ -287,6 +380,36 @@ impl Node {
         id: DataConsumerId,
     ) -> Result<(), Refusal> {
         self.ask_program(room, peer, |reply| ProgramMsg::CloseDataConsumer(id, reply)).await
+    }
+
+    /// Pauses a data producer, or lets it go on.
+    ///
+    /// # Errors
+    /// As [`Node::close_data_producer`].
+    pub async fn change_data_producer(
+        &self,
+        room: &RoomId,
+        peer: &PeerId,
+        id: DataProducerId,
+        change: ChangeDataProducer,
+    ) -> Result<(), Refusal> {
+        let ask = |reply| ProgramMsg::ChangeDataProducer { id, change, reply };
+        self.ask_program(room, peer, ask).await
+    }
+
+    /// Changes a data consumer.
+    ///
+    /// # Errors
+    /// As [`Node::close_data_producer`]; `too_large`.
+    pub async fn change_data_consumer(
+        &self,
+        room: &RoomId,
+        peer: &PeerId,
+        id: DataConsumerId,
+        change: ChangeDataConsumer,
+    ) -> Result<(), Refusal> {
+        let ask = |reply| ProgramMsg::ChangeDataConsumer { id, change, reply };
+        self.ask_program(room, peer, ask).await
     }
 
     /// mediasoup's statistics of a data producer, or its dump.
@@ -343,6 +466,11 @@ impl Node {
     /// `limit_reached`.
     pub fn observe(&self) -> Result<broadcast::Receiver<Arc<Observed>>, Refusal> {
         self.shared.feed.observe()
+    }
+
+    /// The cluster's events that this node tells: from now on, or from a moment on.
+    pub fn follow(&self, since: Option<Timestamp>) -> Follower {
+        self.shared.journal.follow(since)
     }
 
     /// Resumes a consumer that was made paused.

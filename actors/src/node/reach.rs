@@ -46,6 +46,7 @@ impl NodeTree {
         for message in self.own_load() {
             let _ = link.send(message);
         }
+        self.tell_link_up(&node);
         self.links.insert(node, LinkSlot { actor, link, rtts: Rtts::default() });
         Ok(())
     }
@@ -80,9 +81,13 @@ impl NodeTree {
                 }
             }
             Verdict::Node => {
+                let vouched = self.view.vouched().any(|other| other == node);
                 self.view.link_down(node);
                 for room in self.rooms.values() {
                     let _ = room.actor.cast(RoomMsg::NodeLost(node.clone()));
+                }
+                if vouched {
+                    self.tell_node_gone(node, false);
                 }
             }
         }

@@ -23,7 +23,7 @@ use starling_proto::{
 
 use ractor::ActorRef;
 
-use super::{NodeConfig, feed::Feed};
+use super::{NodeConfig, feed::Feed, journal::Journal};
 use crate::{
     Metric,
     dtls::{Cause, Certificate},
@@ -79,6 +79,8 @@ pub(crate) struct Shared {
     pub(crate) dtls: DtlsCounters,
     /// What observers are told.
     pub(crate) feed: Feed,
+    /// What the cluster's events are told to.
+    pub(crate) journal: Arc<Journal>,
     /// How far it is with leaving.
     drain: RwLock<DrainInfo>,
 }
@@ -146,6 +148,7 @@ impl Shared {
         let quiet = DrainInfo::quiet(config.id.clone(), DrainStage::Up, 0);
         Self {
             announced: config.announced.clone(),
+            journal: Journal::new(config.id.clone(), epoch),
             config,
             certificate,
             capabilities,

@@ -15,8 +15,7 @@ use super::{
     PeerState,
     consumers::{Start, app_data},
     too_many,
-    transports::Transport,
-    transports::no_transport,
+    transports::{Transport, Way, no_transport},
 };
 use crate::{fresh, limits::CONSUMERS_PER_PEER};
 
@@ -95,12 +94,12 @@ impl PeerState {
                 .hint("create one with direction 'consumer'"));
         };
         match self.transports.get(&id) {
-            Some(Transport::WebRtc { producing: false, .. }) => Ok(id),
+            Some(Transport::WebRtc { way: Way::ToClient, .. }) => Ok(id),
             Some(_) | None => Err(no_transport(&id)),
         }
     }
 
-    fn mid(&mut self, named: Option<String>) -> Result<String, Refusal> {
+    pub(super) fn mid(&mut self, named: Option<String>) -> Result<String, Refusal> {
         match named {
             Some(mid) if mid.is_empty() || mid.len() > MID => {
                 Err(Refusal::new(Code::BadRequest, format!("'mid' has 1 to {MID} bytes")))

@@ -6,13 +6,13 @@ use serde_json::{Value, json};
 use starling_proto::{
     Code, Moderation, PeerId, Refusal, TransportId,
     roster::ProducerEntry,
-    signal::{ClientNotification, ClientRequest, Join, Produce},
+    signal::{ClientNotification, ClientRequest, Join, Produce, ServerNotification},
 };
 
 use super::{
     PeerState,
     chosen::summary,
-    transports::{NewProducer, Transport, check_free_json, no_transport},
+    transports::{NewProducer, Transport, Way, check_free_json, no_transport},
 };
 use crate::{
     limits::{DISPLAY_NAME, PINS},
@@ -47,12 +47,15 @@ impl PeerState {
                 Err(refusal) => Err(refusal),
             },
             ClientRequest::CreateWebRtcTransport { producing, force_tcp } => {
-                self.create_webrtc(producing, force_tcp)
+                let way = if producing { Way::FromClient } else { Way::ToClient };
+                self.create_webrtc(way, force_tcp).map(|info| json!(info))
             }
             ClientRequest::ConnectWebRtcTransport { transport, dtls } => {
-                self.connect_webrtc(&transport, dtls)
+                self.connect_webrtc(&transport, dtls).map(|()| json!({}))
             }
-            ClientRequest::RestartIce { transport } => self.restart_ice(&transport),
+            ClientRequest::RestartIce { transport } => {
+                self.restart_ice(&transport).map(|ice| json!({ "iceParameters": ice }))
+            }
             ClientRequest::Produce(produce) => self.produce(*produce),
             ClientRequest::Consume(wish) => self.consume_chosen(*wish),
             ClientRequest::ProduceData(produce) => self.produce_data(*produce),
@@ -126,11 +129,20 @@ impl PeerState {
             answer["producers"] = json!(list.collect::<Vec<_>>());
             self.learn(available);
             self.joined = true;
-            return self.tell(ToClient::Response { id: request, result: Ok(answer) });
+            self.tell(ToClient::Response { id: request, result: Ok(answer) });
+            return self.tell_muted();
         }
         self.joined = true;
         self.tell(ToClient::Response { id: request, result: Ok(answer) });
+        self.tell_muted();
         available.into_iter().for_each(|(peer, entry)| self.on_available(peer, entry));
+    }
+
+    /// Whoever comes back while it is silenced.
+    fn tell_muted(&self) {
+        if !self.args.muted.is_nothing() {
+            self.notify(ServerNotification::Muted(self.args.muted));
+        }
     }
 
     fn produce(&mut self, produce: Produce) -> Result<Value, Refusal> {
@@ -139,7 +151,7 @@ impl PeerState {
         }
         self.args.grants.check_produce(produce.kind, &produce.source())?;
         let transport = produce.transport_id.clone();
-        let Some(Transport::WebRtc { producing: true, .. }) = self.transports.get(&transport)
+        let Some(Transport::WebRtc { way: Way::FromClient, .. }) = self.transports.get(&transport)
         else {
             return Err(no_transport(&transport)
                 .hint("produce on the transport created with direction 'producer'"));
@@ -235,7 +247,7 @@ impl PeerState {
 
     pub(super) fn receiving_transport(&self) -> Option<&TransportId> {
         self.transports.iter().find_map(|(id, transport)| match transport {
-            Transport::WebRtc { producing: false, .. } => Some(id),
+            Transport::WebRtc { way: Way::ToClient, .. } => Some(id),
             Transport::WebRtc { .. } | Transport::Plain(_) | Transport::Direct(_) => None,
         })
     }
@@ -253,7 +265,7 @@ fn mark_recorder(device: &mut Value, recorder: bool) {
     }
 }
 
-fn check_name(name: &str) -> Result<(), Refusal> {
+pub(crate) fn check_name(name: &str) -> Result<(), Refusal> {
     if name.len() > DISPLAY_NAME {
         let message = format!("a display name has at most {DISPLAY_NAME} bytes");
         return Err(Refusal::new(Code::TooLarge, message));

@@ -17,7 +17,7 @@ use starling_proto::{
     signal::{NewConsumer, ServerNotification, ServerRequest},
 };
 
-use super::{PeerState, chosen::summary};
+use super::{PeerState, chosen::summary, quality::Quality};
 use crate::{
     fresh,
     limits::CONSUMERS_PER_PEER,
@@ -39,6 +39,7 @@ pub(super) struct Consumer {
     pub(super) suspended: bool,
     /// What the room could not do yet: the producer's peer has moved and not produced again.
     refused: Option<Box<Consume>>,
+    pub(super) quality: Quality,
 }
 
 /// How a consumer begins, as its client wishes.
@@ -132,6 +133,7 @@ impl PeerState {
                 paused: false,
                 suspended: false,
                 refused: None,
+                quality: Quality::default(),
             },
         );
         self.tell(ToClient::Request(ServerRequest::NewConsumer(Box::new(NewConsumer {
@@ -242,6 +244,7 @@ impl PeerState {
                 paused,
                 suspended: false,
                 refused: None,
+                quality: Quality::default(),
             },
         );
     }

@@ -20,7 +20,7 @@ use starling_proto::{
 
 use super::{
     PeerState, too_many,
-    transports::{Transport, check_free_json, no_transport},
+    transports::{Transport, Way, check_free_json, no_transport},
 };
 use crate::{
     data::{Channel, DataCommand, DataEvent, DataPort, StatsOf},
@@ -109,7 +109,8 @@ impl PeerState {
         }
         self.args.grants.check_data()?;
         let ProduceData { transport_id: transport, sctp_stream_parameters: wanted, .. } = produce;
-        let Some(Transport::WebRtc { producing: true, data, .. }) = self.transports.get(&transport)
+        let Some(Transport::WebRtc { way: Way::FromClient, data, .. }) =
+            self.transports.get(&transport)
         else {
             return Err(no_transport(&transport)
                 .hint("produce on the transport created with direction 'producer'"));
@@ -174,11 +175,7 @@ impl PeerState {
                 self.set_subchannels(&id, subchannels);
             }
             ClientNotification::SetDataConsumerBufferedAmountLowThreshold(id, threshold) => {
-                if let Some(consumer) = self.channels.consumers.get_mut(&id) {
-                    consumer.low_threshold = threshold;
-                }
-                let threshold = threshold as usize;
-                self.to_consumer(&id, |id| DataCommand::LowThreshold { id, threshold });
+                self.set_low_threshold(&id, threshold);
             }
             _ => {}
         }
@@ -259,7 +256,7 @@ impl PeerState {
         self.data_room(DataRoomMsg::Close { peer, producer });
     }
 
-    fn pause_data_producer(&mut self, producer: DataProducerId, paused: bool) {
+    pub(super) fn pause_data_producer(&mut self, producer: DataProducerId, paused: bool) {
         if let Some(own) = self.channels.producers.get_mut(&producer) {
             own.paused = paused;
             let peer = self.args.id.clone();

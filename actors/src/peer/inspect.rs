@@ -124,12 +124,12 @@ impl PeerState {
     fn known_of(&self, of: &StatsWish) -> Value {
         match of {
             StatsWish::Transport(id) => match self.transports.get(id) {
-                Some(Transport::WebRtc { producing, connected, .. }) => {
+                Some(Transport::WebRtc { way, connected, .. }) => {
                     let (data_producers, data_consumers) = self.channels_of(id);
                     let shared = &self.args.shared;
                     json!({
                         "sctpState": self.sctp_state(id),
-                        "appData": { "direction": if *producing { "producer" } else { "consumer" } },
+                        "appData": { "direction": way.name() },
                         "connected": connected,
                         "iceCandidates": shared.candidates(&self.args.worker, false),
                         "dtlsParameters": shared.dtls_parameters(),

@@ -12,10 +12,12 @@ use serde_json::json;
 use starling_media::{
     SocketId,
     command::{SrtpKey, SrtpKeys},
-    negotiation::{ConsumerOptions, consumer_parameters, plain_capabilities, sdp_of},
+    negotiation::{
+        ConsumerOptions, consumer_parameters, plain_capabilities, sdp_of, validate_rtp_capabilities,
+    },
 };
 use starling_proto::{
-    Code, ConsumerId, PeerId, Refusal, TransportId,
+    Code, ConsumerId, MediaKind, PeerId, Refusal, TransportId,
     observer::Happened,
     rest::{
         ConnectPlainTransport, ConsumerCreated, CreateConsumer, CreatePlainTransport,
@@ -28,15 +30,15 @@ use starling_proto::{
 
 use super::{
     PeerState,
-    consumers::Start,
+    consumers::{Start, app_data},
     too_many,
-    transports::{NewProducer, Transport, no_transport},
+    transports::{NewProducer, Transport, Way, no_transport},
 };
 use crate::{
     data::{self, DataInbox, DataPort},
     direct::{DIRECT_QUEUE, Direct},
     fresh,
-    limits::TRANSPORTS_PER_PEER,
+    limits::{CONSUMERS_PER_PEER, TRANSPORTS_PER_PEER},
     node::{Of, Reply},
     router::{PlainSockets, RouterMsg, Tap},
     worker::PlainSockets as Bound,
@@ -194,7 +196,9 @@ impl PeerState {
         transport: TransportId,
         producer: CreateProducer,
     ) -> Result<ProducerCreated, Refusal> {
-        let Some(Transport::Plain(_) | Transport::Direct(_)) = self.transports.get(&transport)
+        let Some(
+            Transport::Plain(_) | Transport::Direct(_) | Transport::WebRtc { way: Way::Both, .. },
+        ) = self.transports.get(&transport)
         else {
             return Err(no_transport(&transport));
         };
@@ -207,8 +211,8 @@ impl PeerState {
         } = producer;
         let named = app_data.get("source").and_then(serde_json::Value::as_str);
         let source = named.unwrap_or(match kind {
-            starling_proto::MediaKind::Audio => "audio",
-            starling_proto::MediaKind::Video => "video",
+            MediaKind::Audio => "audio",
+            MediaKind::Video => "video",
         });
         let source = source.to_owned();
         let new = NewProducer { kind, rtp, source, paused, key_frame_delay_ms, app_data };
@@ -223,23 +227,39 @@ impl PeerState {
         peer: PeerId,
         entry: &ProducerEntry,
     ) -> Result<ConsumerCreated, Refusal> {
+        // Where packets go, for an SDP; a browser is not told by one.
         let remote = match self.transports.get(transport) {
-            Some(Transport::Plain(plain)) => plain.remote.as_ref().unwrap_or(&plain.address),
-            Some(Transport::Direct(_)) => &NOWHERE,
+            Some(Transport::Plain(plain)) => {
+                Some(plain.remote.clone().unwrap_or_else(|| plain.address.clone()))
+            }
+            Some(Transport::Direct(_)) => Some(NOWHERE),
+            Some(Transport::WebRtc { way: Way::Both, .. }) => None,
             Some(Transport::WebRtc { .. }) | None => return Err(no_transport(transport)),
         };
-        let capabilities = options
-            .rtp_capabilities
-            .unwrap_or_else(|| plain_capabilities(&self.args.shared.capabilities));
+        if self.consumers.len() >= CONSUMERS_PER_PEER {
+            return Err(too_many("consumers", CONSUMERS_PER_PEER));
+        }
+        let webrtc = remote.is_none();
+        let capabilities = match options.rtp_capabilities {
+            Some(capabilities) => {
+                validate_rtp_capabilities(&capabilities)?;
+                capabilities
+            }
+            None if webrtc => {
+                return Err(Refusal::new(Code::BadRequest, "'rtpCapabilities' are missing")
+                    .hint("give what mediasoup-client's Device has as recvRtpCapabilities"));
+            }
+            None => plain_capabilities(&self.args.shared.capabilities),
+        };
         let negotiate = ConsumerOptions {
-            enable_rtx: options.enable_rtx.unwrap_or_default(),
-            mid: None,
+            enable_rtx: options.enable_rtx.unwrap_or(webrtc && entry.kind == MediaKind::Video),
+            mid: if webrtc { Some(self.mid(options.mid)?) } else { None },
             cname: peer.to_string(),
             encrypted: entry.is_encrypted(),
         };
         let mut rng = rand::rng();
         let rtp = consumer_parameters(&entry.consumable.0, &capabilities, negotiate, &mut rng)?;
-        let sdp = sdp_of(&rtp, remote.ip, remote.port, remote.rtcp_port);
+        let sdp = remote.map(|it| sdp_of(&rtp, it.ip, it.port, it.rtcp_port));
         let consumer_id: ConsumerId = fresh::id();
         let start = Start {
             paused: options.paused,
@@ -248,7 +268,17 @@ impl PeerState {
         };
         self.start_consumer(&consumer_id, transport, entry, rtp.clone(), start);
         self.add_consumer(consumer_id.clone(), transport.clone(), entry.id.clone(), options.paused);
-        Ok(ConsumerCreated { consumer_id, kind: entry.kind, rtp_parameters: rtp, sdp })
+        Ok(ConsumerCreated {
+            consumer_id,
+            producer_id: entry.id.clone(),
+            app_data: app_data(entry, &peer),
+            peer_id: peer,
+            kind: entry.kind,
+            rtp_type: entry.rtp_type,
+            rtp_parameters: rtp,
+            producer_paused: entry.paused,
+            sdp,
+        })
     }
 }
 

@@ -1,23 +1,25 @@
-//! Data channels of a program's peer, steered over REST: on a plain transport with SCTP, or on a
-//! direct one. And what operators see of anybody's.
+//! What programs ask of their peers over REST. Routes, and has their data channels: on a WebRTC
+//! transport, on a plain one with SCTP, or on a direct one. And what operators see of anybody's.
 
 use serde_json::{Value, json};
 use starling_media::negotiation::stream_delivery;
 use starling_proto::{
     Code, DataConsumerId, DataProducerId, PeerId, Refusal, TransportId,
     rest::{
-        CreateDataConsumer, CreateDataProducer, DataConsumerCreated, DataConsumerObject,
-        DataProducerCreated, DataProducerObject,
+        ChangeDataConsumer, ChangeDataProducer, CreateDataConsumer, CreateDataProducer,
+        CreateWebRtcTransport, DataConsumerCreated, DataConsumerObject, DataProducerCreated,
+        DataProducerObject, IceRestarted, WebRtcConnected,
     },
     roster::DataProducerEntry,
     sctp::{STREAMS, SctpState, SctpStreamParameters},
+    transport::{DtlsParameters, WebRtcTransportInfo},
 };
 
 use super::{
     PeerState,
     data::{Available, Consumer, NewChannel},
     too_many,
-    transports::{Transport, no_transport},
+    transports::{Transport, Way, no_transport},
 };
 use crate::{
     data::{Channel, DataPort},
@@ -45,6 +47,16 @@ pub(crate) enum ProgramMsg {
     CloseDataProducer(DataProducerId, Reply<()>),
     /// End one.
     CloseDataConsumer(DataConsumerId, Reply<()>),
+    /// Pause one, or let it go on.
+    ChangeDataProducer { id: DataProducerId, change: ChangeDataProducer, reply: Reply<()> },
+    /// Change one.
+    ChangeDataConsumer { id: DataConsumerId, change: ChangeDataConsumer, reply: Reply<()> },
+    /// Make a WebRTC transport.
+    CreateWebRtc { options: CreateWebRtcTransport, reply: Reply<WebRtcTransportInfo> },
+    /// Who its client is.
+    ConnectWebRtc { transport: TransportId, dtls: DtlsParameters, reply: Reply<WebRtcConnected> },
+    /// New ICE credentials.
+    RestartIce { transport: TransportId, reply: Reply<IceRestarted> },
     /// Statistics, or what there is of it.
     InspectDataProducer { id: DataProducerId, dump: bool, reply: Reply<Value> },
     /// Statistics, or what there is of it.
@@ -63,12 +75,28 @@ impl PeerState {
             ProgramMsg::CloseDataProducer(id, reply) => {
                 let known = self.channels.producers.contains_key(&id);
                 self.close_data_producer(&id);
-                let _ = reply.send(known.then_some(()).ok_or_else(no_such));
+                let _ = reply.send(known.then_some(()).ok_or_else(no_data_producer));
             }
             ProgramMsg::CloseDataConsumer(id, reply) => {
                 let known = self.channels.consumers.contains_key(&id);
                 self.end_data_consumer(&id);
-                let _ = reply.send(known.then_some(()).ok_or_else(no_such));
+                let _ = reply.send(known.then_some(()).ok_or_else(no_data_consumer));
+            }
+            ProgramMsg::ChangeDataProducer { id, change, reply } => {
+                let _ = reply.send(self.change_data_producer(id, change));
+            }
+            ProgramMsg::ChangeDataConsumer { id, change, reply } => {
+                let _ = reply.send(self.change_data_consumer(&id, change));
+            }
+            ProgramMsg::CreateWebRtc { options, reply } => {
+                let _ = reply.send(self.program_webrtc(options));
+            }
+            ProgramMsg::ConnectWebRtc { transport, dtls, reply } => {
+                let _ = reply.send(self.program_connect(transport, dtls));
+            }
+            ProgramMsg::RestartIce { transport, reply } => {
+                let restarted = self.restart_ice(&transport);
+                let _ = reply.send(restarted.map(|ice_parameters| IceRestarted { ice_parameters }));
             }
             ProgramMsg::InspectDataProducer { id, dump, reply } => {
                 self.inspect_data_producer(&id, dump, reply);
@@ -163,12 +191,17 @@ impl PeerState {
                     Err(Refusal::new(Code::BadRequest, message))
                 }
             },
+            Some(Transport::WebRtc { way: Way::Both, data, .. }) => Ok((data.clone(), false)),
             Some(Transport::WebRtc { .. }) | None => Err(no_transport(transport)),
         }
     }
 
     /// mediasoup's stats or dump of a data producer.
     fn inspect_data_producer(&self, id: &DataProducerId, dump: bool, reply: Reply<Value>) {
+        if !self.channels.producers.contains_key(id) {
+            let _ = reply.send(Err(no_data_producer()));
+            return;
+        }
         if !dump {
             return self.data_producer_stats(id, reply);
         }
@@ -185,11 +218,15 @@ impl PeerState {
                 "appData": own.app_data,
             })
         });
-        let _ = reply.send(dumped.ok_or_else(no_such));
+        let _ = reply.send(dumped.ok_or_else(no_data_producer));
     }
 
     /// mediasoup's stats or dump of a data consumer.
     fn inspect_data_consumer(&self, id: &DataConsumerId, dump: bool, reply: Reply<Value>) {
+        if !self.channels.consumers.contains_key(id) {
+            let _ = reply.send(Err(no_data_consumer()));
+            return;
+        }
         if !dump {
             return self.data_consumer_stats(id, reply);
         }
@@ -210,7 +247,7 @@ impl PeerState {
                 "subchannels": it.subchannels,
             })
         });
-        let _ = reply.send(dumped.ok_or_else(no_such));
+        let _ = reply.send(dumped.ok_or_else(no_data_consumer));
     }
 
     fn stream_of(
@@ -255,7 +292,12 @@ fn no_stream() -> Refusal {
     too_many("streams on a transport", usize::from(STREAMS))
 }
 
-fn no_such() -> Refusal {
-    Refusal::new(Code::BadRequest, "this peer has no such object")
+pub(super) fn no_data_producer() -> Refusal {
+    Refusal::new(Code::ProducerNotFound, "this peer has no such data producer")
+        .hint("GET …/peers/{peer} lists them")
+}
+
+pub(super) fn no_data_consumer() -> Refusal {
+    Refusal::new(Code::ConsumerNotFound, "this peer has no such data consumer")
         .hint("GET …/peers/{peer} lists them")
 }

@@ -16,10 +16,12 @@ use starling_media::{
 use starling_proto::{
     Code, MediaKind, ProducerId, Refusal, RtpParameters, TransportId,
     json::Json,
+    mute::Muted,
     observer::Happened,
     rest::TransportBitrates,
     roster::ProducerEntry,
     sctp::SctpParameters,
+    signal::ServerNotification,
     transport::{DtlsParameters, IceParameters, WebRtcTransportInfo},
 };
 
@@ -38,8 +40,8 @@ use crate::{
 pub(super) enum Transport {
     /// WebRTC.
     WebRtc {
-        /// The client sends on it.
-        producing: bool,
+        /// Which way media goes on it.
+        way: Way,
         /// `connectWebRtcTransport` was seen.
         connected: bool,
         /// To its data channels.
@@ -49,6 +51,28 @@ pub(super) enum Transport {
     Plain(Plain),
     /// A program's tap, and the way to its data channels.
     Direct(DataPort),
+}
+
+/// Which way media goes on a WebRTC transport.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Way {
+    /// Its client sends.
+    FromClient,
+    /// Its client receives, what is there and what comes.
+    ToClient,
+    /// A program says what, one by one.
+    Both,
+}
+
+impl Way {
+    /// As the demo's clients say it in `appData`.
+    pub(super) const fn name(self) -> &'static str {
+        match self {
+            Self::FromClient => "producer",
+            Self::ToClient => "consumer",
+            Self::Both => "both",
+        }
+    }
 }
 
 /// A producer to be.
@@ -65,9 +89,9 @@ pub(super) struct NewProducer {
 impl PeerState {
     pub(super) fn create_webrtc(
         &mut self,
-        producing: bool,
+        way: Way,
         force_tcp: bool,
-    ) -> Result<Value, Refusal> {
+    ) -> Result<WebRtcTransportInfo, Refusal> {
         let ice_candidates = self.args.shared.candidates(&self.args.worker, force_tcp);
         if ice_candidates.is_empty() {
             return Err(Refusal::new(Code::BadRequest, "this node takes no media over TCP")
@@ -90,17 +114,17 @@ impl PeerState {
         let (port, data) = data::port();
         self.to_router(RouterMsg::AddWebRtc { id: id.clone(), peer, ice, data });
         self.observed(Happened::NewTransport, Of::Transport(&id), || json!({ "type": "webrtc" }));
-        self.transports.insert(id, Transport::WebRtc { producing, connected: false, data: port });
+        self.transports.insert(id, Transport::WebRtc { way, connected: false, data: port });
         self.consume_all();
         self.consume_all_data();
-        Ok(json!(info))
+        Ok(info)
     }
 
     pub(super) fn connect_webrtc(
         &mut self,
         id: &TransportId,
         dtls: DtlsParameters,
-    ) -> Result<Value, Refusal> {
+    ) -> Result<(), Refusal> {
         match self.transports.get_mut(id) {
             Some(Transport::WebRtc { connected: true, .. }) => {
                 Err(Refusal::new(Code::WrongState, "the transport is connected already"))
@@ -112,18 +136,18 @@ impl PeerState {
                 }
                 *connected = true;
                 self.to_router(RouterMsg::Connect { id: id.clone(), dtls });
-                Ok(json!({}))
+                Ok(())
             }
             Some(Transport::Plain(_) | Transport::Direct(_)) | None => Err(no_transport(id)),
         }
     }
 
-    pub(super) fn restart_ice(&mut self, id: &TransportId) -> Result<Value, Refusal> {
+    pub(super) fn restart_ice(&mut self, id: &TransportId) -> Result<IceParameters, Refusal> {
         let Some(Transport::WebRtc { .. }) = self.transports.get(id) else {
             return Err(no_transport(id));
         };
         let ice = credentials(&mut rand::rngs::StdRng::from_os_rng());
-        let answer = json!({ "iceParameters": ice_parameters(&ice) });
+        let answer = ice_parameters(&ice);
         self.to_router(RouterMsg::RestartIce { id: id.clone(), ice });
         Ok(answer)
     }
@@ -134,7 +158,9 @@ impl PeerState {
         transport: TransportId,
         new: NewProducer,
     ) -> Result<ProducerId, Refusal> {
-        let NewProducer { kind, mut rtp, source, paused, key_frame_delay_ms, app_data } = new;
+        let NewProducer { kind, mut rtp, source, paused: wanted, key_frame_delay_ms, app_data } =
+            new;
+        let paused = wanted || self.args.muted.has(kind);
         if self.producers.len() >= PRODUCERS_PER_PEER {
             return Err(too_many("producers", PRODUCERS_PER_PEER));
         }
@@ -182,8 +208,8 @@ impl PeerState {
             entry: Box::new(entry.clone()),
             params,
         });
-        self.producers
-            .insert(id.clone(), Own { transport, entry, rtp: own_rtp, mapping: own_mapping });
+        let own = Own { transport, entry, paused: wanted, rtp: own_rtp, mapping: own_mapping };
+        self.producers.insert(id.clone(), own);
         Ok(id)
     }
 
@@ -223,8 +249,27 @@ impl PeerState {
     }
 
     pub(super) fn pause_producer(&mut self, id: &ProducerId, paused: bool) {
+        if let Some(own) = self.producers.get_mut(id) {
+            own.paused = paused;
+            self.settle_pause(id);
+        }
+    }
+
+    /// An operator has silenced this peer, or no more: what it sends is paused, and goes on as its
+    /// client wants it.
+    pub(super) fn mute(&mut self, muted: Muted) {
+        self.args.muted = muted;
+        self.notify(ServerNotification::Muted(muted));
+        let ids: Vec<_> = self.producers.keys().cloned().collect();
+        ids.iter().for_each(|id| self.settle_pause(id));
+    }
+
+    fn settle_pause(&mut self, id: &ProducerId) {
         let Some(own) = self.producers.get_mut(id) else { return };
-        own.entry.paused = paused;
+        let paused = own.paused || self.args.muted.has(own.entry.kind);
+        if std::mem::replace(&mut own.entry.paused, paused) == paused {
+            return;
+        }
         let event = if paused { Happened::Pause } else { Happened::Resume };
         self.observed(event, Of::Producer(id), || Value::Null);
         let peer = self.args.id.clone();
@@ -311,7 +356,7 @@ fn ssrcs(rtp: &RtpParameters) -> impl Iterator<Item = u32> {
 }
 
 /// Free-form JSON that every other peer is sent must be small.
-pub(super) fn check_free_json(what: &str, value: &Value) -> Result<(), Refusal> {
+pub(crate) fn check_free_json(what: &str, value: &Value) -> Result<(), Refusal> {
     let len = value.to_string().len();
     if len > FREE_JSON {
         let message = format!("'{what}' has {len} bytes; at most {FREE_JSON} are passed on");

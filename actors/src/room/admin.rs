@@ -3,6 +3,7 @@
 use serde_json::{Value, json};
 use starling_proto::{
     Code, MediaKind, PeerId, Refusal, TransportId,
+    mute::Muted,
     rest::{
         ConsumerCreated, CreateConsumer, CreateDataConsumer, DataConsumerCreated, DataProducerInfo,
         PeerInfo, ProducerInfo,
@@ -37,8 +38,19 @@ impl RoomState {
                 let found = self.here(&peer).map(|here| here.actor.clone());
                 let _ = reply.send(found);
             }
-            RoomMsg::RemovePeer { peer, reply } => {
-                let _ = reply.send(self.remove_peer(&peer));
+            RoomMsg::RemovePeer { peer, reason, reply } => {
+                let _ = reply.send(self.remove_peer(&peer, reason));
+            }
+            RoomMsg::Mute { peer, muted, reply } => {
+                let _ = reply.send(self.mute(&peer, muted));
+            }
+            RoomMsg::RemoteMuted { peer, muted } => self.remote_muted(&peer, muted),
+            RoomMsg::MutedOf { peer, reply } => {
+                let known = self.replica.peer(&peer).map(|_| self.muted_of(&peer));
+                let _ = reply.send(known.ok_or_else(|| {
+                    Refusal::new(Code::PeerNotFound, format!("there is no peer '{peer}'"))
+                        .hint("GET …/peers lists them")
+                }));
             }
             RoomMsg::PlainConsume { peer, transport, consumer, reply } => {
                 self.plain_consume(&peer, transport, consumer, reply);
@@ -62,9 +74,8 @@ impl RoomState {
         })
     }
 
-    pub(super) fn remove_peer(&mut self, peer: &PeerId) -> Result<(), Refusal> {
+    fn remove_peer(&self, peer: &PeerId, reason: String) -> Result<(), Refusal> {
         let here = self.here(peer)?;
-        let reason = "removed by an operator".to_owned();
         let _ = here.actor.cast(PeerMsg::Close { code: 4000, reason });
         Ok(())
     }
@@ -175,6 +186,7 @@ impl RoomState {
             device: view.entry.device.0.clone(),
             lost: view.lost,
             hidden: false,
+            muted: self.muted_of(&view.entry.id),
             producers: view.entry.producers.iter().map(producer_info).collect(),
             data_producers: view.entry.data_producers.iter().map(data_producer_info).collect(),
         });
@@ -192,6 +204,7 @@ impl RoomState {
             node: self.args.shared.config.id.clone(),
             device: Value::Null,
             lost: false,
+            muted: Muted::default(),
             hidden: true,
             producers: Vec::new(),
             data_producers: Vec::new(),

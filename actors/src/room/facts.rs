@@ -31,7 +31,10 @@ impl RoomState {
             self.show_all();
         }
         let changed = facts.iter().any(changes);
-        facts.into_iter().for_each(|fact| self.apply_one(fact));
+        for fact in facts {
+            self.tell_fact(&fact);
+            self.apply_one(fact);
+        }
         if changed {
             self.show_all();
         }
@@ -53,6 +56,7 @@ impl RoomState {
             Fact::PeerLost { .. } | Fact::PeerFound { .. } => {}
             Fact::PeerLeft { peer, .. } => {
                 self.names.remove(&peer);
+                self.muted.remove(&peer);
                 let peer_id = peer.clone();
                 self.tell_others(&peer, &ServerNotification::PeerClosed { peer_id });
             }

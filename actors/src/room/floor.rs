@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use serde_json::json;
+use serde_json::{Value, json};
 use starling_cluster::decide::floor::Outcome;
 use starling_proto::{
     NodeId, PeerId, ProducerId,
@@ -83,6 +83,12 @@ impl RoomState {
         peer_volumes.truncate(max_entries.clamp(1, MAX_VOLUMES).into());
         let told = std::mem::replace(&mut self.voices_told, !peer_volumes.is_empty());
         if told || self.voices_told {
+            let event = if self.voices_told { Happened::Volumes } else { Happened::Silence };
+            let (feed, room) = (&self.args.shared.feed, Some(&self.args.id));
+            feed.tell_of_room(event, room, || match self.voices_told {
+                true => json!({ "peerVolumes": peer_volumes }),
+                false => Value::Null,
+            });
             self.tell_all(&ServerNotification::SpeakingPeers { peer_volumes });
         }
     }
@@ -100,6 +106,7 @@ impl RoomState {
             let peer_id = self.active_speaker();
             let (feed, room) = (&self.args.shared.feed, Some(&self.args.id));
             feed.tell_of_room(Happened::DominantSpeaker, room, || json!({ "peerId": peer_id }));
+            self.tell_speaker(peer_id.as_ref());
             self.tell_all(&ServerNotification::ActiveSpeaker { peer_id });
             self.show_all();
         }

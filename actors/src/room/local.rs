@@ -8,7 +8,7 @@ use starling_media::command::ProducerParams;
 use starling_proto::{
     Code, PeerId, Refusal, TransportId,
     json::Json,
-    rest::PeerInfo,
+    rest::{CreatePeer, PeerInfo},
     roster::{PeerEntry, ProducerEntry},
     signal::{JoinAnswer, PeerSummary},
 };
@@ -18,7 +18,7 @@ use super::{RoomState, Shown, ShownWish, away::Moving, routers::Counted};
 use crate::{
     fresh,
     limits::PEERS_PER_CORE,
-    peer::{DataPeerMsg, PeerActor, PeerArgs, PeerMsg},
+    peer::{DataPeerMsg, PeerActor, PeerArgs, PeerMsg, check_free_json, check_name},
     router::RouterMsg,
     session::{FromClient, Grants, INBOX, OUTBOX, Session, SessionRequest, ToClient},
 };
@@ -89,9 +89,10 @@ impl RoomState {
     /// A program's peer: it joins at once and stays until it is removed.
     pub(super) async fn create_peer(
         &mut self,
-        peer: PeerId,
-        display_name: String,
+        CreatePeer { id: peer, display_name, device }: CreatePeer,
     ) -> Result<PeerInfo, Refusal> {
+        check_name(&display_name)?;
+        check_free_json("device", &device)?;
         self.check_free(&peer, None)?;
         let incarnation = self.next_incarnation(&peer, None);
         let grants = Grants::member();
@@ -113,7 +114,10 @@ impl RoomState {
             _counted: Counted::new(&self.args.shared, of_core),
         };
         self.admit(peer.clone(), here);
-        let device = json!({"flag": "program", "name": "REST"});
+        let device = match device {
+            Value::Null => json!({"flag": "program", "name": "REST"}),
+            device => device,
+        };
         self.take_in(&peer, incarnation, display_name, device);
         let infos = self.peer_infos();
         let made = infos.into_iter().find(|info| info.id == peer);
@@ -171,6 +175,7 @@ impl RoomState {
             worker: router.worker.clone(),
             shared: self.args.shared.clone(),
             grants,
+            muted: self.muted_of(peer),
             outbox,
         })
     }

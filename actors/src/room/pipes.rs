@@ -31,6 +31,8 @@ pub(super) struct Pipes {
     pub(super) pulls: Pulls,
     /// The core that each pulled producer comes to.
     roots: BTreeMap<ProducerId, usize>,
+    /// From which node each flows.
+    pub(super) from: BTreeMap<ProducerId, NodeId>,
     /// The version of the nodes that [`Pulls`] knows.
     nodes_version: u64,
     /// When the room is to look at it again, as far as it has been woken.
@@ -39,7 +41,13 @@ pub(super) struct Pipes {
 
 impl Pipes {
     pub(super) fn new(here: NodeId) -> Self {
-        Self { pulls: Pulls::new(here), roots: BTreeMap::new(), nodes_version: 0, wakes: None }
+        Self {
+            pulls: Pulls::new(here),
+            roots: BTreeMap::new(),
+            from: BTreeMap::new(),
+            nodes_version: 0,
+            wakes: None,
+        }
     }
 }
 
@@ -111,13 +119,18 @@ impl RoomState {
                     None => LinkMessage::PipeOpen { flow, room, producer, layers },
                 });
             }
-            Action::Attach { producer, node, flow } => self.attach(&producer, &node, flow),
+            Action::Attach { producer, node, flow } => {
+                self.attach(&producer, &node, flow);
+                self.tell_pipe(&producer, Some(&node));
+            }
             Action::Detach(producer) => {
+                self.tell_pipe(&producer, None);
                 if let Some(root) = self.pipes.roots.get(&producer) {
                     self.routers.tell(*root, RouterMsg::Unpull(producer));
                 }
             }
             Action::End(producer) => {
+                self.tell_pipe(&producer, None);
                 self.pipes.roots.remove(&producer);
                 self.routers.tell_all(|| RouterMsg::RemoveProducer(producer.clone()));
             }

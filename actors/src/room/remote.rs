@@ -28,6 +28,7 @@ impl RoomState {
         if let Some(node) = told.met {
             self.meet_pulls();
             self.greet(&node);
+            self.tell_all_muted(&node);
         }
         self.apply(told.facts);
     }

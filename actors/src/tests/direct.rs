@@ -19,7 +19,7 @@ use crate::{
 };
 
 pub(super) async fn tap(node: &Node, id: &str) -> Direct {
-    let made = CreatePeer { id: peer(id), display_name: id.to_owned() };
+    let made = CreatePeer::new(peer(id), id);
     node.create_peer(&room(), made).await.unwrap();
     node.create_direct_transport(&room(), &peer(id)).await.unwrap()
 }
@@ -52,6 +52,7 @@ async fn a_program_gets_the_packets_of_a_producer_on_another_node() {
         preferred_layers: None,
         enable_rtx: None,
         ignore_dtx: false,
+        mid: None,
     };
     let made = two.plain_consume(&room(), &peer("recorder"), direct.id(), options).await.unwrap();
     let ssrc = made.rtp_parameters.encodings[0].ssrc.unwrap().to_be_bytes();

@@ -217,7 +217,7 @@ async fn sctp_over_plain_udp_carries_messages_both_ways() {
     let mut ann = Client::join(&two, "ann", None).await;
     let asks: DataProducerId = produce(&mut ann, 0, "chat").await.parse().unwrap();
     let (ann_line, mut ann_ear) = (sending(&mut ann).await, receiving(&mut ann).await);
-    let bot = CreatePeer { id: peer("bot"), display_name: "bot".into() };
+    let bot = CreatePeer::new(peer("bot"), "bot");
     one.create_peer(&room(), bot).await.unwrap();
     let bare = CreatePlainTransport { comedia: true, ..CreatePlainTransport::default() };
     let none = one.create_plain_transport(&room(), &peer("bot"), bare.clone()).await.unwrap();

@@ -55,8 +55,7 @@ async fn a_room_that_panics_ends_alone() {
     let node = World::new().node("n1").await;
     let mut ann = Client::join(&node, "ann", None).await;
     let other: starling_proto::RoomId = "other".parse().unwrap();
-    let bystander =
-        starling_proto::rest::CreatePeer { id: peer("bot"), display_name: "bot".into() };
+    let bystander = starling_proto::rest::CreatePeer::new(peer("bot"), "bot");
     node.create_peer(&other, bystander).await.unwrap();
     room_of(&node).await.cast(RoomMsg::Panic).unwrap();
     ann.until("ann's session is over", |ann| ann.closed.is_some()).await;

@@ -62,7 +62,7 @@ async fn an_etcd_that_stops_forgets_or_goes_back_in_time_costs_no_packet_and_no_
     let late = Viewer::start(&three, "eye3", &camera.producer, false).await;
     late.first().await;
     viewer.next(100).await;
-    let program = CreatePeer { id: peer("x"), display_name: String::new() };
+    let program = CreatePeer::new(peer("x"), "");
     let refused = three.create_peer(&"other".parse().unwrap(), program).await.unwrap_err();
     assert_eq!(refused.code, Code::RegistryUnavailable);
     server.start();

@@ -160,7 +160,7 @@ async fn a_worker_tells_its_sockets_and_its_process_its_routers() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_direct_transport_has_mediasoups_fields() {
     let node = World::new().node("n1").await;
-    let made = CreatePeer { id: peer("bot"), display_name: String::new() };
+    let made = CreatePeer::new(peer("bot"), "");
     node.create_peer(&room(), made).await.unwrap();
     let direct = node.create_direct_transport(&room(), &peer("bot")).await.unwrap();
     let of = Inspected::Transport(direct.id().clone());

@@ -128,7 +128,7 @@ async fn a_move_is_answered_when_the_peer_is_there() {
 async fn a_move_that_cannot_be_is_refused_with_the_reason() {
     let [one, two] = World::new().nodes(["n1", "n2"]).await;
     let _ann = Client::join(&one, "ann", None).await;
-    let recorder = CreatePeer { id: peer("recorder"), display_name: String::new() };
+    let recorder = CreatePeer::new(peer("recorder"), "");
     one.create_peer(&room(), recorder).await.unwrap();
     let refused = async |who: &str, wish: MovePeer| {
         one.move_peer(&room(), &peer(who), wish).await.err().map(|refusal| refusal.code)

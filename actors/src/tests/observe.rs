@@ -97,7 +97,7 @@ async fn an_observer_is_told_where_a_comedia_transport_is_sent_from() {
     use starling_proto::rest::{CreatePeer, CreatePlainTransport};
     let node = World::new().node("n1").await;
     let mut feed = node.observe().unwrap();
-    let made = CreatePeer { id: peer("bot"), display_name: String::new() };
+    let made = CreatePeer::new(peer("bot"), "");
     node.create_peer(&room(), made).await.unwrap();
     let options =
         CreatePlainTransport { comedia: true, rtcp_mux: false, ..CreatePlainTransport::default() };

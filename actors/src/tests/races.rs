@@ -41,6 +41,7 @@ async fn a_consumer_resumed_before_the_room_heard_of_it_is_not_paused_for_ever()
         preferred_layers: None,
         enable_rtx: None,
         ignore_dtx: false,
+        mid: None,
     };
     let second = ask(&here, |reply| {
         let transport = viewer.transport.clone();

@@ -25,7 +25,7 @@ async fn known_rooms_go_on_without_the_registry_and_all_converges_after() {
     late.first().await;
     viewer.next(100).await;
     let other = "other".parse().unwrap();
-    let program = starling_proto::rest::CreatePeer { id: peer("x"), display_name: String::new() };
+    let program = starling_proto::rest::CreatePeer::new(peer("x"), "");
     let refused = three.create_peer(&other, program).await.unwrap_err();
     assert_eq!(refused.code, Code::RegistryUnavailable);
     let refused = one.delete_room(&room()).await.unwrap_err();

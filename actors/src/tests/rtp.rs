@@ -36,7 +36,7 @@ async fn loopback() -> (UdpSocket, PlainAddress) {
 
 /// A peer without signalling, with a plain transport towards `address`.
 async fn program(node: &Node, id: &str, address: PlainAddress) -> (TransportId, SocketAddr) {
-    let made = CreatePeer { id: peer(id), display_name: id.to_owned() };
+    let made = CreatePeer::new(peer(id), id);
     node.create_peer(&room(), made).await.expect("the node takes it");
     let options = CreatePlainTransport::default();
     let info = node.create_plain_transport(&room(), &peer(id), options).await.expect("a port");
@@ -217,6 +217,7 @@ impl Viewer {
             preferred_layers: None,
             enable_rtx: None,
             ignore_dtx: false,
+            mid: None,
         };
         let made = node.plain_consume(&room(), &peer(id), transport, options).await;
         made.expect("it consumes").consumer_id

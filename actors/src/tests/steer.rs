@@ -178,7 +178,7 @@ async fn a_delay_of_more_than_a_minute_is_refused() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_plain_transport_is_connected_once_with_all_it_needs() {
     let node = World::new().node("n1").await;
-    let made = CreatePeer { id: peer("bot"), display_name: String::new() };
+    let made = CreatePeer::new(peer("bot"), "");
     node.create_peer(&room(), made).await.unwrap();
     let create = async |options: CreatePlainTransport| {
         node.create_plain_transport(&room(), &peer("bot"), options).await

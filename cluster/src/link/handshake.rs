@@ -99,6 +99,11 @@ impl Ended {
         matches!(self, Self::Told { code: STALE, .. })
     }
 
+    /// Whether the other side said that it ends.
+    pub(super) fn has_left(&self) -> bool {
+        matches!(self, Self::Told { code: SHUTDOWN, .. })
+    }
+
     /// Tells the other side and ends the connection.
     pub(super) fn close(&self, connection: &Connection) {
         let code: u32 = match self {

@@ -100,6 +100,8 @@ pub enum LinkEvent {
         reason: String,
         /// Whether only the way to the node is broken.
         verdict: Verdict,
+        /// The node said that it ends.
+        left: bool,
     },
     /// What is believed of a wanted node whose link is down has changed.
     Verdict {

@@ -258,7 +258,8 @@ impl Session {
             let (by, reason, epoch) = (node.clone(), reason.clone(), link.ours);
             let _ = events.send(LinkEvent::Over { by, epoch, reason }).await;
         }
-        let _ = events.send(LinkEvent::Down { node, epoch, reason, verdict }).await;
+        let left = ended.has_left();
+        let _ = events.send(LinkEvent::Down { node, epoch, reason, verdict, left }).await;
     }
 }
 

@@ -64,7 +64,7 @@ impl Scope {
             }
             ["rooms", "{room}", "peers" | "broadcasters"]
             | ["rooms", "{room}", "peers" | "broadcasters", _]
-            | ["rooms", "{room}", "peers" | "broadcasters", _, "move" | "join"] => {
+            | ["rooms", "{room}", "peers" | "broadcasters", _, "move" | "join" | "mute"] => {
                 Some(Self::Peers)
             }
             ["rooms", "{room}", "peers" | "broadcasters", _, ..] => Some(Self::Media),
@@ -80,12 +80,14 @@ impl fmt::Display for Scope {
 }
 
 /// What an admin of a room may do over REST with the room token alone: see who is there, send them
-/// away, pause and end what they send. Nothing of a transport: its dump has keys and addresses.
+/// away, mute them, pause and end what they send. Nothing of a transport: its dump has keys and
+/// addresses.
 pub fn is_moderation(method: &Method, template: &str) -> bool {
     matches!(
         (method.as_str(), template),
         ("GET", "/v1/rooms/{room}" | "/v1/rooms/{room}/peers")
             | ("DELETE", "/v1/rooms/{room}/peers/{peer}")
+            | ("GET" | "PUT", "/v1/rooms/{room}/peers/{peer}/mute")
             | ("PATCH" | "DELETE", "/v1/rooms/{room}/peers/{peer}/producers/{producer}")
     )
 }

@@ -13,7 +13,7 @@ use tokio::runtime::Runtime;
 
 use super::*;
 use crate::{
-    client::{Answer, Ask, ask},
+    client::{Answer, Ask, Streamed, ask, stream},
     config::Secret,
     http::dev::DevNodes,
 };
@@ -68,6 +68,22 @@ impl Case {
         self.main.block_on(ask(asked)).ok()
     }
 
+    /// The events that a node tells, from behind the last place on.
+    fn events(&self, node: usize, last: Option<&str>) -> Events {
+        let token = HeaderValue::from_str(&format!("Bearer {ADMIN}")).unwrap();
+        let last = last.map(|last| ("last-event-id".parse().unwrap(), last.parse().unwrap()));
+        let asked = Ask {
+            method: Method::GET,
+            url: format!("{}/v1/events", self.urls[node]),
+            headers: [(AUTHORIZATION, token)].into_iter().chain(last).collect(),
+            body: Default::default(),
+            within: Duration::from_secs(5),
+        };
+        let stream = self.main.block_on(stream(asked)).unwrap();
+        assert_eq!(stream.status, 200);
+        Events { main: self.main.handle().clone(), stream, text: String::new() }
+    }
+
     fn json(&self, node: usize, path: &str) -> Value {
         let answer = self.ask(node, Method::GET, path, None);
         answer.map_or(Value::Null, |answer| serde_json::from_slice(&answer.body).unwrap())
@@ -86,6 +102,45 @@ impl Case {
         let nodes = self.json(node, "/v1/nodes");
         let nodes = nodes.as_array().cloned().unwrap_or_default();
         nodes.iter().filter(|node| node["linked"] == true).count()
+    }
+}
+
+/// A stream of events as its reader has it.
+struct Events {
+    main: tokio::runtime::Handle,
+    stream: Streamed,
+    text: String,
+}
+
+impl Events {
+    /// Its next block, as `field: value` lines.
+    fn block(&mut self) -> Vec<(String, String)> {
+        loop {
+            if let Some((block, rest)) = self.text.split_once("\n\n") {
+                let field = |line: &str| line.split_once(": ").map(|(a, b)| (a.into(), b.into()));
+                let fields = block.lines().filter_map(field).collect();
+                self.text = rest.to_owned();
+                return fields;
+            }
+            let chunk =
+                async { tokio::time::timeout(Duration::from_secs(15), self.stream.chunk()).await };
+            let bytes = self.main.block_on(chunk).expect("something in time").expect("it goes on");
+            self.text += std::str::from_utf8(&bytes).unwrap();
+        }
+    }
+
+    /// Reads until an event of this kind about this peer, and gives the place behind it.
+    fn until(&mut self, kind: &str, peer: &str) -> (Value, String) {
+        loop {
+            let block = self.block();
+            let field = |name: &str| block.iter().find(|(it, _)| it == name).map(|(_, it)| it);
+            assert_eq!(field("event"), None, "no gap");
+            let Some(data) = field("data") else { continue };
+            let event: Value = serde_json::from_str(data).unwrap();
+            if event["type"] == kind && event["peer"] == peer {
+                return (event, field("id").unwrap().clone());
+            }
+        }
     }
 }
 
@@ -120,6 +175,41 @@ fn a_peer_is_found_and_removed_through_any_node() {
     let removed = case.ask(1, Method::DELETE, "/v1/rooms/r/peers/recorder", None).unwrap();
     assert_eq!(removed.status, 204, "{:?}", removed.body);
     case.until("peer gone", |case| case.json(0, path)[0].is_null());
+}
+
+#[test]
+fn one_node_tells_the_events_of_all_and_another_takes_the_stream_up() {
+    let case = Case::new(2);
+    case.until("links", |case| case.linked(0) == 1 && case.linked(1) == 1);
+    let join = |node: usize, id: &str| {
+        let made = case.ask(node, Method::POST, "/v1/rooms/r/peers", Some(json!({ "id": id })));
+        assert_eq!(made.unwrap().status, 201);
+    };
+    let mut events = case.events(0, None);
+    join(1, "there");
+    join(0, "here");
+    let (there, _) = events.until("peer.joined", "there");
+    assert_eq!((&there["by"], &there["node"]), (&json!("node-2"), &json!("node-2")));
+    let mut events = case.events(0, None);
+    join(1, "seen");
+    let (seen, place) = events.until("peer.joined", "seen");
+    drop(events);
+    join(0, "missed-here");
+    join(1, "missed-there");
+    let mut again = case.events(1, Some(&place));
+    let wanted = ["missed-here", "missed-there"];
+    let mut got = std::collections::BTreeSet::new();
+    while got.len() < wanted.len() {
+        let block = again.block();
+        let Some((_, data)) = block.iter().find(|(name, _)| name == "data") else { continue };
+        let event: Value = serde_json::from_str(data).unwrap();
+        if event["type"] == "peer.joined" {
+            let known = event["peer"] == "seen" && event["id"] == seen["id"];
+            let peer = event["peer"].as_str().unwrap().to_owned();
+            assert!(known || wanted.contains(&peer.as_str()) || peer == "here", "{event}");
+            got.extend(wanted.contains(&peer.as_str()).then_some(peer));
+        }
+    }
 }
 
 #[test]

@@ -7,11 +7,13 @@ use std::{
 };
 
 use starling_actors::Node;
+use tokio::sync::Semaphore;
 
-use super::dev::DevNodes;
+use super::{Answers, dev::DevNodes};
 use crate::{
     auth::{Admin, Passes, Tokens},
     config::Config,
+    events,
     ice::IceServers,
     limit::{JOINS_PER_WORKER, PerAddress, Rate, Turnstile},
     metrics::Counters,
@@ -52,6 +54,12 @@ pub struct Inner {
     pub whip: crate::whip::Sessions,
     /// What can be read again.
     pub renewal: Renewal,
+    /// Answers that are given again to who asks again.
+    pub answers: Answers,
+    /// Who may read the cluster's events.
+    pub readers: Arc<Semaphore>,
+    /// The same of other nodes.
+    pub reading_nodes: Arc<Semaphore>,
     /// Release.
     pub version: &'static str,
     sessions: Mutex<PerAddress>,
@@ -93,6 +101,9 @@ impl App {
             ice: IceServers::new(&config.ice),
             whip: crate::whip::Sessions::default(),
             renewal,
+            answers: Answers::default(),
+            readers: Arc::new(Semaphore::new(events::READERS)),
+            reading_nodes: Arc::new(Semaphore::new(events::READING_NODES)),
             version: env!("CARGO_PKG_VERSION"),
             sessions: Mutex::new(PerAddress::new(rate)),
             turnstile: Mutex::new(Turnstile::new(Instant::now(), joins)),

@@ -1,12 +1,15 @@
 //! Handing a request on to the node that can answer it, once. Decides by what the node says about
 //! the room; never does: keep state, or hand on what was handed on.
 
-use std::time::Duration;
+use std::{convert::Infallible, time::Duration};
 
 use axum::{
     body::{Body, Bytes, to_bytes},
     extract::{Request, State},
-    http::{HeaderValue, Method, StatusCode, header::CONTENT_TYPE},
+    http::{
+        HeaderValue, Method, StatusCode,
+        header::{CONTENT_TYPE, LINK},
+    },
     middleware::Next,
     response::{IntoResponse, Response},
 };
@@ -19,7 +22,7 @@ use super::{
     App, MAX_BODY_PRODUCE, Problem,
     guard::{Asked, FORWARDED, Operator},
 };
-use crate::client::{self, Ask};
+use crate::client::{self, Ask, ClientError, Streamed};
 
 /// Longest wait for the other node: its own bound on an answer is 5 s.
 pub(crate) const WITHIN: Duration = Duration::from_secs(8);
@@ -39,11 +42,10 @@ pub(crate) async fn layer(State(app): State<App>, request: Request, next: Next) 
     }
     match elsewhere(&app, &room, peer.as_ref()).await {
         None => next.run(request).await,
-        // What has no end cannot be handed on.
         Some(node) if request.uri().path().ends_with("/trace") => {
-            let message = format!("the peer is on node {}", node.id);
-            let hint = format!("ask that node: {}", node.api_url);
-            Problem::new(Code::WrongNode, message).hint(hint).into_response()
+            let path = request.uri().path_and_query().map_or("/", |path| path.as_str());
+            let passed_on = stream_on(&app, &node, path, "text/event-stream").await;
+            passed_on.unwrap_or_else(Problem::into_response)
         }
         Some(node) => pass_on(&app, &node, request).await.unwrap_or_else(Problem::into_response),
     }
@@ -107,29 +109,76 @@ pub(crate) async fn hand_on(
     body: Bytes,
     within: Duration,
 ) -> Result<Response, Problem> {
-    let bare = path.split('?').next().unwrap_or(path);
-    let pass = app.passes.issue(app.node.id(), method.as_str(), bare);
-    let pass = HeaderValue::from_str(&pass).expect("a JWT is ASCII");
-    let url = format!("{}{path}", node.api_url);
-    app.counters.forwarded.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
-    let headers = vec![(FORWARDED, pass)];
-    let answer = client::ask(Ask { method, url, headers, body, within }).await;
-    let answer = answer.map_err(|error| {
-        tracing::debug!(%error, node = %node.id, "request not handed on");
-        let message = format!("node {} holds this and did not answer", node.id);
-        Problem::new(Code::NodeUnreachable, message)
-            .hint("try again, or ask that node itself; its api_url must be reachable from here")
-    })?;
+    let asked = with_pass(app, node, method, path, body, within);
+    let answer = client::ask(asked).await.map_err(|error| unreached(node, &error))?;
     let mut response = Response::new(Body::from(answer.body));
     *response.status_mut() = answer.status;
-    if let Some(kind) = answer.content_type {
-        response.headers_mut().insert(CONTENT_TYPE, kind);
-    }
+    let headers = [(CONTENT_TYPE, answer.content_type), (LINK, answer.link)];
+    response.headers_mut().extend(headers.into_iter().filter_map(|(name, it)| Some((name, it?))));
     if answer.status == StatusCode::UNAUTHORIZED {
         return Err(Problem::new(Code::NodeUnreachable, "the other node refused the pass")
             .hint("all nodes need the same cluster_secret, and clocks within 20 s"));
     }
     Ok(response)
+}
+
+/// Asks `node` in this node's name for an answer that goes on.
+///
+/// # Errors
+/// `node_unreachable`; an answer with an error status is an answer.
+pub(crate) async fn stream(app: &App, node: &NodeInfo, path: &str) -> Result<Streamed, Problem> {
+    let asked = with_pass(app, node, Method::GET, path, Bytes::new(), WITHIN);
+    client::stream(asked).await.map_err(|error| unreached(node, &error))
+}
+
+/// Passes on what has no end, or the refusal.
+///
+/// # Errors
+/// `node_unreachable`.
+pub(crate) async fn stream_on(
+    app: &App,
+    node: &NodeInfo,
+    path: &str,
+    kind: &'static str,
+) -> Result<Response, Problem> {
+    let answer = stream(app, node, path).await?;
+    let status = answer.status;
+    let (kind, body) = if status.is_success() {
+        let chunks = futures::stream::unfold(answer, async |mut answer| {
+            Some((Ok::<_, Infallible>(answer.chunk().await?), answer))
+        });
+        (kind, Body::from_stream(chunks))
+    } else {
+        let body = answer.read(path).await.map_err(|error| unreached(node, &error))?;
+        ("application/problem+json", Body::from(body))
+    };
+    let mut response = Response::new(body);
+    *response.status_mut() = status;
+    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(kind));
+    Ok(response)
+}
+
+fn with_pass(
+    app: &App,
+    node: &NodeInfo,
+    method: Method,
+    path: &str,
+    body: Bytes,
+    within: Duration,
+) -> Ask {
+    let bare = path.split('?').next().unwrap_or(path);
+    let pass = app.passes.issue(app.node.id(), method.as_str(), bare);
+    let pass = HeaderValue::from_str(&pass).expect("a JWT is ASCII");
+    let url = format!("{}{path}", node.api_url);
+    app.counters.forwarded.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+    Ask { method, url, headers: vec![(FORWARDED, pass)], body, within }
+}
+
+fn unreached(node: &NodeInfo, error: &ClientError) -> Problem {
+    tracing::debug!(%error, node = %node.id, "request not handed on");
+    let message = format!("node {} holds this and did not answer", node.id);
+    Problem::new(Code::NodeUnreachable, message)
+        .hint("try again, or ask that node itself; its api_url must be reachable from here")
 }
 
 #[cfg(test)]

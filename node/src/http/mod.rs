@@ -7,9 +7,11 @@ pub mod audit;
 mod console;
 pub mod dev;
 pub(crate) mod elsewhere;
-mod forward;
+pub(crate) mod forward;
 pub mod guard;
+pub mod manners;
 mod openapi;
+mod page;
 mod patience;
 mod probes;
 pub mod problem;
@@ -20,7 +22,7 @@ use std::time::Duration;
 use axum::{
     Extension, Router,
     extract::{DefaultBodyLimit, FromRequestParts, Request, State},
-    http::{HeaderValue, Method, header, request::Parts},
+    http::{HeaderName, HeaderValue, Method, header, request::Parts},
     middleware::{self, Next},
     response::{IntoResponse, Response},
     routing::{MethodRouter, delete, get, patch, post, put},
@@ -30,6 +32,7 @@ use tower_http::cors::{AllowOrigin, CorsLayer};
 
 pub use app::App;
 pub use guard::Side;
+pub use manners::Answers;
 pub use problem::Problem;
 
 use crate::{
@@ -52,7 +55,7 @@ type Route = (&'static str, &'static [&'static str], MethodRouter<App>);
 
 /// What operators use.
 fn admin_routes() -> Vec<Route> {
-    use api::{direct, events, matrix, moves, nodes, pipes, rooms, tokens};
+    use api::{direct, events, matrix, moves, nodes, pipes, policy, rooms, tokens};
     vec![
         ("/v1/nodes", &["get"], get(nodes::list)),
         ("/v1/nodes/{id}", &["get"], get(nodes::one)),
@@ -66,14 +69,16 @@ fn admin_routes() -> Vec<Route> {
         ("/v1/nodes/{id}/routers/{room}", &["get"], get(nodes::router)),
         ("/v1/nodes/{id}/links", &["get"], get(pipes::links_of)),
         ("/v1/nodes/{id}/pipes", &["get"], get(pipes::pipes_of)),
+        ("/v1/events", &["get"], get(events::all)),
         ("/v1/links", &["get"], get(pipes::links)),
         ("/v1/pipes", &["get"], get(pipes::pipes)),
         ("/v1/rooms", &["get", "post"], get(rooms::list).post(rooms::create)),
         ("/v1/rooms/{room}", &["get", "delete"], get(rooms::one).delete(rooms::delete)),
+        ("/v1/rooms/{room}/rtp-capabilities", &["get"], get(rooms::rtp_capabilities)),
         (
             "/v1/rooms/{room}/policy",
-            &["put", "patch"],
-            put(rooms::set_policy).patch(rooms::change_policy),
+            &["get", "put", "patch"],
+            get(policy::one).put(policy::set).patch(policy::change_some),
         ),
         ("/v1/rooms/{room}/explain", &["get"], get(rooms::explain)),
         ("/v1/rooms/{room}/matrix", &["get"], get(matrix::matrix)),
@@ -97,6 +102,7 @@ fn peer_routes() -> Vec<Route> {
             get(inspect::objects).delete(peers::remove),
         ),
         ("/v1/rooms/{room}/peers/{peer}/move", &["post"], post(peers::move_away)),
+        ("/v1/rooms/{room}/peers/{peer}/mute", &["get", "put"], get(peers::muted).put(peers::mute)),
         ("/v1/rooms/{room}/peers/{peer}/transports", &["post"], post(transports::create)),
         (
             "/v1/rooms/{room}/peers/{peer}/transports/{transport}",
@@ -112,6 +118,11 @@ fn peer_routes() -> Vec<Route> {
             "/v1/rooms/{room}/peers/{peer}/transports/{transport}/connect",
             &["post"],
             post(transports::connect),
+        ),
+        (
+            "/v1/rooms/{room}/peers/{peer}/transports/{transport}/restart-ice",
+            &["post"],
+            post(transports::restart_ice),
         ),
         ("/v1/rooms/{room}/peers/{peer}/transports/{transport}/producers", &["post"], produce),
         ("/v1/rooms/{room}/peers/{peer}/transports/{transport}/consumers", &["post"], consume),
@@ -139,8 +150,8 @@ fn object_routes() -> Vec<Route> {
     vec![
         (
             "/v1/rooms/{room}/peers/{peer}/data-producers/{dataProducer}",
-            &["get", "delete"],
-            get(data::producer).delete(data::remove_producer),
+            &["get", "patch", "delete"],
+            get(data::producer).patch(data::change_data_producer).delete(data::remove_producer),
         ),
         (
             "/v1/rooms/{room}/peers/{peer}/data-producers/{dataProducer}/stats",
@@ -149,8 +160,8 @@ fn object_routes() -> Vec<Route> {
         ),
         (
             "/v1/rooms/{room}/peers/{peer}/data-consumers/{dataConsumer}",
-            &["get", "delete"],
-            get(data::consumer).delete(data::remove_consumer),
+            &["get", "patch", "delete"],
+            get(data::consumer).patch(data::change_data_consumer).delete(data::remove_consumer),
         ),
         (
             "/v1/rooms/{room}/peers/{peer}/data-consumers/{dataConsumer}/stats",
@@ -310,16 +321,22 @@ pub fn router(app: &App, side: Side) -> Router {
     } else {
         router = router.fallback(problem::not_found);
     }
-    router
+    let routes = router
         .method_not_allowed_fallback(problem::method_not_allowed)
-        .layer(DefaultBodyLimit::max(MAX_BODY))
+        .layer(DefaultBodyLimit::max(MAX_BODY));
+    // What comes before is around all routes at once, for it may look at another method than it was
+    // asked for; `Router::layer` is around each.
+    Router::new()
+        .fallback_service(routes.with_state(app.clone()))
+        .layer(middleware::from_fn(manners::etags))
+        .layer(middleware::from_fn_with_state(app.clone(), manners::idempotent))
         .layer(middleware::from_fn_with_state(app.clone(), within))
         .layer(cors(app))
         .layer(middleware::from_fn_with_state(app.clone(), whip::options))
         .layer(middleware::from_fn_with_state(app.clone(), counted))
         .layer(middleware::from_fn_with_state(app.clone(), audit::layer))
+        .layer(middleware::from_fn(manners::request_ids))
         .layer(Extension(side))
-        .with_state(app.clone())
 }
 
 /// The page, or signalling if the client asks for a WebSocket: mediasoup-demo's clients use `/`.
@@ -368,8 +385,23 @@ fn cors(app: &App) -> CorsLayer {
     CorsLayer::new()
         .allow_origin(origin)
         .allow_methods([Method::GET, Method::POST, Method::PUT, Method::PATCH, Method::DELETE])
-        .allow_headers([header::AUTHORIZATION, header::CONTENT_TYPE, header::IF_MATCH])
-        .expose_headers([header::LOCATION, header::ETAG, header::LINK, ACCEPT_PATCH])
+        .allow_headers([
+            header::AUTHORIZATION,
+            header::CONTENT_TYPE,
+            header::IF_MATCH,
+            header::IF_NONE_MATCH,
+            HeaderName::from_static("last-event-id"),
+            manners::IDEMPOTENCY_KEY,
+            manners::REQUEST_ID,
+        ])
+        .expose_headers([
+            header::LOCATION,
+            header::ETAG,
+            header::LINK,
+            ACCEPT_PATCH,
+            manners::REPLAYED,
+            manners::REQUEST_ID,
+        ])
         .max_age(Duration::from_secs(600))
 }
 

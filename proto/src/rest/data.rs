@@ -75,6 +75,32 @@ pub struct DataConsumerCreated {
     pub protocol: String,
 }
 
+/// Body of `PATCH …/data-producers/{dataProducer}`; what is absent stays.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
+#[serde(rename_all = "camelCase", default, deny_unknown_fields)]
+pub struct ChangeDataProducer {
+    /// Messages are dropped.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub paused: Option<bool>,
+}
+
+/// Body of `PATCH …/data-consumers/{dataConsumer}`; what is absent stays.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
+#[serde(rename_all = "camelCase", default, deny_unknown_fields)]
+pub struct ChangeDataConsumer {
+    /// It misses what comes.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub paused: Option<bool>,
+    /// What it is in, instead of what it was in.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub subchannels: Option<Vec<u16>>,
+    /// Its client is told when no more bytes than these wait to be sent.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub buffered_amount_low_threshold: Option<u32>,
+}
+
 /// A data producer, as everybody in the room may know it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]

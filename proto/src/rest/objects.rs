@@ -5,8 +5,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::{
-    ConsumerId, MediaKind, ProducerId, RtpCapabilities, RtpParameters, TransportId,
-    rtp::ConsumerLayers,
+    ConsumerId, MediaKind, PeerId, ProducerId, RtpCapabilities, RtpParameters, TransportId,
+    rtp::{ConsumerLayers, RtpType},
     transport::{PlainAddress, SrtpParameters, SrtpProfile},
 };
 
@@ -161,7 +161,8 @@ pub struct ChangeConsumer {
 pub struct CreateConsumer {
     /// Of what.
     pub producer_id: ProducerId,
-    /// Default: what the router can send of the producer's codec.
+    /// Of the receiver: mediasoup-client's `Device.recvRtpCapabilities`. Needed on a WebRTC
+    /// transport; default on others: what the router can send of the producer's codec.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub rtp_capabilities: Option<RtpCapabilities>,
     /// Starts paused, until `resume`.
@@ -173,9 +174,14 @@ pub struct CreateConsumer {
     /// Highest layers wanted; all if absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub preferred_layers: Option<ConsumerLayers>,
-    /// Lost packets are sent again, and as RTX where the receiver takes it; not, if absent.
+    /// Lost packets are sent again, and as RTX where the receiver takes it; if absent, video on a
+    /// WebRTC transport.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub enable_rtx: Option<bool>,
+    /// MID of its packets, of 1 to 8 bytes and of no other consumer on its transport; chosen by the
+    /// node if absent. On a WebRTC transport alone.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub mid: Option<String>,
 }
 
 /// Answer to it.
@@ -185,10 +191,22 @@ pub struct CreateConsumer {
 pub struct ConsumerCreated {
     /// Its id.
     pub consumer_id: ConsumerId,
+    /// Of what.
+    pub producer_id: ProducerId,
+    /// Whose that is.
+    pub peer_id: PeerId,
     /// Audio or video.
     pub kind: MediaKind,
+    /// Simple, simulcast or svc.
+    #[serde(rename = "type")]
+    pub rtp_type: RtpType,
     /// What will be sent.
     pub rtp_parameters: RtpParameters,
-    /// The same as an SDP file for `ffmpeg -i`.
-    pub sdp: String,
+    /// Its producer is paused.
+    pub producer_paused: bool,
+    /// The producer's.
+    pub app_data: Value,
+    /// On a plain or direct transport: what will be sent as an SDP file for `ffmpeg -i`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sdp: Option<String>,
 }

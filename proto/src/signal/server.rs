@@ -6,6 +6,7 @@ use serde_json::Value;
 use crate::{
     ConsumerId, DataConsumerId, DataProducerId, MediaKind, NodeId, PeerId, ProducerId,
     RtpParameters, TransportId,
+    mute::Muted,
     rtp::{ConsumerLayers, RtpType},
     sctp::SctpStreamParameters,
 };
@@ -234,6 +235,9 @@ pub enum ServerNotification {
         /// Sentence for people.
         reason: String,
     },
+    /// Ours: an operator has silenced what this client sends of these kinds, or not any more. What
+    /// is silenced is paused, and goes on only when it is no longer.
+    Muted(Muted),
     /// Ours: the standby nodes or the ticket changed.
     StandbyChanged(ResumeOffer),
     /// Ours: leave this node for another, which is ready; or, before a close, be gone from here.

@@ -99,7 +99,7 @@ pub(crate) async fn create(
     let Some(id) = peer_id.or(id) else {
         return Err(Problem::new(Code::BadRequest, "'id' is missing"));
     };
-    app.node.create_peer(&room, CreatePeer { id: id.clone(), display_name }).await?;
+    app.node.create_peer(&room, CreatePeer::new(id.clone(), display_name)).await?;
     if newest {
         let path = format!("/rooms/{room}/broadcasters/{id}");
         return Ok(newest::created(&path, "broadcaster created"));
@@ -238,6 +238,7 @@ pub(crate) async fn consume(
         preferred_layers: None,
         enable_rtx: None,
         ignore_dtx: false,
+        mid: None,
     };
     let made = app.node.plain_consume(&room, &peer, &transport, consumer).await?;
     Ok(Json(json!({

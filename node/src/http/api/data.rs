@@ -6,8 +6,8 @@ use serde_json::Value;
 use starling_proto::{
     DataConsumerId, DataProducerId, PeerId, RoomId, TransportId,
     rest::{
-        CreateDataConsumer, CreateDataProducer, DataConsumerCreated, DataProducerCreated,
-        Problem as ProblemBody,
+        ChangeDataConsumer, ChangeDataProducer, CreateDataConsumer, CreateDataProducer,
+        DataConsumerCreated, DataProducerCreated, Problem as ProblemBody,
     },
 };
 
@@ -66,9 +66,11 @@ pub(crate) async fn consume(
 
 macro_rules! channels {
     ($($id:ty, $path:literal, $name:literal, $title:literal,
-        $inspect:ident, $close:ident, $dump:ident, $stats:ident, $remove:ident;)*) => {$(
+        $inspect:ident, $close:ident, $dump:ident, $stats:ident, $remove:ident,
+        $change:ident($body:ty);)*) => {$(
         #[doc = concat!("What there is of a ", $title, ", in the fields of mediasoup's dump.")]
         #[utoipa::path(
+            summary = concat!("What there is of a ", $title, ", in the fields of mediasoup's dump."),
             get, path = $path, tag = "objects", security(("admin" = [])),
             params(
                 ("room" = RoomId, Path, description = "The room."),
@@ -87,6 +89,7 @@ macro_rules! channels {
 
         #[doc = concat!("What is counted of a ", $title, ", in mediasoup's stats fields.")]
         #[utoipa::path(
+            summary = concat!("What is counted of a ", $title, ", in mediasoup's stats fields."),
             get, path = concat!($path, "/stats"), tag = "objects", security(("admin" = [])),
             params(
                 ("room" = RoomId, Path, description = "The room."),
@@ -103,8 +106,31 @@ macro_rules! channels {
             Ok(Json(app.node.$inspect(&room, &peer, id, false).await?))
         }
 
+        #[doc = concat!("Changes a ", $title, "; what is absent stays.")]
+        #[utoipa::path(
+            summary = concat!("Changes a ", $title, "; what is absent stays."),
+            patch, path = $path, tag = "transports", security(("admin" = [])),
+            params(
+                ("room" = RoomId, Path, description = "The room."),
+                ("peer" = PeerId, Path, description = "Its peer."),
+                ($name = $id, Path, description = "Which.")
+            ),
+            request_body = $body,
+            responses((status = 204), (status = "4XX", body = ProblemBody))
+        )]
+        pub(crate) async fn $change(
+            _: Operator,
+            State(app): State<App>,
+            Path((room, peer, id)): Path<Of<$id>>,
+            Body(change): Body<$body>,
+        ) -> Result<StatusCode, Problem> {
+            app.node.$change(&room, &peer, id, change).await?;
+            Ok(StatusCode::NO_CONTENT)
+        }
+
         #[doc = concat!("Ends a ", $title, ".")]
         #[utoipa::path(
+            summary = concat!("Ends a ", $title, "."),
             delete, path = $path, tag = "transports", security(("admin" = [])),
             params(
                 ("room" = RoomId, Path, description = "The room."),
@@ -127,8 +153,8 @@ macro_rules! channels {
 channels! {
     DataProducerId, "/v1/rooms/{room}/peers/{peer}/data-producers/{dataProducer}", "dataProducer",
         "data producer", inspect_data_producer, close_data_producer,
-        producer, producer_stats, remove_producer;
+        producer, producer_stats, remove_producer, change_data_producer(ChangeDataProducer);
     DataConsumerId, "/v1/rooms/{room}/peers/{peer}/data-consumers/{dataConsumer}", "dataConsumer",
         "data consumer", inspect_data_consumer, close_data_consumer,
-        consumer, consumer_stats, remove_consumer;
+        consumer, consumer_stats, remove_consumer, change_data_consumer(ChangeDataConsumer);
 }

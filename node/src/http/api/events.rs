@@ -1,24 +1,83 @@
-//! `/v1/nodes/{id}/events`: what happens on a node, as server-sent events.
+//! `/v1/events`: what happens in the cluster, as server-sent events; `/v1/nodes/{id}/events`: what
+//! happens to the objects of a node.
 
-use std::convert::Infallible;
+use std::{convert::Infallible, time::Duration};
 
 use axum::{
     extract::State,
+    http::HeaderMap,
     response::{
-        Sse,
+        IntoResponse, Response, Sse,
         sse::{Event, KeepAlive},
     },
 };
-use futures::Stream;
+use futures::StreamExt;
 use serde::Deserialize;
-use starling_proto::{Code, NodeId, RoomId, observer::Observed, rest::Problem as ProblemBody};
+use starling_proto::{
+    Code, NodeId, RoomId,
+    observer::Observed,
+    rest::{Event as Told, Problem as ProblemBody},
+};
 use tokio::sync::broadcast::error::RecvError;
 
-use crate::http::{
-    App, Problem,
-    guard::Operator,
-    problem::{Path, Query},
+use crate::{
+    events::{Asked, Merge, Out, READERS, now, own_lines},
+    http::{
+        App, Problem,
+        api::nodes::pass_on,
+        guard::Operator,
+        problem::{Path, Query},
+    },
 };
+
+/// When a reader that lost the stream is to come back: a node that has died is known to have by
+/// then.
+const RETRY: Duration = Duration::from_secs(2);
+
+/// What happens in the cluster, on all nodes, as server-sent events: messages with an event each,
+/// and `gap` where some are no longer kept (an `EventGap`: what is known is then to be read anew).
+/// The ids are places in the stream. A reader that comes back with the last one as `Last-Event-ID`,
+/// to whichever node, misses nothing that is still kept, the last 4,096 of each node; what was told
+/// in the second or two before it may be told again, under the same `id` in the event.
+#[utoipa::path(
+    get, path = "/v1/events", tag = "events", security(("admin" = [])),
+    params(
+        Asked,
+        ("Last-Event-ID" = Option<String>, Header, description = "The last id; before `since`.")
+    ),
+    responses(
+        (status = 200, content_type = "text/event-stream", body = Told),
+        (status = "4XX", body = ProblemBody)
+    )
+)]
+pub(crate) async fn all(
+    operator: Operator,
+    State(app): State<App>,
+    headers: HeaderMap,
+    Query(asked): Query<Asked>,
+) -> Result<Response, Problem> {
+    let last = headers.get("last-event-id").and_then(|id| id.to_str().ok());
+    let wish = asked.read(last)?;
+    let seats = if operator.forwarded { &app.reading_nodes } else { &app.readers };
+    let seat = seats.clone().try_acquire_owned().map_err(|_| {
+        let message = format!("{READERS} readers have this node's events already");
+        Problem::new(Code::LimitReached, message).hint("end one of them, or ask another node")
+    })?;
+    if operator.forwarded {
+        return Ok(own_lines(app.node.follow(Some(wish.since.unwrap_or_else(now))), seat));
+    }
+    let merge = Merge::new(&app, wish, seat).await;
+    let first = futures::stream::once(async { Ok(Event::default().retry(RETRY)) });
+    let rest = futures::stream::unfold(merge, async |mut merge| {
+        let told = match merge.next().await {
+            Out::Event(event, place) => Event::default().id(place).json_data(&*event),
+            Out::Gap(gap) => Event::default().event("gap").json_data(gap),
+            Out::Place(place) => Ok(Event::default().id(place)),
+        };
+        Some((Ok::<_, Infallible>(told.unwrap_or_default()), merge))
+    });
+    Ok(Sse::new(first.chain(rest)).into_response())
+}
 
 /// Query of the events.
 #[derive(Debug, Deserialize)]
@@ -28,11 +87,11 @@ pub(crate) struct Wish {
 }
 
 /// What happens to the objects of a node from now on, as mediasoup's observers are told: `observed`
-/// with an event, and `lost` with a number where the reader was too slow. Ask the node itself.
+/// with an event, and `lost` with a number where the reader was too slow.
 #[utoipa::path(
     get, path = "/v1/nodes/{id}/events", tag = "nodes", security(("admin" = [])),
     params(
-        ("id" = NodeId, Path, description = "The node that is asked."),
+        ("id" = NodeId, Path, description = "The node."),
         ("room" = Option<RoomId>, Query, description = "Only what happens in this room.")
     ),
     responses(
@@ -41,14 +100,14 @@ pub(crate) struct Wish {
     )
 )]
 pub(crate) async fn events(
-    _: Operator,
+    operator: Operator,
     State(app): State<App>,
     Path(id): Path<NodeId>,
     Query(Wish { room }): Query<Wish>,
-) -> Result<Sse<impl Stream<Item = Result<Event, Infallible>>>, Problem> {
+) -> Result<Response, Problem> {
     if id != *app.node.id() {
-        return Err(Problem::new(Code::WrongNode, format!("this is not node '{id}'"))
-            .hint("a stream of events is not handed on: ask that node at its api_url"));
+        let query = room.map(|room| format!("?room={room}")).unwrap_or_default();
+        return pass_on(&app, operator, &id, format!("/v1/nodes/{id}/events{query}")).await;
     }
     let feed = app.node.observe()?;
     let events = futures::stream::unfold((feed, room), async |(mut feed, room)| {
@@ -59,8 +118,8 @@ pub(crate) async fn events(
                 Err(RecvError::Lagged(count)) => Event::default().event("lost").json_data(count),
                 Err(RecvError::Closed) => return None,
             };
-            return Some((Ok(event.unwrap_or_default()), (feed, room)));
+            return Some((Ok::<_, Infallible>(event.unwrap_or_default()), (feed, room)));
         }
     });
-    Ok(Sse::new(events).keep_alive(KeepAlive::default()))
+    Ok(Sse::new(events).keep_alive(KeepAlive::default()).into_response())
 }

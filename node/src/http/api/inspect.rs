@@ -50,6 +50,7 @@ macro_rules! inspected {
     ($($of:ident: $id:ty, $path:literal, $name:literal, $dump:ident, $stats:ident;)*) => {$(
         #[doc = concat!("What the plane holds of a ", $name, ", in the fields of mediasoup's dump.")]
         #[utoipa::path(
+            summary = concat!("What the plane holds of a ", $name, ", in the fields of mediasoup's dump."),
             get, path = $path, tag = "objects", security(("admin" = [])),
             params(
                 ("room" = RoomId, Path, description = "The room."),
@@ -68,6 +69,7 @@ macro_rules! inspected {
 
         #[doc = concat!("What the plane counts of a ", $name, ", in mediasoup's stats fields.")]
         #[utoipa::path(
+            summary = concat!("What the plane counts of a ", $name, ", in mediasoup's stats fields."),
             get, path = concat!($path, "/stats"), tag = "objects", security(("admin" = [])),
             params(
                 ("room" = RoomId, Path, description = "The room."),
@@ -123,7 +125,7 @@ impl Wish {
 }
 
 /// What passes a producer, as server-sent events: `trace` with an event, and `lost` with a number
-/// where the reader was too slow. Ends with the producer. Ask the node that has the peer.
+/// where the reader was too slow. Ends with the producer.
 #[utoipa::path(
     get, path = "/v1/rooms/{room}/peers/{peer}/producers/{producer}/trace", tag = "objects",
     security(("admin" = [])),

@@ -11,6 +11,7 @@ pub(crate) mod moves;
 pub(crate) mod nodes;
 pub(crate) mod peers;
 pub(crate) mod pipes;
+pub(crate) mod policy;
 pub(crate) mod rooms;
 pub(crate) mod steer;
 pub(crate) mod tokens;

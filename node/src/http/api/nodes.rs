@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use axum::{
     Json,
-    extract::State,
+    extract::{OriginalUri, State},
     http::{Method, StatusCode},
     response::{IntoResponse, Response},
 };
@@ -17,7 +17,8 @@ use crate::{
     http::{
         App, Problem, forward,
         guard::Operator,
-        problem::{Body, Path},
+        page::Page,
+        problem::{Body, Path, Query},
     },
     logs,
 };
@@ -29,10 +30,17 @@ const MAX_DEADLINE: Duration = Duration::from_secs(24 * 3600);
 /// All nodes, as this one knows them.
 #[utoipa::path(
     get, path = "/v1/nodes", tag = "nodes", security(("admin" = [])),
+    params(Page),
     responses((status = 200, body = Vec<NodeInfo>), (status = "4XX", body = ProblemBody))
 )]
-pub(crate) async fn list(_: Operator, State(app): State<App>) -> Json<Vec<NodeInfo>> {
-    Json(app.node.nodes().await)
+pub(crate) async fn list(
+    _: Operator,
+    State(app): State<App>,
+    OriginalUri(uri): OriginalUri,
+    Query(page): Query<Page>,
+) -> Result<Response, Problem> {
+    let nodes = page.cut(app.node.nodes().await, |node| node.id.to_string())?;
+    Ok(nodes.answer(&uri))
 }
 
 /// One node.
@@ -235,6 +243,17 @@ pub(super) async fn look_at(
     hand_on_as(app, operator, id, (Method::GET, path), Vec::new(), forward::WITHIN).await
 }
 
+/// What has no end, from another node.
+pub(super) async fn pass_on(
+    app: &App,
+    operator: Operator,
+    id: &NodeId,
+    path: String,
+) -> Result<Response, Problem> {
+    let node = other(app, operator, id).await?;
+    forward::stream_on(app, &node, &path, "text/event-stream").await
+}
+
 async fn hand_on(
     app: &App,
     operator: Operator,
@@ -254,12 +273,17 @@ async fn hand_on_as(
     body: Vec<u8>,
     within: Duration,
 ) -> Result<Response, Problem> {
+    let node = other(app, operator, id).await?;
+    forward::hand_on(app, &node, method, &path, body.into(), within).await
+}
+
+async fn other(app: &App, operator: Operator, id: &NodeId) -> Result<NodeInfo, Problem> {
     let node = find(app, id).await?;
     if operator.forwarded {
         return Err(Problem::new(Code::WrongNode, format!("this node is not {id}"))
             .hint("the node's api_url leads to another node: correct it"));
     }
-    forward::hand_on(app, &node, method, &path, body.into(), within).await
+    Ok(node)
 }
 
 async fn find(app: &App, id: &NodeId) -> Result<NodeInfo, Problem> {

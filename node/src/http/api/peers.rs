@@ -1,29 +1,40 @@
 //! `/v1/rooms/{room}/peers`.
 
-use axum::{Json, extract::State, http::StatusCode};
+use axum::{
+    Json,
+    extract::{OriginalUri, State},
+    http::StatusCode,
+    response::Response,
+};
+use serde::Deserialize;
 use starling_proto::{
     PeerId, RoomId,
+    mute::Muted,
     rest::{CreatePeer, MovePeer, PeerInfo, PeerMoved, Problem as ProblemBody},
 };
 
 use crate::http::{
     App, Problem,
     guard::Operator,
-    problem::{Body, Path},
+    page::Page,
+    problem::{Body, Path, Query},
 };
 
 /// Peers of a room, on all nodes.
 #[utoipa::path(
     get, path = "/v1/rooms/{room}/peers", tag = "peers", security(("admin" = [])),
-    params(("room" = RoomId, Path, description = "The room.")),
+    params(("room" = RoomId, Path, description = "The room."), Page),
     responses((status = 200, body = Vec<PeerInfo>), (status = "4XX", body = ProblemBody))
 )]
 pub(crate) async fn list(
     _: Operator,
     State(app): State<App>,
     Path(room): Path<RoomId>,
-) -> Result<Json<Vec<PeerInfo>>, Problem> {
-    Ok(Json(app.node.peers(&room).await?))
+    OriginalUri(uri): OriginalUri,
+    Query(page): Query<Page>,
+) -> Result<Response, Problem> {
+    let peers = page.cut(app.node.peers(&room).await?, |peer| peer.id.to_string())?;
+    Ok(peers.answer(&uri))
 }
 
 /// Makes a peer without signalling on the node that is asked, for programs such as ffmpeg.
@@ -61,12 +72,59 @@ pub(crate) async fn move_away(
     Ok(Json(app.node.move_peer(&room, &peer, wish).await?))
 }
 
-/// Sends a peer away, whichever node it is on.
+/// What is silenced of a peer.
+#[utoipa::path(
+    get, path = "/v1/rooms/{room}/peers/{peer}/mute", tag = "peers", security(("admin" = [])),
+    params(
+        ("room" = RoomId, Path, description = "The room."),
+        ("peer" = PeerId, Path, description = "The peer.")
+    ),
+    responses((status = 200, body = Muted), (status = "4XX", body = ProblemBody))
+)]
+pub(crate) async fn muted(
+    _: Operator,
+    State(app): State<App>,
+    Path((room, peer)): Path<(RoomId, PeerId)>,
+) -> Result<Json<Muted>, Problem> {
+    Ok(Json(app.node.muted(&room, &peer).await?))
+}
+
+/// Silences a peer, or takes that back: what it sends of these kinds is paused, for what it
+/// produces later, too, and on whichever node it goes on. Its client is told and cannot resume it.
+#[utoipa::path(
+    put, path = "/v1/rooms/{room}/peers/{peer}/mute", tag = "peers", security(("admin" = [])),
+    params(
+        ("room" = RoomId, Path, description = "The room."),
+        ("peer" = PeerId, Path, description = "The peer.")
+    ),
+    request_body = Muted,
+    responses((status = 200, body = Muted), (status = "4XX", body = ProblemBody))
+)]
+pub(crate) async fn mute(
+    _: Operator,
+    State(app): State<App>,
+    Path((room, peer)): Path<(RoomId, PeerId)>,
+    Body(muted): Body<Muted>,
+) -> Result<Json<Muted>, Problem> {
+    Ok(Json(app.node.mute_peer(&room, &peer, muted).await?))
+}
+
+/// Why a peer is sent away.
+#[derive(Debug, Deserialize, utoipa::IntoParams)]
+#[into_params(parameter_in = Query)]
+pub(crate) struct Why {
+    /// What its client reads, of at most 123 bytes.
+    reason: Option<String>,
+}
+
+/// Sends a peer away, whichever node it is on. Its client is told why, and does not come back by
+/// itself.
 #[utoipa::path(
     delete, path = "/v1/rooms/{room}/peers/{peer}", tag = "peers", security(("admin" = [])),
     params(
         ("room" = RoomId, Path, description = "The room."),
-        ("peer" = PeerId, Path, description = "The peer.")
+        ("peer" = PeerId, Path, description = "The peer."),
+        Why
     ),
     responses((status = 204), (status = "4XX", body = ProblemBody))
 )]
@@ -74,7 +132,11 @@ pub(crate) async fn remove(
     _: Operator,
     State(app): State<App>,
     Path((room, peer)): Path<(RoomId, PeerId)>,
+    Query(Why { reason }): Query<Why>,
 ) -> Result<StatusCode, Problem> {
-    app.node.remove_peer(&room, &peer).await?;
+    match reason {
+        Some(reason) => app.node.kick_peer(&room, &peer, reason).await?,
+        None => app.node.remove_peer(&room, &peer).await?,
+    }
     Ok(StatusCode::NO_CONTENT)
 }

@@ -3,8 +3,8 @@
 use axum::{
     Json,
     body::{Bytes, to_bytes},
-    extract::State,
-    http::Method,
+    extract::{OriginalUri, State},
+    http::{Method, Uri},
     response::{IntoResponse, Response},
 };
 use futures::{StreamExt, stream};
@@ -14,7 +14,14 @@ use starling_proto::{
     rest::{LinkInfo, Links, NodeInfo, PipeInfo, Pipes, Problem as ProblemBody},
 };
 
-use crate::http::{App, Problem, api::nodes::look_at, forward, guard::Operator, problem::Path};
+use crate::http::{
+    App, Problem,
+    api::nodes::look_at,
+    forward,
+    guard::Operator,
+    page::{self, Page, linked},
+    problem::{Path, Query},
+};
 
 /// Nodes asked at a time: an answer may be a megabyte.
 const AT_ONCE: usize = 16;
@@ -24,55 +31,88 @@ const MAX_ANSWER: usize = 4 << 20;
 /// All links, from both ends.
 #[utoipa::path(
     get, path = "/v1/links", tag = "links", security(("admin" = [])),
+    params(Page),
     responses((status = 200, body = Links), (status = "4XX", body = ProblemBody))
 )]
-pub(crate) async fn links(_: Operator, State(app): State<App>) -> Json<Links> {
+pub(crate) async fn links(
+    _: Operator,
+    State(app): State<App>,
+    OriginalUri(uri): OriginalUri,
+    Query(page): Query<Page>,
+) -> Result<Response, Problem> {
     let (links, missing) = gather(&app, "links", app.node.links().await).await;
-    Json(Links { links, missing })
+    let cut = page.cut(links, of_link)?;
+    let link = cut.link(&uri);
+    Ok(linked(Json(Links { links: cut.items, missing }).into_response(), link))
 }
 
 /// What is pulled from node to node, each from the node that it comes to.
 #[utoipa::path(
     get, path = "/v1/pipes", tag = "links", security(("admin" = [])),
+    params(Page),
     responses((status = 200, body = Pipes), (status = "4XX", body = ProblemBody))
 )]
-pub(crate) async fn pipes(_: Operator, State(app): State<App>) -> Json<Pipes> {
+pub(crate) async fn pipes(
+    _: Operator,
+    State(app): State<App>,
+    OriginalUri(uri): OriginalUri,
+    Query(page): Query<Page>,
+) -> Result<Response, Problem> {
     let (pipes, missing) = gather(&app, "pipes", app.node.pipes().await).await;
-    Json(Pipes { pipes, missing })
+    let cut = page.cut(pipes, of_pipe)?;
+    let link = cut.link(&uri);
+    Ok(linked(Json(Pipes { pipes: cut.items, missing }).into_response(), link))
+}
+
+/// In lists, by what it is.
+fn of_link(link: &LinkInfo) -> String {
+    format!("{} {}", link.from, link.to)
+}
+
+fn of_pipe(pipe: &PipeInfo) -> String {
+    format!("{} {} {}", pipe.to, pipe.room, pipe.producer)
 }
 
 /// A node's links.
 #[utoipa::path(
     get, path = "/v1/nodes/{id}/links", tag = "links", security(("admin" = [])),
-    params(("id" = NodeId, Path, description = "The node.")),
+    params(("id" = NodeId, Path, description = "The node."), Page),
     responses((status = 200, body = Vec<LinkInfo>), (status = "4XX", body = ProblemBody))
 )]
 pub(crate) async fn links_of(
     operator: Operator,
     State(app): State<App>,
     Path(id): Path<NodeId>,
+    OriginalUri(uri): OriginalUri,
+    Query(page): Query<Page>,
 ) -> Result<Response, Problem> {
     if id != *app.node.id() {
-        return look_at(&app, operator, &id, format!("/v1/nodes/{id}/links")).await;
+        return look_at(&app, operator, &id, asked(&uri)).await;
     }
-    Ok(Json(app.node.links().await).into_response())
+    Ok(page.cut(app.node.links().await, of_link)?.answer(&uri))
 }
 
 /// What a node pulls from others.
 #[utoipa::path(
     get, path = "/v1/nodes/{id}/pipes", tag = "links", security(("admin" = [])),
-    params(("id" = NodeId, Path, description = "The node.")),
+    params(("id" = NodeId, Path, description = "The node."), Page),
     responses((status = 200, body = Vec<PipeInfo>), (status = "4XX", body = ProblemBody))
 )]
 pub(crate) async fn pipes_of(
     operator: Operator,
     State(app): State<App>,
     Path(id): Path<NodeId>,
+    OriginalUri(uri): OriginalUri,
+    Query(page): Query<Page>,
 ) -> Result<Response, Problem> {
     if id != *app.node.id() {
-        return look_at(&app, operator, &id, format!("/v1/nodes/{id}/pipes")).await;
+        return look_at(&app, operator, &id, asked(&uri)).await;
     }
-    Ok(Json(app.node.pipes().await).into_response())
+    Ok(page.cut(app.node.pipes().await, of_pipe)?.answer(&uri))
+}
+
+fn asked(uri: &Uri) -> String {
+    uri.path_and_query().map_or_else(String::new, ToString::to_string)
 }
 
 /// What this node tells and what all others do, by node; and who did not answer.
@@ -95,7 +135,7 @@ async fn gather<T: DeserializeOwned>(app: &App, what: &str, own: Vec<T>) -> (Vec
 }
 
 async fn told<T: DeserializeOwned>(app: &App, node: &NodeInfo, what: &str) -> Option<Vec<T>> {
-    let path = format!("/v1/nodes/{}/{what}", node.id);
+    let path = format!("/v1/nodes/{}/{what}?limit={}", node.id, page::MAX);
     let asked = forward::hand_on(app, node, Method::GET, &path, Bytes::new(), forward::WITHIN);
     let answer = asked.await.ok()?;
     let body = to_bytes(answer.into_body(), MAX_ANSWER).await.ok()?;

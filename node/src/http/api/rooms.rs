@@ -2,16 +2,13 @@
 
 use axum::{
     Json,
-    extract::State,
+    extract::{OriginalUri, State},
     http::{HeaderMap, StatusCode},
+    response::Response,
 };
 use starling_proto::{
-    RoomId,
-    registry::RoomPolicy,
-    rest::{
-        ClientAt, CreateRoom, Placement, PlacementExplained, PolicyChange, Problem as ProblemBody,
-        RoomInfo,
-    },
+    RoomId, RtpCapabilities,
+    rest::{ClientAt, CreateRoom, Placement, PlacementExplained, Problem as ProblemBody, RoomInfo},
 };
 
 use crate::{
@@ -19,6 +16,7 @@ use crate::{
     http::{
         App, Problem,
         guard::{self, Operator},
+        page::Page,
         problem::{Body, Path, Query},
     },
 };
@@ -26,10 +24,17 @@ use crate::{
 /// All rooms.
 #[utoipa::path(
     get, path = "/v1/rooms", tag = "rooms", security(("admin" = [])),
+    params(Page),
     responses((status = 200, body = Vec<RoomInfo>), (status = "4XX", body = ProblemBody))
 )]
-pub(crate) async fn list(_: Operator, State(app): State<App>) -> Json<Vec<RoomInfo>> {
-    Json(app.node.rooms().await)
+pub(crate) async fn list(
+    _: Operator,
+    State(app): State<App>,
+    OriginalUri(uri): OriginalUri,
+    Query(page): Query<Page>,
+) -> Result<Response, Problem> {
+    let rooms = page.cut(app.node.rooms().await, |room| room.id.to_string())?;
+    Ok(rooms.answer(&uri))
 }
 
 /// Makes a room that stays when it is empty. (Joining makes one that does not.)
@@ -61,6 +66,21 @@ pub(crate) async fn one(
     Ok(Json(app.node.room(&room).await?))
 }
 
+/// The RTP capabilities of a room's routers, which are the same on all nodes: what
+/// mediasoup-client's `Device.load` wants. The room need not exist.
+#[utoipa::path(
+    get, path = "/v1/rooms/{room}/rtp-capabilities", tag = "rooms", security(("admin" = [])),
+    params(("room" = RoomId, Path, description = "The room.")),
+    responses((status = 200, body = RtpCapabilities), (status = "4XX", body = ProblemBody))
+)]
+pub(crate) async fn rtp_capabilities(
+    _: Operator,
+    State(app): State<App>,
+    Path(_): Path<RoomId>,
+) -> Json<RtpCapabilities> {
+    Json(app.node.rtp_capabilities().clone())
+}
+
 /// Deletes a room: its peers are sent away on every node.
 #[utoipa::path(
     delete, path = "/v1/rooms/{room}", tag = "rooms", security(("admin" = [])),
@@ -74,38 +94,6 @@ pub(crate) async fn delete(
 ) -> Result<StatusCode, Problem> {
     app.node.delete_room(&room).await?;
     Ok(StatusCode::NO_CONTENT)
-}
-
-/// Says where a room's peers may be: on which nodes, in which regions, how many.
-#[utoipa::path(
-    put, path = "/v1/rooms/{room}/policy", tag = "rooms", security(("admin" = [])),
-    params(("room" = RoomId, Path, description = "The room.")),
-    request_body = RoomPolicy,
-    responses((status = 200, body = RoomInfo), (status = "4XX", body = ProblemBody))
-)]
-pub(crate) async fn set_policy(
-    _: Operator,
-    State(app): State<App>,
-    Path(room): Path<RoomId>,
-    Body(policy): Body<RoomPolicy>,
-) -> Result<Json<RoomInfo>, Problem> {
-    Ok(Json(app.node.set_room_policy(&room, policy).await?))
-}
-
-/// Changes what is given of a room's policy, and leaves the rest: `{"pinnedNodes": []}` unpins it.
-#[utoipa::path(
-    patch, path = "/v1/rooms/{room}/policy", tag = "rooms", security(("admin" = [])),
-    params(("room" = RoomId, Path, description = "The room.")),
-    request_body = PolicyChange,
-    responses((status = 200, body = RoomInfo), (status = "4XX", body = ProblemBody))
-)]
-pub(crate) async fn change_policy(
-    _: Operator,
-    State(app): State<App>,
-    Path(room): Path<RoomId>,
-    Body(change): Body<PolicyChange>,
-) -> Result<Json<RoomInfo>, Problem> {
-    Ok(Json(app.node.set_room_policy(&room, change).await?))
 }
 
 /// Where a join would go now, and why: every node with its points, or with the reason why it is

@@ -1,25 +1,29 @@
-//! `/v1/rooms/{room}/peers/{peer}/transports`: plain RTP for programs.
+//! `/v1/rooms/{room}/peers/{peer}/transports`: WebRTC and plain RTP for programs.
 
 use axum::{Json, extract::State, http::StatusCode};
 use starling_proto::{
     ConsumerId, PeerId, RoomId, TransportId,
     rest::{
-        ConnectPlainTransport, ConsumerCreated, CreateConsumer, CreatePlainTransport,
-        CreateProducer, PlainTransportInfo, Problem as ProblemBody, ProducerCreated,
-        TransportBitrates,
+        ConnectTransport, ConsumerCreated, CreateConsumer, CreateProducer, CreateTransport,
+        IceRestarted, IceServerInfo, Problem as ProblemBody, ProducerCreated, TransportBitrates,
+        TransportConnected, TransportCreated, WebRtcTransportMade,
     },
 };
 
-use crate::http::{
-    App, Problem,
-    guard::Operator,
-    problem::{Body, Path},
+use crate::{
+    http::{
+        App, Problem,
+        guard::Operator,
+        problem::{Body, Path},
+    },
+    ice::since_1970,
 };
 
 type OnPeer = (RoomId, PeerId);
 type OnTransport = (RoomId, PeerId, TransportId);
 
-/// Gives a peer a plain RTP transport.
+/// Gives a peer a transport: WebRTC for an application that does its own signalling, plain RTP for
+/// ffmpeg and the like.
 #[utoipa::path(
     post, path = "/v1/rooms/{room}/peers/{peer}/transports", tag = "transports",
     security(("admin" = [])),
@@ -27,20 +31,31 @@ type OnTransport = (RoomId, PeerId, TransportId);
         ("room" = RoomId, Path, description = "The room."),
         ("peer" = PeerId, Path, description = "A peer made with POST.")
     ),
-    request_body = CreatePlainTransport,
-    responses((status = 201, body = PlainTransportInfo), (status = "4XX", body = ProblemBody))
+    request_body = CreateTransport,
+    responses((status = 201, body = TransportCreated), (status = "4XX", body = ProblemBody))
 )]
 pub(crate) async fn create(
     _: Operator,
     State(app): State<App>,
     Path((room, peer)): Path<OnPeer>,
-    Body(options): Body<CreatePlainTransport>,
-) -> Result<(StatusCode, Json<PlainTransportInfo>), Problem> {
-    let made = app.node.create_plain_transport(&room, &peer, options).await?;
+    Body(options): Body<CreateTransport>,
+) -> Result<(StatusCode, Json<TransportCreated>), Problem> {
+    let made = match options {
+        CreateTransport::Plain(options) => {
+            TransportCreated::Plain(app.node.create_plain_transport(&room, &peer, options).await?)
+        }
+        CreateTransport::Webrtc(options) => {
+            let transport = app.node.create_webrtc_transport(&room, &peer, options).await?;
+            let servers = app.ice.of(&peer, since_1970()).into_iter();
+            let ice_servers = servers.map(IceServerInfo::from).collect();
+            TransportCreated::Webrtc(Box::new(WebRtcTransportMade { transport, ice_servers }))
+        }
+    };
     Ok((StatusCode::CREATED, Json(made)))
 }
 
-/// Tells a transport where to send, and the other side's SRTP key.
+/// Connects a transport, once: of a WebRTC one the client's DTLS parameters, of a plain one where
+/// to send and the other side's SRTP key.
 #[utoipa::path(
     post, path = "/v1/rooms/{room}/peers/{peer}/transports/{transport}/connect", tag = "transports",
     security(("admin" = [])),
@@ -49,16 +64,46 @@ pub(crate) async fn create(
         ("peer" = PeerId, Path, description = "Its peer."),
         ("transport" = TransportId, Path, description = "The transport.")
     ),
-    request_body = ConnectPlainTransport,
-    responses((status = 200, body = PlainTransportInfo), (status = "4XX", body = ProblemBody))
+    request_body = ConnectTransport,
+    responses((status = 200, body = TransportConnected), (status = "4XX", body = ProblemBody))
 )]
 pub(crate) async fn connect(
     _: Operator,
     State(app): State<App>,
     Path((room, peer, transport)): Path<OnTransport>,
-    Body(options): Body<ConnectPlainTransport>,
-) -> Result<Json<PlainTransportInfo>, Problem> {
-    Ok(Json(app.node.connect_plain_transport(&room, &peer, &transport, options).await?))
+    Body(ConnectTransport { dtls_parameters, plain }): Body<ConnectTransport>,
+) -> Result<Json<TransportConnected>, Problem> {
+    let (node, of) = (&app.node, (&room, &peer, &transport));
+    Ok(Json(match dtls_parameters {
+        Some(dtls) => {
+            let connected = node.connect_webrtc_transport(of.0, of.1, of.2, dtls).await?;
+            TransportConnected::Webrtc(connected)
+        }
+        None => {
+            let connected = node.connect_plain_transport(of.0, of.1, of.2, plain).await?;
+            TransportConnected::Plain(connected)
+        }
+    }))
+}
+
+/// Gives a WebRTC transport new ICE credentials: for a client that has another network, or to mend
+/// what is disconnected.
+#[utoipa::path(
+    post, path = "/v1/rooms/{room}/peers/{peer}/transports/{transport}/restart-ice",
+    tag = "transports", security(("admin" = [])),
+    params(
+        ("room" = RoomId, Path, description = "The room."),
+        ("peer" = PeerId, Path, description = "Its peer."),
+        ("transport" = TransportId, Path, description = "The transport.")
+    ),
+    responses((status = 200, body = IceRestarted), (status = "4XX", body = ProblemBody))
+)]
+pub(crate) async fn restart_ice(
+    _: Operator,
+    State(app): State<App>,
+    Path((room, peer, transport)): Path<OnTransport>,
+) -> Result<Json<IceRestarted>, Problem> {
+    Ok(Json(app.node.restart_ice(&room, &peer, &transport).await?))
 }
 
 /// Limits what a transport sends and receives.
@@ -125,7 +170,7 @@ pub(crate) async fn produce(
     Ok((StatusCode::CREATED, Json(made)))
 }
 
-/// Starts a consumer: a producer of the room, on any node, is sent to the transport's address.
+/// Starts a consumer: a producer of the room, on any node, is sent on the transport.
 #[utoipa::path(
     post, path = "/v1/rooms/{room}/peers/{peer}/transports/{transport}/consumers",
     tag = "transports", security(("admin" = [])),

@@ -115,6 +115,12 @@ fetch("/openapi.json").then((answer) => answer.json()).then((doc) => {
   const main = document.getElementById("main");
   main.textContent = "";
   for (const [tag, operations] of groups) main.append(element("h2", { textContent: tag }), ...operations);
+  // Where the `docs` of a refusal leads.
+  main.append(element("h2", { textContent: "codes" }));
+  for (const { code, status, title } of doc["x-codes"] || []) {
+    main.append(element("p", { id: code }, element("code", { textContent: code }), ` (${status}) ${title}`));
+  }
+  if (location.hash) document.getElementById(location.hash.slice(1))?.scrollIntoView();
 }).catch((error) => {
   document.getElementById("main").textContent = `openapi.json could not be loaded: ${error.message}`;
 });

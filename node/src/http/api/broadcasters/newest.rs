@@ -157,6 +157,7 @@ pub(crate) async fn consume(
         ignore_dtx: false,
         preferred_layers: None,
         enable_rtx: None,
+        mid: None,
     };
     let made = app.node.plain_consume(&room, &peer, &transport_id, consumer).await?.consumer_id;
     let path = format!("/rooms/{room}/broadcasters/{peer}/consumers/{made}");

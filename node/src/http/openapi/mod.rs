@@ -1,6 +1,9 @@
 //! The API's description, from the handlers' own attributes, and a page that shows it offline.
 //! Never does: describe by hand what an attribute knows.
 
+mod complete;
+pub(crate) mod operations;
+
 use std::sync::OnceLock;
 
 use axum::{
@@ -30,14 +33,17 @@ use crate::{auth::is_moderation, whip::http as whip};
         probes::livez, probes::readyz, probes::metrics,
         api::nodes::list, api::nodes::one, api::nodes::drain, api::nodes::drain_info,
         api::nodes::cordon, api::nodes::undrain, api::nodes::reload,
-        api::events::events, api::nodes::log, api::nodes::workers, api::nodes::router,
+        api::events::all, api::events::events, api::nodes::log, api::nodes::workers,
+        api::nodes::router,
         api::pipes::links, api::pipes::pipes, api::pipes::links_of, api::pipes::pipes_of,
         api::rooms::list, api::rooms::create, api::rooms::one, api::rooms::delete,
-        api::rooms::set_policy, api::rooms::change_policy, api::rooms::placement,
-        api::rooms::explain, api::matrix::matrix, api::moves::move_room,
+        api::policy::one, api::policy::set, api::policy::change_some, api::rooms::placement,
+        api::rooms::explain, api::rooms::rtp_capabilities, api::matrix::matrix,
+        api::moves::move_room,
         api::peers::list, api::peers::create, api::peers::remove,
-        api::peers::move_away,
-        api::transports::create, api::transports::connect, api::transports::bitrates,
+        api::peers::move_away, api::peers::muted, api::peers::mute,
+        api::transports::create, api::transports::connect, api::transports::restart_ice,
+        api::transports::bitrates,
         api::transports::remove, api::transports::produce, api::transports::consume,
         api::transports::resume,
         api::inspect::objects,
@@ -46,8 +52,9 @@ use crate::{auth::is_moderation, whip::http as whip};
         api::inspect::producer, api::inspect::producer_stats, api::inspect::trace_producer,
         api::inspect::consumer, api::inspect::consumer_stats, api::inspect::trace_consumer,
         api::data::produce, api::data::consume,
-        api::data::producer, api::data::producer_stats, api::data::remove_producer,
-        api::data::consumer, api::data::consumer_stats, api::data::remove_consumer,
+        api::data::producer, api::data::producer_stats, api::data::change_data_producer,
+        api::data::remove_producer, api::data::consumer, api::data::consumer_stats,
+        api::data::change_data_consumer, api::data::remove_consumer,
         api::steer::change_producer, api::steer::close_producer,
         api::steer::change_consumer, api::steer::close_consumer,
         api::steer::request_key_frame,
@@ -101,6 +108,7 @@ impl Modify for Moderators {
         for (path, item) in &mut openapi.paths.paths {
             let operations = [
                 (Method::GET, &mut item.get),
+                (Method::PUT, &mut item.put),
                 (Method::PATCH, &mut item.patch),
                 (Method::DELETE, &mut item.delete),
             ];
@@ -119,7 +127,10 @@ impl Modify for Moderators {
 pub(crate) fn json() -> &'static str {
     static TEXT: OnceLock<String> = OnceLock::new();
     TEXT.get_or_init(|| {
-        Description::openapi().to_pretty_json().expect("the description is plain data")
+        let described = serde_json::to_value(Description::openapi());
+        let mut document = described.expect("the description is plain data");
+        complete::complete(&mut document);
+        serde_json::to_string_pretty(&document).expect("it is JSON")
     })
 }
 
@@ -130,12 +141,12 @@ pub(crate) async fn document() -> Response {
 
 /// `/docs`.
 pub(crate) async fn page() -> Response {
-    shown("text/html; charset=utf-8", include_str!("docs/index.html"))
+    shown("text/html; charset=utf-8", include_str!("../docs/index.html"))
 }
 
 /// `/docs/docs.js`.
 pub(crate) async fn script() -> Response {
-    shown("text/javascript; charset=utf-8", include_str!("docs/docs.js"))
+    shown("text/javascript; charset=utf-8", include_str!("../docs/docs.js"))
 }
 
 fn shown(kind: &'static str, text: &'static str) -> Response {
