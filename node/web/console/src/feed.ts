@@ -2,7 +2,6 @@
 
 import { signal } from '@preact/signals';
 import { Refusal, stream } from './api';
-import { here } from './cluster';
 import { pause } from './poll';
 import { Reader, type Told } from './sse';
 
@@ -51,11 +50,10 @@ export function end(): void {
 async function run(signal: AbortSignal, onHappening: (type: string) => void): Promise<void> {
   let last: string | null = null;
   let failures = 0;
-  let path = '/v1/events';
   while (!signal.aborted) {
     try {
       const headers: Record<string, string> = last === null ? {} : { 'last-event-id': last };
-      const answer = await stream(path, headers, signal);
+      const answer = await stream('/v1/events', headers, signal);
       state.value = 'live';
       failures = 0;
       const reader = new Reader();
@@ -69,10 +67,7 @@ async function run(signal: AbortSignal, onHappening: (type: string) => void): Pr
       }
     } catch (error) {
       if (signal.aborted) return;
-      if (error instanceof Refusal && error.status === 404 && here.peek()) {
-        // An older node tells its own objects' events only.
-        path = `/v1/nodes/${encodeURIComponent(here.peek()!.id)}/events`;
-      } else if (error instanceof Refusal && error.status < 500) {
+      if (error instanceof Refusal && error.status < 500) {
         state.value = `${error.message}. ${error.hint}`;
         if (error.status === 401) return;
       }
@@ -114,15 +109,14 @@ export function happened(data: string, number: number): Happening | null {
   }
   if (typeof read !== 'object' || read === null) return null;
   const text = (value: unknown) => (typeof value === 'string' ? value : '');
-  const { id, at, timestamp, by, roomId, peerId, event, ...named } = read;
-  const { type = event, room = roomId, peer = peerId, ...rest } = named;
+  const { id, at, by, type, room, peer, ...rest } = read;
   if (typeof type !== 'string') return null;
   const more = Object.entries(rest).map(([name, value]) =>
     `${name} ${typeof value === 'string' ? value : JSON.stringify(value)}`);
   return {
     number,
     id: text(id) || `${number}`,
-    at: Date.parse(text(at)) || Number(timestamp) || Date.now(),
+    at: Date.parse(text(at)) || Date.now(),
     type,
     by: text(by),
     room: text(room),

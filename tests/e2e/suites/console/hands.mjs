@@ -110,6 +110,12 @@ async function death(watch, report) {
   await watch.sees('.map .node.lost a[aria-label^="node-3"]', 10_000);
   report.check('console_death_is_shown_ms', performance.now() - began, (ms) => ms <= 2000, '<= 2000');
   await watch.check('a node lost');
+  await watch.go('#/events?filter=node.lost');
+  await watch.sees('tr:has-text("node-3") .event:text("node.lost")');
+  await watch.page.fill('input[type=search]', 'track.published -grace', { timeout: 5000 });
+  await watch.until('the filter holds', 5000, async () =>
+    !(await watch.page.locator('tbody tr:has-text("node.lost"), tbody tr:has-text("grace")').count()));
+  await watch.check('events');
   await watch.go('#/nodes/node-3');
   await watch.sees('text=Nobody reaches node-3');
   await fetch(`${watch.origin}/dev/nodes/node-3/start`, { method: 'POST' });
