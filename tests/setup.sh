@@ -3,7 +3,7 @@
 # environment under target/. What is there is
 # left alone, so a second call costs milliseconds.
 #
-#   tests/setup.sh build      compilers' companions: protoc and its standard types (for etcd's client)
+#   tests/setup.sh build      compilers' companions: protoc and its standard types (for etcd's client); ffmpeg
 #   tests/setup.sh web        Node.js is only looked for: it comes from where its user likes
 #   tests/setup.sh e2e        Chromium, ffmpeg, nftables, iproute2, coturn, and what the documentation uses
 #   tests/setup.sh clients    GStreamer with webrtcbin, aiortc and an ffmpeg with the whip muxer
@@ -28,6 +28,8 @@ for part in "$@"; do
       need cc gcc
       need make make
       need protoc protobuf-compiler
+      # A test records with it.
+      need ffmpeg ffmpeg
       need /usr/include/google/protobuf/empty.proto libprotobuf-dev
       ;;
     web)

@@ -7,7 +7,6 @@
 mod announce;
 pub mod auth;
 pub mod cli;
-pub mod client;
 pub mod config;
 pub mod dev;
 mod events;
@@ -26,3 +25,6 @@ pub mod signal;
 mod testing;
 pub mod tls;
 pub mod whip;
+
+/// How nodes ask each other.
+pub use starling_client::http as client;

@@ -10,7 +10,6 @@ mod drive;
 mod figures;
 mod fleet;
 mod floor;
-mod measure;
 mod memory;
 mod node;
 mod plain;
@@ -29,6 +28,7 @@ use attack::{AttackConfig, attack};
 use fleet::{FleetConfig, fleet};
 use room::{MeetConfig, PublishConfig, WatchConfig, meet, publish, watch};
 use soak::{SoakConfig, soak};
+use starling_people::measure;
 
 const USAGE: &str = "\
 usage: starling-load bench [--quick] [part]

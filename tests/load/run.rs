@@ -14,7 +14,7 @@ use tokio::{
 
 use crate::{
     bench::percentile,
-    client::{Client, Failure, Identity, Wish},
+    client::{self, Client, Failure, Identity, Wish},
     measure::Measure,
     plain::{Admin, Publisher, Subscriber},
     shape::{Shape, Source},
@@ -89,7 +89,7 @@ async fn webrtc(config: &RunConfig) -> Result<(u64, Measure), Failure> {
     let join = |name: String, consume| {
         let wish = Wish { consume, keep: true };
         let (config, identity) = (config.clone(), identity.clone());
-        async move { Client::join(&config.url, &config.room, &name, &identity, wish).await }
+        async move { client::join(&config.url, &config.room, &name, &identity, wish).await }
     };
     for n in 0..config.subscribers {
         subscribers.push(join(format!("load-subscriber-{n}"), true).await?);
@@ -97,7 +97,7 @@ async fn webrtc(config: &RunConfig) -> Result<(u64, Measure), Failure> {
     let mut sending = JoinSet::new();
     for n in 0..config.publishers {
         let client = join(format!("load-publisher-{n}"), false).await?;
-        let source = client.produce(config.shape, FIRST_SSRC + 10 * n as u32).await?;
+        let source = client::produce(&client, config.shape, FIRST_SSRC + 10 * n as u32).await?;
         let (shape, time) = (config.shape, config.time);
         sending.spawn(async move {
             let way = Way::WebRtc(client);

@@ -9,6 +9,7 @@ use starling_media::{
     command::{ConsumerParams, ProducerParams, SrtpKey},
     srtp::Sender,
 };
+use starling_people::measure::STAMP_AT;
 use starling_proto::{
     MediaKind, RtpParameters,
     rtp::{RtpMapping, RtpType},
@@ -17,10 +18,6 @@ use starling_proto::{
 
 use crate::sys::monotonic;
 
-/// Where a payload's stamp begins, behind the longest codec descriptor.
-const STAMP_AT: usize = 8;
-/// Time and number.
-const STAMP: usize = 16;
 /// Bytes of an RTP header without extensions.
 pub(crate) const HEADER: usize = 12;
 
@@ -197,22 +194,6 @@ pub(crate) fn key(profile: SrtpProfile, n: usize) -> SrtpKey {
         (0..len).map(|at| (n >> (8 * (at % 4))) as u8 ^ with.wrapping_add(at as u8)).collect()
     };
     SrtpKey { key: bytes(key, 0x51), salt: bytes(salt, 0xa3) }
-}
-
-/// When a packet was sent, and its place among all of its stream.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Stamp {
-    pub(crate) sent: u64,
-    pub(crate) number: u64,
-}
-
-impl Stamp {
-    /// Of a payload.
-    pub(crate) fn read(payload: &[u8]) -> Option<Self> {
-        let stamp = payload.get(STAMP_AT..STAMP_AT + STAMP)?;
-        let (sent, number) = (stamp.first_chunk()?, stamp.last_chunk()?);
-        Some(Self { sent: u64::from_be_bytes(*sent), number: u64::from_be_bytes(*number) })
-    }
 }
 
 /// One stream as its publisher sends it.

@@ -25,8 +25,10 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("media", &["proto"]),
     ("cluster", &["proto"]),
     ("actors", &["proto", "media", "cluster"]),
-    ("node", &["proto", "cluster", "actors"]),
-    ("tests", &["proto", "media", "cluster", "actors", "node"]),
+    ("client", &["proto"]),
+    ("people", &["proto", "media", "client"]),
+    ("node", &["proto", "cluster", "actors", "client", "people"]),
+    ("tests", &["proto", "media", "cluster", "actors", "client", "people", "node"]),
 ];
 
 /// What the pure crates never know, however indirectly.
@@ -277,7 +279,13 @@ fn sources(endings: &[&str]) -> Vec<(String, String)> {
 }
 
 fn manifest(name: &str) -> toml::Table {
-    let path = root().join(name).join("Cargo.toml");
+    // What serves `node` alone is in its folder.
+    let folder = match name {
+        "client" => "node/client",
+        "people" => "node/people",
+        other => other,
+    };
+    let path = root().join(folder).join("Cargo.toml");
     fs::read_to_string(path).expect("a manifest").parse().expect("a manifest is TOML")
 }
 

@@ -16,7 +16,7 @@ use tokio::{
 use super::findings::{Bound, Findings};
 use crate::{
     bench::percentile,
-    client::{Client, Failure, Identity, Wish},
+    client::{Client, Failure, Identity, Wish, produce},
     measure::Measure,
     node::Node,
     shape::{Shape, Source},
@@ -91,7 +91,7 @@ impl People {
                 if kind == 1 && n >= cameras {
                     continue;
                 }
-                let source = person.client.produce(shape, ssrc(n, shape)).await?;
+                let source = produce(&person.client, shape, ssrc(n, shape)).await?;
                 talking.spawn(talk(Arc::clone(&person), source, shape));
             }
             all.push(person);

@@ -9,7 +9,7 @@ use super::{
     findings::{Bound, Findings},
 };
 use crate::{
-    client::{Client, Failure, Wish},
+    client::{Client, Failure, Wish, produce},
     shape::{Shape, Source},
 };
 
@@ -32,7 +32,7 @@ pub(super) async fn run(context: &Context, findings: &mut Findings) -> Result<()
         Client::enter(&node.url, room, Some(&token), &context.identity, wish).await
     };
     let (listener, speaker) = (join("listener").await?, join("speaker").await?);
-    let source = speaker.produce(Shape::Audio, SSRC).await?;
+    let source = produce(&speaker, Shape::Audio, SSRC).await?;
     let mut source: Source = source.with_sequence(FIRST);
     // Its consumer is there before the first packet.
     sleep(Duration::from_millis(500)).await;

@@ -13,7 +13,7 @@ use super::{
     wire::{address, host, once, upgrade},
 };
 use crate::{
-    client::{Client, Failure, Wish},
+    client::{Client, Failure, Wish, produce},
     figures::Figures,
     node::Node,
     shape::Shape,
@@ -77,7 +77,7 @@ async fn live(
     let wish = Wish { consume: true, keep: true };
     let room = ("private", "ada");
     let client = Client::enter(&node.url, room, Some(&token), &context.identity, wish).await?;
-    client.produce(Shape::Audio, 5).await?;
+    produce(&client, Shape::Audio, 5).await?;
     known.push(("room_token", token.clone()));
     known.push(("ice_password", client.up.password()));
     known.push(("ice_password_of_the_other", client.down.password()));

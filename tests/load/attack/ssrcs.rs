@@ -13,7 +13,7 @@ use super::{
     people::{People, ssrc, unharmed},
 };
 use crate::{
-    client::{Client, Failure, Wish},
+    client::{Client, Failure, Wish, produce},
     shape::Shape,
 };
 
@@ -30,7 +30,7 @@ pub(super) async fn run(context: &Context, findings: &mut Findings) -> Result<()
     let (room, wish) = (("talk", "many"), Wish { consume: false, keep: true });
     let many = Client::enter(&node.url, room, Some(&token), &context.identity, wish).await?;
     // It may speak: its transport is one that packets are taken from.
-    many.produce(Shape::Audio, 990_000).await?;
+    produce(&many, Shape::Audio, 990_000).await?;
     sleep(Duration::from_millis(500)).await;
     let before = node.figures().await?;
     let mut rng = SmallRng::seed_from_u64(13);

@@ -15,7 +15,7 @@ use tokio::{runtime::Builder, sync::Semaphore, task::JoinSet, time::sleep};
 
 use super::report::{Report, percentile};
 use crate::{
-    client::{Client, Failure, Identity, Wish},
+    client::{self, Client, Failure, Identity, Wish},
     node::{resident, starling},
     sys::process_cpu,
 };
@@ -96,7 +96,7 @@ async fn join(
             let began = Instant::now();
             let (room, peer) = (format!("room{}", n / ROOM), format!("peer{n}"));
             let wish = Wish { consume: true, keep: true };
-            let client = Client::join(&url, &room, &peer, &identity, wish).await?;
+            let client = client::join(&url, &room, &peer, &identity, wish).await?;
             Ok::<_, Failure>((client, began.elapsed().as_secs_f64() * 1e3))
         });
     }

@@ -11,6 +11,7 @@ use std::{
 };
 
 use serde_json::{Value, json};
+use starling_people::receiver::{LAYERS, Receiver};
 use tokio::{
     io::{AsyncBufReadExt, BufReader},
     sync::watch,
@@ -18,12 +19,8 @@ use tokio::{
     time::{Instant, interval},
 };
 
-use super::{
-    person::Person,
-    receiver::{LAYERS, Receiver},
-    words::Words,
-};
-use crate::client::{Client, Failure, Identity, Wish};
+use super::{person::Person, words::Words};
+use crate::client::{self, Failure, Identity, Wish};
 
 /// Layers of a person who was told none: all there are.
 pub(super) const EVERYTHING: u8 = u8::MAX;
@@ -177,9 +174,9 @@ pub(crate) async fn meet(config: MeetConfig) -> Result<(), Failure> {
             let url = &config.urls[n % config.urls.len()];
             let peer = format!("{}-{n}", config.prefix);
             let wish = Wish { consume: true, keep: true };
-            let client = Client::join(url, &config.room, &peer, &identity, wish).await?;
+            let joined = client::join(url, &config.room, &peer, &identity, wish).await?;
             let (camera, voice) = (n < config.cameras, n < config.voices);
-            Person::new(client, &config, (camera, voice), n, peer, board, hear).await
+            Person::new(joined, &config, (camera, voice), n, peer, board, hear).await
         });
     }
     let mut meeting = JoinSet::new();

@@ -1,13 +1,9 @@
 //! People who are not there, for rooms behind bad networks: publishers with known layers and a
 //! receiver that answers like a browser's, at a fraction of a browser's cost.
 
-mod encoder;
-mod frames;
 mod meet;
 mod person;
 mod publish;
-mod receiver;
-mod reports;
 mod watch;
 mod words;
 

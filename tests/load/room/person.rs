@@ -7,17 +7,17 @@ use starling_media::{
     rtcp::{self, RtcpItem},
     rtp::NtpTime,
 };
+use starling_people::{
+    encoder::{Camera, Microphone},
+    receiver::Receiver,
+    reports,
+};
 use tokio::{
     sync::{mpsc, watch},
     time::{Instant, Interval, MissedTickBehavior, interval_at},
 };
 
-use super::{
-    encoder::{Camera, Microphone},
-    meet::{Board, EVERYTHING, MeetConfig, open, wall_ms},
-    receiver::Receiver,
-    reports,
-};
+use super::meet::{Board, EVERYTHING, MeetConfig, open, wall_ms};
 use crate::{
     client::{Arrived, Client, Failure},
     sys::monotonic,

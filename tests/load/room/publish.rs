@@ -4,19 +4,19 @@ use std::time::Duration;
 
 use serde_json::json;
 use starling_media::rtcp::{self, RtcpItem};
+use starling_people::{
+    encoder::{Camera, Microphone},
+    reports,
+};
 use tokio::{
     sync::mpsc,
     task::JoinSet,
     time::{Instant, MissedTickBehavior, interval_at},
 };
 
-use super::{
-    encoder::{Camera, Microphone},
-    reports,
-    words::Words,
-};
+use super::words::Words;
 use crate::{
-    client::{Arrived, Client, Failure, Identity, Wish},
+    client::{self, Arrived, Client, Failure, Identity, Wish},
     sys::monotonic,
 };
 
@@ -65,8 +65,8 @@ pub(crate) async fn publish(config: PublishConfig) -> Result<(), Failure> {
     for n in 0..config.count {
         let peer = format!("publisher-{n}");
         let wish = Wish { consume: false, keep: true };
-        let client = Client::join(&config.url, &config.room, &peer, &identity, wish).await?;
-        let publisher = Publisher::new(client, &config, n).await?;
+        let joined = client::join(&config.url, &config.room, &peer, &identity, wish).await?;
+        let publisher = Publisher::new(joined, &config, n).await?;
         sending.spawn(publisher.run(config.clone(), n));
     }
     println!("{}", json!({"ready": config.count}));

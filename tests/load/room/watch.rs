@@ -4,12 +4,13 @@
 use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
+use starling_people::receiver::Receiver;
 use tokio::time::{MissedTickBehavior, interval};
 
-use super::{receiver::Receiver, words::Words};
+use super::words::Words;
 use crate::{
     bench::percentile,
-    client::{Client, Failure, Identity, Wish},
+    client::{self, Client, Failure, Identity, Wish},
     sys::monotonic,
 };
 
@@ -60,7 +61,7 @@ impl WatchConfig {
 pub(crate) async fn watch(config: WatchConfig) -> Result<(), Failure> {
     let identity = Identity::new()?;
     let wish = Wish { consume: true, keep: true };
-    let client = Client::join(&config.url, &config.room, &config.peer, &identity, wish).await?;
+    let client = client::join(&config.url, &config.room, &config.peer, &identity, wish).await?;
     let mut arrived = client.down.listen();
     let began = Instant::now();
     let mut receiver = Receiver::new(began, config.rtt, config.playout.as_nanos() as u64);

@@ -19,7 +19,7 @@ use tokio_tungstenite::tungstenite::http::Method;
 
 use super::{cluster::Cluster, whip::Session};
 use crate::{
-    client::{Client, Failure, Identity, Wish},
+    client::{Client, Failure, Identity, Wish, produce},
     shape::{Shape, Source},
 };
 
@@ -186,8 +186,8 @@ impl Churn {
                 "sctpStreamParameters": {"streamId": 1}
             });
             client.request("produceData", channel).await?;
-            let sound = client.produce(Shape::Audio, ssrc).await?;
-            let picture = client.produce(Shape::Video, ssrc + 2).await?;
+            let sound = produce(client, Shape::Audio, ssrc).await?;
+            let picture = produce(client, Shape::Video, ssrc + 2).await?;
             talk(client, sound, picture, stay / 2).await;
         }
         ada.leave().await;
@@ -204,7 +204,7 @@ impl Churn {
 
     async fn cut(&self, room: &str, node: usize, stay: Duration) -> Result<(), Failure> {
         let client = self.enter(node, room, &self.name("cut")).await?;
-        client.produce(Shape::Audio, 30).await?;
+        produce(&client, Shape::Audio, 30).await?;
         sleep(stay).await;
         client.go_dead();
         Ok(())
@@ -213,7 +213,7 @@ impl Churn {
     async fn reconnect(&self, room: &str, node: usize, stay: Duration) -> Result<(), Failure> {
         let peer = self.name("back");
         let first = self.enter(node, room, &peer).await?;
-        first.produce(Shape::Audio, 40).await?;
+        produce(&first, Shape::Audio, 40).await?;
         sleep(stay / 2).await;
         let ticket = first.ticket.clone();
         first.go_dead();
@@ -223,7 +223,7 @@ impl Churn {
         let wish = Wish { consume: true, keep: true };
         let again =
             Client::enter(&node.url, (room, &peer), Some(&token), &self.identity, wish).await?;
-        again.produce(Shape::Audio, 40).await?;
+        produce(&again, Shape::Audio, 40).await?;
         sleep(stay / 2).await;
         again.leave().await;
         Ok(())
@@ -247,7 +247,7 @@ impl Churn {
             return Err(format!("the room was not made: {}", made.status).into());
         }
         let client = self.enter(node + 1, &room, "guest").await?;
-        client.produce(Shape::Audio, 50).await?;
+        produce(&client, Shape::Audio, 50).await?;
         sleep(stay).await;
         let path = format!("/v1/rooms/{room}");
         let ended = operator.api(Method::DELETE, &path, Value::Null).await?;

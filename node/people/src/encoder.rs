@@ -19,16 +19,19 @@ const VIDEO_CLOCK: u32 = 90_000;
 
 /// What a packet says of itself.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Mark {
+pub struct Mark {
     /// Encoding, 0 the smallest.
-    pub(crate) spatial: u8,
+    pub spatial: u8,
     /// Nanoseconds of CLOCK_MONOTONIC when it was sent.
-    pub(crate) sent: u64,
+    pub sent: u64,
     /// Place in its frame, and packets of the frame.
-    pub(crate) index: u16,
-    pub(crate) count: u16,
-    pub(crate) key_frame: bool,
-    pub(crate) temporal: u8,
+    pub index: u16,
+    /// See `index`.
+    pub count: u16,
+    /// Of a key frame.
+    pub key_frame: bool,
+    /// Its temporal layer.
+    pub temporal: u8,
 }
 
 impl Mark {
@@ -43,7 +46,7 @@ impl Mark {
     }
 
     /// Of a payload of ours; none if it is too short to have one.
-    pub(crate) fn read(payload: &[u8]) -> Option<Self> {
+    pub fn read(payload: &[u8]) -> Option<Self> {
         let mark: &[u8; Self::LEN] = payload.get(MARK_AT..)?.first_chunk()?;
         let number = |at: usize| u16::from_be_bytes([mark[at], mark[at + 1]]);
         Some(Self {
@@ -74,7 +77,7 @@ struct Layer {
 
 /// All encodings of one camera.
 #[derive(Clone, Debug)]
-pub(crate) struct Camera {
+pub struct Camera {
     payload_type: u8,
     fps: u32,
     temporal_layers: u8,
@@ -84,7 +87,7 @@ pub(crate) struct Camera {
 
 impl Camera {
     /// Encodings from the smallest, with SSRCs from `ssrc` on.
-    pub(crate) fn new(ssrc: u32, payload_type: u8, kbps: &[u32], fps: u32, temporal: u8) -> Self {
+    pub fn new(ssrc: u32, payload_type: u8, kbps: &[u32], fps: u32, temporal: u8) -> Self {
         let layers = (ssrc..).zip(kbps).map(|(ssrc, kbps)| Layer {
             ssrc,
             bits_per_second: f64::from(*kbps) * 1e3,
@@ -100,19 +103,20 @@ impl Camera {
         Self { payload_type, fps, temporal_layers: temporal, frame: 0, layers }
     }
 
-    pub(crate) fn ssrcs(&self) -> Vec<u32> {
+    /// Of each encoding.
+    pub fn ssrcs(&self) -> Vec<u32> {
         self.layers.iter().map(|layer| layer.ssrc).collect()
     }
 
     /// The next frame of this encoding will be a key frame.
-    pub(crate) fn want_key_frame(&mut self, ssrc: u32) {
+    pub fn want_key_frame(&mut self, ssrc: u32) {
         for layer in self.layers.iter_mut().filter(|layer| layer.ssrc == ssrc) {
             layer.key_wanted = true;
         }
     }
 
     /// Appends the packets of the next picture in all its encodings, sent at `now`.
-    pub(crate) fn picture(&mut self, now: u64, out: &mut Vec<Vec<u8>>) {
+    pub fn picture(&mut self, now: u64, out: &mut Vec<Vec<u8>>) {
         let (temporal, share) = pattern(self.temporal_layers, self.frame);
         let timestamp = self.frame.wrapping_mul(VIDEO_CLOCK / self.fps);
         for n in 0..self.layers.len() {
@@ -147,7 +151,7 @@ impl Camera {
     }
 
     /// Sender reports about the last picture, of each encoding.
-    pub(crate) fn reports(&self, ntp: NtpTime) -> Vec<SenderInfo> {
+    pub fn reports(&self, ntp: NtpTime) -> Vec<SenderInfo> {
         let timestamp = self.frame.wrapping_sub(1).wrapping_mul(VIDEO_CLOCK / self.fps);
         let report = |layer: &Layer| SenderInfo {
             ssrc: layer.ssrc,
@@ -203,19 +207,21 @@ const fn pattern(layers: u8, frame: u32) -> (u8, f64) {
 
 /// A microphone.
 #[derive(Clone, Debug)]
-pub(crate) struct Microphone {
-    pub(crate) ssrc: u32,
+pub struct Microphone {
+    /// Its stream's.
+    pub ssrc: u32,
     payload_type: u8,
     sequence: u16,
 }
 
 impl Microphone {
-    pub(crate) const fn new(ssrc: u32, payload_type: u8) -> Self {
+    /// Of this stream.
+    pub const fn new(ssrc: u32, payload_type: u8) -> Self {
         Self { ssrc, payload_type, sequence: 1 }
     }
 
     /// The next 20 ms.
-    pub(crate) fn packet(&mut self, now: u64) -> Vec<u8> {
+    pub fn packet(&mut self, now: u64) -> Vec<u8> {
         let mut out = Vec::with_capacity(HEADER + AUDIO_PAYLOAD + 16);
         let timestamp = u32::from(self.sequence).wrapping_mul(960);
         header(&mut out, self.payload_type, self.sequence, timestamp, self.ssrc);

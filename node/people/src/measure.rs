@@ -4,12 +4,34 @@ use std::collections::HashMap;
 
 use starling_media::rtp::RtpHeader;
 
-use crate::{shape::Stamp, sys::monotonic};
+use crate::clock::monotonic;
 
+/// Where a payload's stamp begins, behind the longest codec descriptor.
+pub const STAMP_AT: usize = 8;
+/// Time and number.
+pub const STAMP: usize = 16;
 /// Delays kept: an hour of a video of 250 packets a second.
 const MAX_DELAYS: usize = 1_000_000;
 /// Packets behind the newest within which a repetition is told from a late first arrival.
 const WINDOW: usize = 4_096;
+
+/// When a packet was sent, and its place among all of its stream.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Stamp {
+    /// Nanoseconds of [`monotonic`].
+    pub sent: u64,
+    /// From 0 on.
+    pub number: u64,
+}
+
+impl Stamp {
+    /// Of a payload.
+    pub fn read(payload: &[u8]) -> Option<Self> {
+        let stamp = payload.get(STAMP_AT..STAMP_AT + STAMP)?;
+        let (sent, number) = (stamp.first_chunk()?, stamp.last_chunk()?);
+        Some(Self { sent: u64::from_be_bytes(*sent), number: u64::from_be_bytes(*number) })
+    }
+}
 
 /// One stream.
 #[derive(Clone, Debug, Default)]
@@ -23,19 +45,19 @@ struct Stream {
 
 /// All streams of one receiver, or of many.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Measure {
+pub struct Measure {
     streams: HashMap<u32, Stream>,
     /// Packets that came after a later one.
-    pub(crate) reordered: u64,
+    pub reordered: u64,
     /// Packets that came again.
-    pub(crate) duplicates: u64,
+    pub duplicates: u64,
     /// Nanoseconds from sender to receiver.
-    pub(crate) delays: Vec<f64>,
+    pub delays: Vec<f64>,
 }
 
 impl Measure {
     /// Takes an RTP packet in the clear.
-    pub(crate) fn take(&mut self, packet: &[u8]) {
+    pub fn take(&mut self, packet: &[u8]) {
         let Some(header) = RtpHeader::parse(packet) else { return };
         let Some(stamp) = Stamp::read(header.payload(packet)) else { return };
         let now = monotonic();
@@ -61,7 +83,7 @@ impl Measure {
     }
 
     /// What was found since the last call of this. What is under way counts to the next.
-    pub(crate) fn begin_anew(&mut self) -> Self {
+    pub fn begin_anew(&mut self) -> Self {
         let mut found = Self {
             reordered: std::mem::take(&mut self.reordered),
             duplicates: std::mem::take(&mut self.duplicates),
@@ -77,28 +99,28 @@ impl Measure {
     }
 
     /// Streams of which something came.
-    pub(crate) fn heard(&self) -> usize {
+    pub fn heard(&self) -> usize {
         self.streams.values().filter(|stream| stream.received > 0).count()
     }
 
     /// Streams seen.
-    pub(crate) fn streams(&self) -> usize {
+    pub fn streams(&self) -> usize {
         self.streams.len()
     }
 
     /// Packets received once or more.
-    pub(crate) fn received(&self) -> u64 {
+    pub fn received(&self) -> u64 {
         self.streams.values().map(|stream| stream.received).sum()
     }
 
     /// Packets missing between the first and the last of each stream.
-    pub(crate) fn lost(&self) -> u64 {
+    pub fn lost(&self) -> u64 {
         let sent: u64 = self.streams.values().map(|stream| stream.end - stream.first).sum();
         sent.saturating_sub(self.received())
     }
 
     /// Adds what another receiver found.
-    pub(crate) fn add(&mut self, other: &Self) {
+    pub fn add(&mut self, other: &Self) {
         for (ssrc, stream) in &other.streams {
             // Receivers have streams of their own under the same numbers.
             let key =
@@ -115,16 +137,16 @@ impl Measure {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::shape::{Shape, Source};
 
     fn packets(count: usize) -> Vec<Vec<u8>> {
-        let mut source = Source::new(Shape::Audio, 5, None);
-        let mut bytes = Vec::new();
-        let mut next = || {
-            source.frame(&mut bytes);
-            bytes.clone()
+        let packet = |n: usize| {
+            let mut bytes = vec![0x80, 100, 0, n as u8, 0, 0, 0, 0, 0, 0, 0, 5];
+            bytes.extend_from_slice(&[0; STAMP_AT]);
+            bytes.extend_from_slice(&monotonic().to_be_bytes());
+            bytes.extend_from_slice(&(n as u64).to_be_bytes());
+            bytes
         };
-        (0..count).map(|_| next()).collect()
+        (0..count).map(packet).collect()
     }
 
     fn measure(order: &[usize]) -> (u64, u64, u64, u64) {

@@ -1,7 +1,6 @@
 //! A WebRTC client of its own: protoo, ICE, DTLS and SRTP on the same crates as everybody's,
 //! without a browser, so that hundreds fit a machine.
 
-mod pass;
 mod signal;
 mod transport;
 mod wire;
@@ -10,28 +9,36 @@ use aws_lc_rs::digest::{SHA256, digest};
 use serde_json::{Value, json};
 use starling_proto::transport::WebRtcTransportInfo;
 
-use crate::shape::{Shape, Source};
-pub(crate) use pass::issue;
-pub(crate) use signal::{Heard, Signal, Told};
-pub(crate) use transport::{Arrived, Look, Transport, check, check_at};
+pub use signal::{Heard, Listener, Signal, Told};
+pub use transport::{Arrived, Checked, Look, Transport, check, check_at};
 
 /// Why a client gave up.
-pub(crate) type Failure = Box<dyn std::error::Error + Send + Sync>;
+pub type Failure = Box<dyn std::error::Error + Send + Sync>;
 
 /// A certificate, shared by all clients: making one costs more than using it.
 #[derive(Clone)]
-pub(crate) struct Identity {
+pub struct Identity {
     certificate: dtls::crypto::Certificate,
     fingerprint: String,
 }
 
+impl std::fmt::Debug for Identity {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Identity").field("fingerprint", &self.fingerprint).finish_non_exhaustive()
+    }
+}
+
 impl Identity {
     /// As its signalling announces it.
-    pub(crate) fn fingerprint(&self) -> &str {
+    pub fn fingerprint(&self) -> &str {
         &self.fingerprint
     }
 
-    pub(crate) fn new() -> Result<Self, Failure> {
+    /// A fresh one.
+    ///
+    /// # Errors
+    /// The library's.
+    pub fn new() -> Result<Self, Failure> {
         let certificate = dtls::crypto::Certificate::generate_self_signed(["load".to_owned()])?;
         let hash = digest(&SHA256, &certificate.certificate[0]);
         let pairs: Vec<String> = hash.as_ref().iter().map(|byte| format!("{byte:02X}")).collect();
@@ -40,41 +47,37 @@ impl Identity {
 }
 
 /// A peer in a room, with a transport each way.
-pub(crate) struct Client {
+#[derive(Debug)]
+pub struct Client {
     signal: Signal,
     capabilities: Value,
-    /// Ids of its transports.
-    pub(crate) sending: String,
-    pub(crate) receiving: String,
+    /// Its transport to the node.
+    pub sending: String,
+    /// And that from it.
+    pub receiving: String,
     /// With which it may go on elsewhere.
-    pub(crate) ticket: String,
-    pub(crate) up: Transport,
-    pub(crate) down: Transport,
+    pub ticket: String,
+    /// To the node.
+    pub up: Transport,
+    /// From it.
+    pub down: Transport,
 }
 
 /// How a client joins.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Wish {
+pub struct Wish {
     /// Takes what others produce.
-    pub(crate) consume: bool,
+    pub consume: bool,
     /// Goes on checking its pairs, as browsers do.
-    pub(crate) keep: bool,
+    pub keep: bool,
 }
 
 impl Client {
     /// Does what a page does: capabilities, two transports, join, ICE and DTLS on both.
-    pub(crate) async fn join(
-        url: &str,
-        room: &str,
-        peer: &str,
-        identity: &Identity,
-        wish: Wish,
-    ) -> Result<Self, Failure> {
-        Self::enter(url, (room, peer), pass::token(room, peer)?.as_deref(), identity, wish).await
-    }
-
-    /// The same, with a token of one's own, or none.
-    pub(crate) async fn enter(
+    ///
+    /// # Errors
+    /// What the node said, or did not.
+    pub async fn enter(
         url: &str,
         (room, peer): (&str, &str),
         token: Option<&str>,
@@ -97,35 +100,33 @@ impl Client {
         Ok(Self { signal, capabilities, sending: producer, receiving, ticket, up, down })
     }
 
-    /// Publishes a stream; send its packets on [`Self::up`].
-    pub(crate) async fn produce(&self, shape: Shape, ssrc: u32) -> Result<Source, Failure> {
-        let rtp = shape.publish(&self.capabilities, ssrc).ok_or("the room lacks the codec")?;
-        let payload_type = rtp["codecs"][0]["payloadType"].as_u64().unwrap_or_default() as u8;
-        let data = json!({
-            "transportId": self.sending, "kind": shape.kind(), "rtpParameters": rtp,
-            "appData": {"source": shape.name()}
-        });
-        self.signal.request("produce", data).await?;
-        Ok(Source::new(shape, ssrc, None).with_payload_type(payload_type))
-    }
-
-    /// What its router can take.
-    pub(crate) const fn capabilities(&self) -> &Value {
+    /// What the room's routers can do, as mediasoup-client has it.
+    pub const fn capabilities(&self) -> &Value {
         &self.capabilities
     }
 
+    /// Publishes a stream of these parameters; send its packets on [`Self::up`].
+    ///
+    /// # Errors
+    /// What the node said.
+    pub async fn produce(&self, kind: &str, source: &str, rtp: &Value) -> Result<(), Failure> {
+        let data = json!({
+            "transportId": self.sending, "kind": kind, "rtpParameters": rtp,
+            "appData": {"source": source}
+        });
+        self.signal.request("produce", data).await.map(|_| ())
+    }
+
     /// The room's payload type of a codec.
-    pub(crate) fn payload_type(&self, mime: &str) -> Option<u8> {
+    pub fn payload_type(&self, mime: &str) -> Option<u8> {
         self.codec(mime)?["preferredPayloadType"].as_u64().map(|it| it as u8)
     }
 
     /// Publishes a stream with these encodings; send its packets on [`Self::up`].
-    pub(crate) async fn publish(
-        &self,
-        kind: &str,
-        mime: &str,
-        encodings: &Value,
-    ) -> Result<(), Failure> {
+    ///
+    /// # Errors
+    /// What the node said, and a codec that the room lacks.
+    pub async fn publish(&self, kind: &str, mime: &str, encodings: &Value) -> Result<(), Failure> {
         let codec = self.codec(mime).ok_or("the room lacks the codec")?;
         let codec = json!({
             "mimeType": mime, "payloadType": codec["preferredPayloadType"],
@@ -136,38 +137,40 @@ impl Client {
             "mid": kind, "codecs": [codec], "headerExtensions": [], "encodings": encodings,
             "rtcp": {"cname": "load"}
         });
-        let data = json!({
-            "transportId": self.sending, "kind": kind, "rtpParameters": rtp,
-            "appData": {"source": kind}
-        });
-        self.signal.request("produce", data).await.map(|_| ())
+        self.produce(kind, kind, &rtp).await
+    }
+
+    /// Says that the client leaves.
+    pub async fn leave(&self) {
+        self.signal.close().await;
     }
 
     /// What the node asked and told since the last call.
-    pub(crate) fn told(&self) -> Vec<Told> {
+    pub fn told(&self) -> Vec<Told> {
         self.signal.told()
     }
 
     /// Asks the node something.
-    pub(crate) async fn request(&self, method: &str, data: Value) -> Result<Value, Failure> {
+    ///
+    /// # Errors
+    /// What the node said.
+    pub async fn request(&self, method: &str, data: Value) -> Result<Value, Failure> {
         self.signal.request(method, data).await
     }
 
     /// Says nothing any more, as if its machine had lost its power; what comes is still heard on
     /// its transports.
-    pub(crate) fn go_dead(&self) {
+    pub fn go_dead(&self) {
         self.signal.be_deaf();
         self.up.be_silent();
         self.down.be_silent();
     }
 
-    /// Leaves its room.
-    pub(crate) async fn leave(&self) {
-        self.signal.close().await;
-    }
-
     /// Tells the node something.
-    pub(crate) async fn notify(&self, method: &str, data: Value) -> Result<(), Failure> {
+    ///
+    /// # Errors
+    /// A session that is over.
+    pub async fn notify(&self, method: &str, data: Value) -> Result<(), Failure> {
         self.signal.notify(method, data).await
     }
 
@@ -177,13 +180,16 @@ impl Client {
 }
 
 /// Where a peer's session is opened.
-pub(crate) fn door(url: &str, room: &str, peer: &str, token: Option<&str>) -> String {
+pub fn door(url: &str, room: &str, peer: &str, token: Option<&str>) -> String {
     let token = token.map(|it| format!("&token={it}")).unwrap_or_default();
     format!("{}/?roomId={room}&peerId={peer}{token}", url.replacen("http", "ws", 1))
 }
 
 /// A transport of the node, for `producer` or `consumer`, and its id.
-pub(crate) async fn transport(
+///
+/// # Errors
+/// What the node said.
+pub async fn transport(
     signal: &Signal,
     direction: &str,
 ) -> Result<(String, WebRtcTransportInfo), Failure> {
@@ -194,7 +200,10 @@ pub(crate) async fn transport(
 }
 
 /// Connects to it: ICE, DTLS, keys.
-pub(crate) async fn connect(
+///
+/// # Errors
+/// What the node said, or that it cannot be reached.
+pub async fn connect(
     signal: &Signal,
     info: &WebRtcTransportInfo,
     identity: &Identity,
@@ -205,7 +214,10 @@ pub(crate) async fn connect(
 }
 
 /// Says whose certificate will be shown on it.
-pub(crate) async fn announce(
+///
+/// # Errors
+/// What the node said.
+pub async fn announce(
     signal: &Signal,
     info: &WebRtcTransportInfo,
     identity: &Identity,

@@ -13,7 +13,7 @@ use starling_media::{
     rtp::{RtpHeader, Unwrapper},
 };
 
-use super::{encoder::Mark, frames::Frames};
+use crate::{encoder::Mark, frames::Frames};
 
 /// Ours in RTCP.
 const SSRC: u32 = 1;
@@ -24,45 +24,54 @@ const REPORTS: Duration = Duration::from_millis(1_000);
 const MAX_DELAYS: usize = 10_000;
 
 /// Encodings of a camera that are told apart: as many as a browser sends.
-pub(crate) const LAYERS: usize = 3;
+pub const LAYERS: usize = 3;
 
 /// One consumer.
-pub(crate) struct Stream {
-    pub(crate) consumer: String,
-    pub(crate) peer: String,
-    pub(crate) video: bool,
+pub struct Stream {
+    /// Its id.
+    pub consumer: String,
+    /// Of whom.
+    pub peer: String,
+    /// Video, and not audio.
+    pub video: bool,
     ssrc: u32,
     stats: ReceiveStats,
     unwrapper: Unwrapper,
     nack: NackGenerator,
-    pub(crate) frames: Frames,
+    /// Of a video.
+    pub frames: Frames,
     /// Payload bytes, without what came as a retransmission.
-    pub(crate) bytes: u64,
+    pub bytes: u64,
     /// The same of each encoding, the smallest first.
-    pub(crate) by_layer: [u64; LAYERS],
-    pub(crate) packets: u64,
-    pub(crate) rtx_packets: u64,
-    pub(crate) rtx_bytes: u64,
-    pub(crate) asked: u64,
-    pub(crate) key_frames_asked: u64,
+    pub by_layer: [u64; LAYERS],
+    /// Packets, without retransmissions.
+    pub packets: u64,
+    /// Retransmissions.
+    pub rtx_packets: u64,
+    /// Their bytes.
+    pub rtx_bytes: u64,
+    /// Packets asked for again.
+    pub asked: u64,
+    /// Key frames asked for.
+    pub key_frames_asked: u64,
     /// Nanoseconds from sender to receiver of packets, and to the screen of frames.
-    pub(crate) delays: Vec<u64>,
+    pub delays: Vec<u64>,
 }
 
 impl Stream {
     /// Packets that never came, as of now.
-    pub(crate) fn missing(&self) -> i64 {
+    pub fn missing(&self) -> i64 {
         self.stats.packets_lost() - self.stats.repaired() as i64
     }
 
     /// Packets that did not come at first.
-    pub(crate) fn lost(&self) -> i64 {
+    pub fn lost(&self) -> i64 {
         self.stats.packets_lost()
     }
 }
 
 /// All consumers of a transport.
-pub(crate) struct Receiver {
+pub struct Receiver {
     epoch: Instant,
     rtt: Duration,
     playout: u64,
@@ -70,18 +79,19 @@ pub(crate) struct Receiver {
     twcc_id: u8,
     /// Place of its stream, and whether it is that of retransmissions.
     by_ssrc: HashMap<u32, (usize, bool)>,
-    pub(crate) streams: Vec<Stream>,
+    /// In the order in which they were told.
+    pub streams: Vec<Stream>,
     report_at: Instant,
     /// Bytes of probation: padding and retransmissions that nobody asked for.
-    pub(crate) probe_bytes: u64,
+    pub probe_bytes: u64,
     /// RTP datagrams' bytes in all.
-    pub(crate) bytes: u64,
+    pub bytes: u64,
     items: Vec<RtcpItem>,
 }
 
 impl Receiver {
     /// `rtt` to the node, and how long after they were sent frames are shown, in nanoseconds.
-    pub(crate) fn new(now: Instant, rtt: Duration, playout: u64) -> Self {
+    pub fn new(now: Instant, rtt: Duration, playout: u64) -> Self {
         Self {
             epoch: now,
             rtt,
@@ -98,7 +108,7 @@ impl Receiver {
     }
 
     /// A consumer as `newConsumer` tells it.
-    pub(crate) fn add(&mut self, data: &Value) -> Option<()> {
+    pub fn add(&mut self, data: &Value) -> Option<()> {
         let rtp = &data["rtpParameters"];
         let encoding = &rtp["encodings"][0];
         let ssrc = encoding["ssrc"].as_u64()? as u32;
@@ -134,7 +144,7 @@ impl Receiver {
     }
 
     /// An RTP packet in the clear. `clock` is the sender's clock, in nanoseconds.
-    pub(crate) fn take(&mut self, now: Instant, clock: u64, packet: &[u8]) {
+    pub fn take(&mut self, now: Instant, clock: u64, packet: &[u8]) {
         let Some(header) = RtpHeader::parse(packet) else { return };
         self.bytes += packet.len() as u64;
         if let Some(&[high, low]) = header.extension(packet, self.twcc_id) {
@@ -193,7 +203,7 @@ impl Receiver {
     }
 
     /// An RTCP datagram in the clear.
-    pub(crate) fn take_rtcp(&mut self, now: Instant, datagram: &[u8]) {
+    pub fn take_rtcp(&mut self, now: Instant, datagram: &[u8]) {
         self.items.clear();
         rtcp::parse(datagram, &mut self.items);
         for item in &self.items {
@@ -205,7 +215,7 @@ impl Receiver {
     }
 
     /// Appends the RTCP datagrams that are due.
-    pub(crate) fn poll(&mut self, now: Instant, out: &mut Vec<Vec<u8>>) {
+    pub fn poll(&mut self, now: Instant, out: &mut Vec<Vec<u8>>) {
         let at = now.saturating_duration_since(self.epoch).as_nanos() as u64;
         let mut bytes = Vec::new();
         if self.twcc.poll(now, SSRC, 0, &mut bytes) > 0 {

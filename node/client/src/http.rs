@@ -1,23 +1,27 @@
-//! A small HTTP/1.1 client: one request, one connection, bounded in size and time. For the CLI and
-//! for handing requests on between nodes. Never does: follow redirects, keep connections, retry.
+//! A small HTTP/1.1 client: one request, one connection, bounded in size and time. For [`Client`]
+//! and for handing requests on between nodes. Never does: follow redirects, keep connections, retry.
+//!
+//! [`Client`]: crate::Client
 
 use std::{
     sync::{Arc, OnceLock},
     time::Duration,
 };
 
-use axum::http::{
-    HeaderMap, HeaderName, HeaderValue, Method, Request, StatusCode, Uri,
-    header::{CONTENT_TYPE, HOST, LINK},
-};
 use http_body_util::{BodyExt, Full, Limited};
 use hyper::{
+    HeaderMap, Method, Request, StatusCode, Uri,
     body::{Bytes, Incoming},
     client::conn::http1,
+    header::{CONTENT_TYPE, DATE, HOST, HeaderName, HeaderValue, LINK},
 };
 use hyper_util::rt::TokioIo;
 use rustls::pki_types::ServerName;
-use tokio::{net::TcpStream, task::AbortHandle};
+use tokio::{
+    io::{AsyncRead, AsyncWrite},
+    net::TcpStream,
+    task::AbortHandle,
+};
 use tokio_rustls::TlsConnector;
 
 /// Longest answer in bytes: a list of 10,000 rooms is about 3 MB.
@@ -66,6 +70,8 @@ pub struct Answer {
     pub content_type: Option<HeaderValue>,
     /// Its Link.
     pub link: Option<HeaderValue>,
+    /// Its Date.
+    pub date: Option<HeaderValue>,
     /// All of it.
     pub body: Bytes,
 }
@@ -121,9 +127,9 @@ pub async fn ask(ask: Ask) -> Result<Answer, ClientError> {
     let exchange = async {
         let (headers, answer) = begin(ask).await?;
         let header = |name: HeaderName| headers.get(name).cloned();
-        let (content_type, link) = (header(CONTENT_TYPE), header(LINK));
+        let (content_type, link, date) = (header(CONTENT_TYPE), header(LINK), header(DATE));
         let status = answer.status;
-        Ok(Answer { status, content_type, link, body: answer.read(&url).await? })
+        Ok(Answer { status, content_type, link, date, body: answer.read(&url).await? })
     };
     let late = || ClientError::Timeout(url.clone(), within);
     tokio::time::timeout(within, exchange).await.map_err(|_| late())?
@@ -151,19 +157,35 @@ async fn begin(ask: Ask) -> Result<(HeaderMap, Streamed), ClientError> {
     let host = authority.host().trim_matches(['[', ']']).to_owned();
     let port = authority.port_u16().unwrap_or(if tls { 443 } else { 80 });
     let name = authority.to_string();
+    let stream = dial(&host, port, tls).await?;
+    send(TokioIo::new(stream), &uri, ask, &name).await
+}
+
+/// A connection, encrypted or not.
+pub trait Io: AsyncRead + AsyncWrite + Send + Sync + Unpin {}
+
+impl<T: AsyncRead + AsyncWrite + Send + Sync + Unpin> Io for T {}
+
+/// Connects, with TLS if it is wanted; for WebSockets, too.
+///
+/// # Errors
+/// [`ClientError`].
+pub async fn dial(host: &str, port: u16, tls: bool) -> Result<Box<dyn Io>, ClientError> {
+    let name =
+        if host.contains(':') { format!("[{host}]:{port}") } else { format!("{host}:{port}") };
     let refused = |error| ClientError::Connect(name.clone(), error);
     let timeout = || ClientError::Timeout(name.clone(), CONNECT);
-    let connect = TcpStream::connect((host.as_str(), port));
+    let connect = TcpStream::connect((host, port));
     let tcp = tokio::time::timeout(CONNECT, connect).await.map_err(|_| timeout())?;
     let tcp = tcp.map_err(refused)?;
     if !tls {
-        return send(TokioIo::new(tcp), &uri, ask, &name).await;
+        return Ok(Box::new(tcp));
     }
-    let server = ServerName::try_from(host.clone())
+    let server = ServerName::try_from(host.to_owned())
         .map_err(|error| ClientError::Http(name.clone(), error.to_string()))?;
     let handshake = connector().connect(server, tcp);
     let tls = tokio::time::timeout(CONNECT, handshake).await.map_err(|_| timeout())?;
-    send(TokioIo::new(tls.map_err(refused)?), &uri, ask, &name).await
+    Ok(Box::new(tls.map_err(refused)?))
 }
 
 async fn send<T>(

@@ -28,7 +28,7 @@ use webrtc_srtp::{context::Context, protection_profile::ProtectionProfile};
 use webrtc_util::KeyingMaterialExporter;
 
 use super::{Failure, Identity, wire::Wire};
-use crate::{measure::Measure, sys::monotonic};
+use crate::{clock::monotonic, measure::Measure};
 
 /// libwebrtc's interval of checks on a pair that works.
 const CONSENT: Duration = Duration::from_millis(2_500);
@@ -43,16 +43,20 @@ const FLIGHT: usize = 32;
 const LISTENED: usize = 4_096;
 
 /// A packet in the clear.
-pub(crate) struct Arrived {
-    pub(crate) at: std::time::Instant,
+#[derive(Clone, Debug)]
+pub struct Arrived {
+    /// When.
+    pub at: std::time::Instant,
     /// Nanoseconds of the clock that all processes share.
-    pub(crate) clock: u64,
-    pub(crate) rtcp: bool,
-    pub(crate) bytes: Vec<u8>,
+    pub clock: u64,
+    /// RTCP, and not RTP.
+    pub rtcp: bool,
+    /// All of it.
+    pub bytes: Vec<u8>,
 }
 
 /// Looks at a packet in the clear: whether it is RTCP, and its bytes.
-pub(crate) type Look = Box<dyn FnMut(bool, &[u8]) + Send>;
+pub type Look = Box<dyn FnMut(bool, &[u8]) + Send>;
 
 /// Who gets packets in the clear.
 #[derive(Default)]
@@ -69,7 +73,7 @@ enum Listens {
 type Listener = Arc<Mutex<Listens>>;
 
 /// A transport with keys.
-pub(crate) struct Transport {
+pub struct Transport {
     socket: Arc<UdpSocket>,
     ice: IceParameters,
     send: Mutex<Context>,
@@ -80,7 +84,7 @@ pub(crate) struct Transport {
 }
 
 /// A transport whose pair is nominated.
-pub(crate) struct Checked {
+pub struct Checked {
     socket: Arc<UdpSocket>,
     ice: IceParameters,
     datagrams: mpsc::Receiver<Vec<u8>>,
@@ -91,7 +95,10 @@ pub(crate) struct Checked {
 }
 
 /// Sends checks until one is answered. `keep`: goes on sending them.
-pub(crate) async fn check(info: &WebRtcTransportInfo, keep: bool) -> Result<Checked, Failure> {
+///
+/// # Errors
+/// Nobody answers.
+pub async fn check(info: &WebRtcTransportInfo, keep: bool) -> Result<Checked, Failure> {
     let candidate =
         info.ice_candidates.iter().find(|it| it.address.parse::<std::net::IpAddr>().is_ok());
     let candidate = candidate.ok_or("the node offers no candidate with an address")?;
@@ -100,11 +107,10 @@ pub(crate) async fn check(info: &WebRtcTransportInfo, keep: bool) -> Result<Chec
 }
 
 /// The same with what an SDP says.
-pub(crate) async fn check_at(
-    ice: IceParameters,
-    to: SocketAddr,
-    keep: bool,
-) -> Result<Checked, Failure> {
+///
+/// # Errors
+/// Nobody answers.
+pub async fn check_at(ice: IceParameters, to: SocketAddr, keep: bool) -> Result<Checked, Failure> {
     let any = if to.is_ipv4() { "0.0.0.0:0" } else { "[::]:0" };
     let socket = Arc::new(UdpSocket::bind(any).await?);
     socket.connect(to).await?;
@@ -210,9 +216,18 @@ impl Reader {
     }
 }
 
+impl std::fmt::Debug for Checked {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Checked")
+    }
+}
+
 impl Checked {
     /// Shakes hands as client.
-    pub(crate) async fn handshake(self, identity: &Identity) -> Result<Transport, Failure> {
+    ///
+    /// # Errors
+    /// The library's, and a node that does not answer in time.
+    pub async fn handshake(self, identity: &Identity) -> Result<Transport, Failure> {
         let Self { socket, ice, datagrams, keys, measure, listener, tasks } = self;
         let config = Config {
             certificates: vec![identity.certificate.clone()],
@@ -251,75 +266,93 @@ impl Checked {
     }
 }
 
+impl std::fmt::Debug for Transport {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Transport")
+    }
+}
+
 impl Transport {
     /// Protects and sends an RTP packet.
-    pub(crate) async fn send(&self, packet: &[u8]) -> Result<(), Failure> {
+    ///
+    /// # Errors
+    /// A socket that is gone.
+    pub async fn send(&self, packet: &[u8]) -> Result<(), Failure> {
         let sealed = self.seal(packet)?;
         self.socket.send(&sealed).await?;
         Ok(())
     }
 
     /// Protects and sends an RTCP packet.
-    pub(crate) async fn send_rtcp(&self, packet: &[u8]) -> Result<(), Failure> {
+    ///
+    /// # Errors
+    /// A socket that is gone.
+    pub async fn send_rtcp(&self, packet: &[u8]) -> Result<(), Failure> {
         let sealed = self.seal_rtcp(packet)?;
         self.socket.send(&sealed).await?;
         Ok(())
     }
 
     /// An RTP packet as it would be sent.
-    pub(crate) fn seal(&self, packet: &[u8]) -> Result<Bytes, Failure> {
+    ///
+    /// # Errors
+    /// The library's.
+    pub fn seal(&self, packet: &[u8]) -> Result<Bytes, Failure> {
         Ok(self.send.lock().unwrap_or_else(PoisonError::into_inner).encrypt_rtp(packet)?)
     }
 
     /// An RTCP packet as it would be sent.
-    pub(crate) fn seal_rtcp(&self, packet: &[u8]) -> Result<Bytes, Failure> {
+    ///
+    /// # Errors
+    /// The library's.
+    pub fn seal_rtcp(&self, packet: &[u8]) -> Result<Bytes, Failure> {
         Ok(self.send.lock().unwrap_or_else(PoisonError::into_inner).encrypt_rtcp(packet)?)
     }
 
     /// A check with its credentials that nobody has sent yet, if `n` was never used.
-    pub(crate) fn check(&self, n: u64) -> Vec<u8> {
+    pub fn check(&self, n: u64) -> Vec<u8> {
         request(&self.ice, n)
     }
 
     /// Sends bytes as they are, from the address that the node knows. False if there is no room.
-    pub(crate) fn send_bytes(&self, bytes: &[u8]) -> bool {
+    pub fn send_bytes(&self, bytes: &[u8]) -> bool {
         self.socket.try_send(bytes).is_ok()
     }
 
     /// What its checks are signed with.
-    pub(crate) fn password(&self) -> String {
+    pub fn password(&self) -> String {
         self.ice.password.clone()
     }
 
     /// The user that its checks name.
-    pub(crate) fn user(&self) -> String {
+    pub fn user(&self) -> String {
         format!("{}:load", self.ice.username_fragment)
     }
 
     /// All that comes from now on, in place of measuring it.
-    pub(crate) fn listen(&self) -> mpsc::Receiver<Arrived> {
+    pub fn listen(&self) -> mpsc::Receiver<Arrived> {
         let (to, from) = mpsc::channel(LISTENED);
         *self.listener.lock().unwrap_or_else(PoisonError::into_inner) = Listens::Channel(to);
         from
     }
 
     /// The same, without keeping it: `look` must not wait.
-    pub(crate) fn look(&self, look: Look) {
+    pub fn look(&self, look: Look) {
         *self.listener.lock().unwrap_or_else(PoisonError::into_inner) = Listens::Call(look);
     }
 
     /// Sends no checks any more.
-    pub(crate) fn be_silent(&self) {
+    pub fn be_silent(&self) {
         self.tasks.iter().skip(1).for_each(JoinHandle::abort);
     }
 
     /// What came since the last call of this.
-    pub(crate) fn measure_anew(&self) -> Measure {
+    pub fn measure_anew(&self) -> Measure {
         self.measure.lock().unwrap_or_else(PoisonError::into_inner).begin_anew()
     }
 
     /// What came so far.
-    pub(crate) fn measure(&self) -> Measure {
+    pub fn measure(&self) -> Measure {
         self.measure.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 }

@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use super::encoder::Mark;
+use crate::encoder::Mark;
 
 const MS: u64 = 1_000_000;
 /// A hole that nobody filled for so long is left, with all that needs it: libwebrtc's jitter buffer
@@ -18,7 +18,7 @@ const AVERAGED: usize = 30;
 
 /// One stream's way to the screen. Times are nanoseconds.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Frames {
+pub struct Frames {
     waiting: BTreeMap<u64, Mark>,
     /// The next packet of the frame that is being decoded; none: a key frame is needed.
     next: Option<u64>,
@@ -28,17 +28,20 @@ pub(crate) struct Frames {
     intervals: Vec<u64>,
     /// When the newest frame was on the screen.
     last: Option<u64>,
-    pub(crate) shown: u64,
-    pub(crate) freezes: u64,
-    pub(crate) frozen: u64,
+    /// Frames on the screen.
+    pub shown: u64,
+    /// Times that it stood still.
+    pub freezes: u64,
+    /// Nanoseconds of those.
+    pub frozen: u64,
     /// Of the frame shown last.
-    pub(crate) newest: Option<Mark>,
+    pub newest: Option<Mark>,
 }
 
 impl Frames {
     /// A packet, with its number unwrapped; `show` gets each frame that can be decoded now. It is
     /// on the screen `early` from now: what comes in time waits for its turn.
-    pub(crate) fn take(
+    pub fn take(
         &mut self,
         now: u64,
         early: u64,
@@ -67,7 +70,7 @@ impl Frames {
     }
 
     /// Whether to ask for a key frame now.
-    pub(crate) fn poll(&mut self, now: u64) -> bool {
+    pub fn poll(&mut self, now: u64) -> bool {
         if self.blocked.is_some_and(|since| now.saturating_sub(since) > GIVE_UP) {
             self.next = None;
             self.blocked = None;
@@ -82,7 +85,7 @@ impl Frames {
     }
 
     /// When the last frame was shown.
-    pub(crate) const fn last(&self) -> Option<u64> {
+    pub const fn last(&self) -> Option<u64> {
         self.last
     }
 

@@ -11,10 +11,11 @@ use std::{
 
 use futures::{SinkExt, StreamExt, stream::SplitSink};
 use serde_json::{Value, json};
+use starling_client::http::{Io, dial};
 use starling_proto::signal::Frame;
-use tokio::{net::TcpStream, sync::oneshot, task::JoinHandle, time::timeout};
+use tokio::{sync::oneshot, task::JoinHandle, time::timeout};
 use tokio_tungstenite::{
-    MaybeTlsStream, WebSocketStream, connect_async,
+    WebSocketStream, client_async,
     tungstenite::{Message, client::IntoClientRequest, http::HeaderValue},
 };
 
@@ -23,7 +24,7 @@ use super::Failure;
 /// Longer than a node may take for any request.
 const PATIENCE: Duration = Duration::from_secs(20);
 
-type Socket = WebSocketStream<MaybeTlsStream<TcpStream>>;
+type Socket = WebSocketStream<Box<dyn Io>>;
 type Waiting = Arc<Mutex<HashMap<u32, oneshot::Sender<Result<Value, String>>>>>;
 type Out = Arc<tokio::sync::Mutex<SplitSink<Socket, Message>>>;
 
@@ -32,28 +33,35 @@ const MAX_TOLD: usize = 4_096;
 
 /// A request or notification of the node.
 #[derive(Clone, Debug)]
-pub(crate) struct Told {
-    pub(crate) method: String,
-    pub(crate) data: Value,
+pub struct Told {
+    /// Which.
+    pub method: String,
+    /// With what.
+    pub data: Value,
 }
 
 /// What a session hears, in order.
 #[derive(Clone, Debug)]
-pub(crate) enum Heard {
+pub enum Heard {
     /// The node asked or told something. A request is answered when the listener returns.
     Told(Told),
     /// The session is over; 1006 if the node said no code.
-    Closed { code: u16, reason: String },
+    Closed {
+        /// WebSocket's.
+        code: u16,
+        /// The node's words.
+        reason: String,
+    },
 }
 
 /// Without a close frame (RFC 6455 §7.1.5).
 const ABNORMAL: u16 = 1006;
 
 /// Called for each thing that is heard; must not wait.
-type Listener = Box<dyn Fn(Heard) + Send + Sync>;
+pub type Listener = Box<dyn Fn(Heard) + Send + Sync>;
 
 /// An open session.
-pub(crate) struct Signal {
+pub struct Signal {
     out: Out,
     waiting: Waiting,
     told: Arc<Mutex<Vec<Told>>>,
@@ -61,9 +69,18 @@ pub(crate) struct Signal {
     reader: JoinHandle<()>,
 }
 
+impl std::fmt::Debug for Signal {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Signal")
+    }
+}
+
 impl Signal {
     /// Connects to `ws://…/?roomId=…&peerId=…`. Every `newConsumer` is accepted.
-    pub(crate) async fn connect(url: &str) -> Result<Self, Failure> {
+    ///
+    /// # Errors
+    /// A node that cannot be reached, or refuses.
+    pub async fn connect(url: &str) -> Result<Self, Failure> {
         let told = Arc::default();
         let hear = Arc::clone(&told);
         let listener = move |heard| match heard {
@@ -76,11 +93,18 @@ impl Signal {
     }
 
     /// The same; all that is heard goes to `listener`.
-    pub(crate) async fn listening(url: &str, listener: Listener) -> Result<Self, Failure> {
+    ///
+    /// # Errors
+    /// As [`Signal::connect`].
+    pub async fn listening(url: &str, listener: Listener) -> Result<Self, Failure> {
         let mut request = url.into_client_request()?;
         let protocol = HeaderValue::from_static("protoo");
         request.headers_mut().insert("sec-websocket-protocol", protocol);
-        let (socket, _) = timeout(PATIENCE, connect_async(request)).await??;
+        let (http, secure) = (request.uri().clone(), request.uri().scheme_str() == Some("wss"));
+        let host = http.host().ok_or("the URL has no host")?.trim_matches(['[', ']']);
+        let port = http.port_u16().unwrap_or(if secure { 443 } else { 80 });
+        let stream = timeout(PATIENCE, dial(host, port, secure)).await??;
+        let (socket, _): (Socket, _) = timeout(PATIENCE, client_async(request, stream)).await??;
         let (out, mut from) = socket.split();
         let (out, waiting) = (Arc::new(tokio::sync::Mutex::new(out)), Waiting::default());
         let (answers, pending) = (Arc::clone(&out), Arc::clone(&waiting));
@@ -113,28 +137,34 @@ impl Signal {
     }
 
     /// What the node asked and told since the last call; what nobody takes is lost at some time.
-    pub(crate) fn told(&self) -> Vec<Told> {
+    pub fn told(&self) -> Vec<Told> {
         std::mem::take(&mut *self.told.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
     /// Tells the node something.
-    pub(crate) async fn notify(&self, method: &str, data: Value) -> Result<(), Failure> {
+    ///
+    /// # Errors
+    /// A session that is over.
+    pub async fn notify(&self, method: &str, data: Value) -> Result<(), Failure> {
         let text = Frame::Notification { method: method.to_owned(), data }.to_text();
         Ok(self.out.lock().await.send(Message::text(text)).await?)
     }
 
     /// Reads nothing any more, and so answers no ping.
-    pub(crate) fn be_deaf(&self) {
+    pub fn be_deaf(&self) {
         self.reader.abort();
     }
 
     /// Says that the client leaves.
-    pub(crate) async fn close(&self) {
+    pub async fn close(&self) {
         let _ = self.out.lock().await.send(Message::Close(None)).await;
     }
 
     /// Asks and waits for the answer.
-    pub(crate) async fn request(&self, method: &str, data: Value) -> Result<Value, Failure> {
+    ///
+    /// # Errors
+    /// What the node said, or that it said nothing in time.
+    pub async fn request(&self, method: &str, data: Value) -> Result<Value, Failure> {
         let id = self.next.fetch_add(1, Ordering::Relaxed);
         let (settled, answer) = oneshot::channel();
         self.waiting.lock().unwrap_or_else(PoisonError::into_inner).insert(id, settled);
