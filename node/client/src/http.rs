@@ -1,5 +1,6 @@
 //! A small HTTP/1.1 client: one request, one connection, bounded in size and time. For [`Client`]
-//! and for handing requests on between nodes. Never does: follow redirects, keep connections, retry.
+//! and for handing requests on between nodes. Never does: follow redirects, keep connections,
+//! retry.
 //!
 //! [`Client`]: crate::Client
 

@@ -3,7 +3,7 @@
 use serde_json::Value;
 use starling_proto::{
     NodeId, RoomId,
-    rest::{DrainInfo, DrainNode, NodeInfo, WorkersInfo},
+    rest::{DrainInfo, DrainNode, NodeInfo, Reloaded, WorkersInfo},
 };
 
 use crate::{Client, Error};
@@ -71,5 +71,13 @@ impl Client {
     /// [`Error`].
     pub async fn undrain(&self, node: &NodeId) -> Result<NodeInfo, Error> {
         self.post(&format!("/v1/nodes/{node}/undrain"), &()).await
+    }
+
+    /// Reads a node's settings again.
+    ///
+    /// # Errors
+    /// [`Error`].
+    pub async fn reload(&self, node: &NodeId) -> Result<Reloaded, Error> {
+        self.post(&format!("/v1/nodes/{node}/reload"), &()).await
     }
 }

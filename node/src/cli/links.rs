@@ -1,13 +1,16 @@
 //! `starling links` and `starling pipes`.
 
 use clap::Subcommand;
+use clap_complete::engine::ArgValueCompleter;
 use starling_proto::{
     NodeId, RoomId,
-    rest::{LinkInfo, Links as LinksTold, PipeInfo, Pipes as PipesTold},
+    rest::{LinkInfo, PipeInfo},
 };
 
 use super::{
-    output::{self, Failure, Format, note},
+    live,
+    look::Look,
+    output::{Failure, Line, note, or_dash},
     remote::Remote,
 };
 
@@ -26,8 +29,10 @@ enum LinksVerb {
     #[command(visible_alias = "ls")]
     List {
         /// Only those of this node.
-        #[arg(long)]
+        #[arg(long, add = ArgValueCompleter::new(live::nodes))]
         node: Option<NodeId>,
+        #[command(flatten)]
+        look: Look,
     },
 }
 
@@ -46,67 +51,55 @@ enum PipesVerb {
     #[command(visible_alias = "ls")]
     List {
         /// Only those of this room.
+        #[arg(add = ArgValueCompleter::new(live::rooms))]
         room: Option<RoomId>,
         /// Only those to this node.
-        #[arg(long)]
+        #[arg(long, add = ArgValueCompleter::new(live::nodes))]
         node: Option<NodeId>,
+        #[command(flatten)]
+        look: Look,
     },
 }
 
-/// Does it.
-///
-/// # Errors
-/// What the node said.
-pub(super) async fn run_links(Links { verb, remote }: Links) -> Result<(), Failure> {
-    let LinksVerb::List { node } = verb;
-    let links: Vec<LinkInfo> = match node {
-        Some(node) => remote.fetch(&format!("/v1/nodes/{node}/links")).await?,
-        None => {
-            let told: LinksTold = remote.fetch("/v1/links").await?;
-            tell_missing(&told.missing);
-            told.links
-        }
-    };
-    if remote.output == Format::Json {
-        return output::json(&links);
+impl Line for LinkInfo {
+    const HEAD: &'static [&'static str] =
+        &["from", "to", "protocol", "rtt p50 ms", "p99 ms", "sent", "received", "shed", "lost"];
+    const WIDE: &'static [&'static str] =
+        &["packets out", "packets in", "shed video", "shed audio", "split", "datagram"];
+
+    fn name(&self) -> String {
+        format!("{}/{}", self.from, self.to)
     }
-    let rows = links.iter().map(|link| {
+
+    fn cells(&self) -> Vec<String> {
         vec![
-            link.from.to_string(),
-            link.to.to_string(),
-            link.protocol.to_string(),
-            format!("{:.1}", link.rtt_p50_ms),
-            format!("{:.1}", link.rtt_p99_ms),
-            size(link.bytes_sent),
-            size(link.bytes_received),
-            (link.shed_video + link.shed_audio + link.shed_control).to_string(),
-            link.quic_packets_lost.to_string(),
+            self.from.to_string(),
+            self.to.to_string(),
+            self.protocol.to_string(),
+            format!("{:.1}", self.rtt_p50_ms),
+            format!("{:.1}", self.rtt_p99_ms),
+            size(self.bytes_sent),
+            size(self.bytes_received),
+            (self.shed_video + self.shed_audio + self.shed_control).to_string(),
+            self.quic_packets_lost.to_string(),
         ]
-    });
-    let head =
-        ["from", "to", "protocol", "rtt p50 ms", "p99 ms", "sent", "received", "shed", "lost"];
-    output::table(&head, &rows.collect::<Vec<_>>())
+    }
+
+    fn wide(&self) -> Vec<String> {
+        let counts = [
+            self.packets_sent,
+            self.packets_received,
+            self.shed_video,
+            self.shed_audio,
+            self.split,
+            self.datagram_bytes,
+        ];
+        counts.iter().map(ToString::to_string).collect()
+    }
 }
 
-/// Does it.
-///
-/// # Errors
-/// What the node said.
-pub(super) async fn run_pipes(Pipes { verb, remote }: Pipes) -> Result<(), Failure> {
-    let PipesVerb::List { room, node } = verb;
-    let mut pipes: Vec<PipeInfo> = match node {
-        Some(node) => remote.fetch(&format!("/v1/nodes/{node}/pipes")).await?,
-        None => {
-            let told: PipesTold = remote.fetch("/v1/pipes").await?;
-            tell_missing(&told.missing);
-            told.pipes
-        }
-    };
-    pipes.retain(|pipe| room.as_ref().is_none_or(|room| pipe.room == *room));
-    if remote.output == Format::Json {
-        return output::json(&pipes);
-    }
-    let head = [
+impl Line for PipeInfo {
+    const HEAD: &'static [&'static str] = &[
         "room",
         "producer",
         "way",
@@ -118,33 +111,82 @@ pub(super) async fn run_pipes(Pipes { verb, remote }: Pipes) -> Result<(), Failu
         "round trip",
         "used",
     ];
-    output::table(&head, &pipes.iter().map(row).collect::<Vec<_>>())
+    const WIDE: &'static [&'static str] = &["kind", "packets", "hops"];
+
+    fn name(&self) -> String {
+        format!("{}/{}/{}", self.room, self.producer, self.to)
+    }
+
+    fn cells(&self) -> Vec<String> {
+        let mut way: Vec<_> = self.path.iter().map(ToString::to_string).collect();
+        if way.is_empty() {
+            way.push(or_dash(self.from.as_ref().map(ToString::to_string).unwrap_or_default()));
+        }
+        way.push(self.to.to_string());
+        let layers: Vec<_> = self.layers.iter().map(ToString::to_string).collect();
+        let used = match (self.used, self.passed_on_to.len()) {
+            (true, 0) => "here".to_owned(),
+            (true, n) => format!("here, +{n}"),
+            (false, n) => format!("+{n}"),
+        };
+        vec![
+            self.room.to_string(),
+            self.producer.to_string(),
+            way.join(" > "),
+            or_dash(layers.join(",")),
+            format!("{} kb/s", self.bitrate / 1000),
+            size(self.bytes),
+            self.lost.to_string(),
+            self.repaired.to_string(),
+            self.round_trip_ms.map_or_else(|| "-".to_owned(), |ms| format!("{ms:.1} ms")),
+            used,
+        ]
+    }
+
+    fn wide(&self) -> Vec<String> {
+        let kind = format!("{:?}", self.kind).to_lowercase();
+        vec![kind, self.packets.to_string(), self.hops.to_string()]
+    }
 }
 
-fn row(pipe: &PipeInfo) -> Vec<String> {
-    let mut way: Vec<_> = pipe.path.iter().map(ToString::to_string).collect();
-    if way.is_empty() {
-        way.push(pipe.from.as_ref().map_or_else(|| "-".to_owned(), ToString::to_string));
-    }
-    way.push(pipe.to.to_string());
-    let layers: Vec<_> = pipe.layers.iter().map(ToString::to_string).collect();
-    let used = match (pipe.used, pipe.passed_on_to.len()) {
-        (true, 0) => "here".to_owned(),
-        (true, n) => format!("here, +{n}"),
-        (false, n) => format!("+{n}"),
+/// Does it.
+///
+/// # Errors
+/// What the node said.
+pub(super) async fn run_links(Links { verb, remote }: Links) -> Result<(), Failure> {
+    let LinksVerb::List { node, look } = verb;
+    let client = remote.client()?;
+    let fetch = async || match &node {
+        Some(node) => Ok(client.links_of(node).await?),
+        None => {
+            let told = client.links().await?;
+            tell_missing(&told.missing);
+            Ok(told.links)
+        }
     };
-    vec![
-        pipe.room.to_string(),
-        pipe.producer.to_string(),
-        way.join(" > "),
-        if layers.is_empty() { "-".to_owned() } else { layers.join(",") },
-        format!("{} kb/s", pipe.bitrate / 1000),
-        size(pipe.bytes),
-        pipe.lost.to_string(),
-        pipe.repaired.to_string(),
-        pipe.round_trip_ms.map_or_else(|| "-".to_owned(), |ms| format!("{ms:.1} ms")),
-        used,
-    ]
+    look.all(remote.output, fetch).await
+}
+
+/// Does it.
+///
+/// # Errors
+/// What the node said.
+pub(super) async fn run_pipes(Pipes { verb, remote }: Pipes) -> Result<(), Failure> {
+    let PipesVerb::List { room, node, look } = verb;
+    let client = remote.client()?;
+    let fetch = async || {
+        let mut pipes = match &node {
+            Some(node) => client.pipes_of(node).await?,
+            None => {
+                let told = client.pipes().await?;
+                tell_missing(&told.missing);
+                told.pipes
+            }
+        };
+        pipes.retain(|pipe| room.as_ref().is_none_or(|room| pipe.room == *room));
+        Ok(pipes)
+    };
+    look.all(remote.output, fetch).await
 }
 
 fn tell_missing(missing: &[NodeId]) {
@@ -153,7 +195,7 @@ fn tell_missing(missing: &[NodeId]) {
     }
 }
 
-fn size(bytes: u64) -> String {
+pub(super) fn size(bytes: u64) -> String {
     match bytes {
         0..1_000_000 => format!("{:.1} kB", bytes as f64 / 1e3),
         1_000_000..1_000_000_000 => format!("{:.1} MB", bytes as f64 / 1e6),
@@ -177,6 +219,6 @@ mod tests {
         }))
         .unwrap();
         let line = "demo|p1|eu-1 > us-1 > us-2|0,2|1500 kb/s|12.3 MB|0|3|1.2 ms|here, +1";
-        assert_eq!(row(&pipe).join("|"), line);
+        assert_eq!(pipe.cells().join("|"), line);
     }
 }

@@ -1,7 +1,14 @@
 //! The command line, in kubectl's manners. This file routes; each noun has its own.
 
+mod completion;
+mod config;
+mod context;
 mod dev;
+mod doctor;
 mod links;
+mod live;
+mod load_test;
+mod look;
 mod moves;
 mod node;
 mod nodes;
@@ -9,22 +16,30 @@ mod output;
 mod peers;
 mod pki;
 mod placement;
+mod record;
 mod remote;
 mod rooms;
+mod select;
+mod sure;
 mod token;
+mod top;
 
 use std::process::ExitCode;
 
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory, Parser, Subcommand};
+use clap_complete::CompleteEnv;
+
+use self::output::{Failure, Voice, failure::EXIT_CODES};
 
 /// Starling: a clustered SFU for WebRTC.
 #[derive(Debug, Parser)]
 #[command(name = "starling", version, about, propagate_version = true)]
-#[command(after_help = "Exit codes: 0 done, 1 failed, 2 wrong usage or settings, 3 not found, \
-                        4 denied, 5 node not reachable.")]
+#[command(after_help = EXIT_CODES)]
 struct Cli {
     #[command(subcommand)]
     command: Command,
+    #[command(flatten)]
+    voice: Voice,
 }
 
 #[derive(Debug, Subcommand)]
@@ -53,6 +68,23 @@ enum Command {
     /// Makes and renews the certificates of links between nodes.
     #[command(alias = "certs")]
     Pki(pki::Pki),
+    /// Shows the cluster in a window, second by second.
+    Top(top::Top),
+    /// Looks for what is wrong, and says what mends it.
+    Doctor(doctor::Doctor),
+    /// Brings people into a room, and tells what they hear and see.
+    LoadTest(load_test::LoadTest),
+    /// Records a room's tracks into files.
+    Record(record::Record),
+    /// Checks and shows the settings of `starling node`.
+    Config(config::ConfigArgs),
+    /// Keeps servers and tokens under names.
+    #[command(visible_alias = "contexts")]
+    Context(context::ContextArgs),
+    /// Makes a shell complete commands and names.
+    Completion(completion::Completion),
+    /// Writes manual pages.
+    Man(completion::Man),
 }
 
 /// Parses the command line and does what it says.
@@ -61,7 +93,18 @@ pub fn main() -> ExitCode {
     if rustls::crypto::aws_lc_rs::default_provider().install_default().is_err() {
         return ExitCode::FAILURE;
     }
-    let result = match Cli::parse().command {
+    // Where a shell asks what could come next, that is all.
+    CompleteEnv::with_factory(Cli::command).var(completion::VARIABLE).complete();
+    let Cli { command, voice } = Cli::parse();
+    voice.take();
+    match run(command) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => failure.tell(),
+    }
+}
+
+fn run(command: Command) -> Result<(), Failure> {
+    match command {
         Command::Node(args) => node::run(&args),
         Command::Dev(args) => dev::run(&args),
         Command::Rooms(args) => remote::block_on(rooms::run(args)),
@@ -71,17 +114,19 @@ pub fn main() -> ExitCode {
         Command::Peers(args) => remote::block_on(peers::run(args)),
         Command::Token(args) => remote::block_on(token::run(args)),
         Command::Pki(args) => pki::run(&args),
-    };
-    match result {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(failure) => failure.tell(),
+        Command::Top(args) => remote::block_on(top::run(args)),
+        Command::Doctor(args) => doctor::run(&args),
+        Command::LoadTest(args) => load_test::run(args),
+        Command::Record(args) => remote::block_on(record::run(args)),
+        Command::Config(args) => config::run(&args),
+        Command::Context(args) => context::run(args),
+        Command::Completion(args) => completion::run(&args),
+        Command::Man(args) => completion::man(Cli::command(), &args),
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use clap::CommandFactory;
-
     use super::*;
 
     #[test]
@@ -106,6 +151,25 @@ mod tests {
             "starling rooms unpin demo",
             "starling rooms move demo --to n2 --from n1",
             "starling rooms delete demo",
+            "starling rooms delete demo --dry-run -o yaml",
+            "starling rooms rm demo -y",
+            "starling rooms list -l nodes=n1 --watch",
+            "starling rooms get demo --watch=500ms -o jsonl",
+            "starling nodes list -o wide -q",
+            "starling nodes list --context prod -v",
+            "starling context set prod --server https://a --token-file f",
+            "starling context use prod",
+            "starling context ls -o name",
+            "starling context delete prod",
+            "starling completion bash",
+            "starling man --out man",
+            "starling config check --config s.toml",
+            "starling config print --effective --origin -o json",
+            "starling config schema",
+            "starling doctor --config s.toml --all -o json",
+            "starling top --every 2s",
+            "starling load-test --publishers 2 --subscribers 8 --expect loss<0.1%,p99<20ms",
+            "starling record demo --peer ada --source video --out files --duration 10m",
             "starling nodes get n1",
             "starling nodes drain n1 --wait --deadline 30s",
             "starling nodes drain n1 --emergency",

@@ -55,6 +55,20 @@ async fn serve(mut config: Config, settings: Settings) -> Result<(), run::RunErr
 }
 
 fn settings(flags: &Flags) -> Result<Config, Vec<Mistake>> {
+    let Given { config, mistakes, .. } = given(flags);
+    if mistakes.is_empty() { Ok(config) } else { Err(mistakes) }
+}
+
+/// What was given, what comes of it, and what is wrong with it.
+pub(super) struct Given {
+    pub(super) raw: Raw,
+    /// Where there are mistakes, with defaults in their places.
+    pub(super) config: Config,
+    pub(super) mistakes: Vec<Mistake>,
+}
+
+/// Reads flags, environment and file.
+pub(super) fn given(flags: &Flags) -> Given {
     let mut mistakes = Vec::new();
     let file = match &flags.config {
         None => None,
@@ -74,14 +88,9 @@ fn settings(flags: &Flags) -> Result<Config, Vec<Mistake>> {
     let file = file.as_ref().map(|(path, text)| (*path, text.as_str()));
     let env = |name: &str| std::env::var(name).ok();
     let raw = Raw::merge(flags, env, file, &mut mistakes);
-    match config::check(&raw, &host(), |path| fs::read_to_string(path)) {
-        Ok(config) if mistakes.is_empty() => Ok(config),
-        Ok(_) => Err(mistakes),
-        Err(more) => {
-            mistakes.extend(more);
-            Err(mistakes)
-        }
-    }
+    let (config, more) = config::examine(&raw, &host(), |path| fs::read_to_string(path));
+    mistakes.extend(more);
+    Given { raw, config, mistakes }
 }
 
 fn host() -> Host {

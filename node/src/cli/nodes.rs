@@ -2,18 +2,22 @@
 
 use std::time::Duration;
 
-use axum::http::Method;
 use clap::Subcommand;
+use clap_complete::engine::ArgValueCompleter;
+use starling_client::Client;
 use starling_proto::{
     NodeId, RoomId,
     registry::NodeState,
-    rest::{DrainInfo, DrainNode, DrainStage, NodeInfo, Reloaded, WorkersInfo},
+    rest::{DrainInfo, DrainNode, DrainStage, NodeInfo},
 };
 
 use super::{
-    output::{self, Failure, Format, note},
+    live,
+    look::{Look, Stay},
+    output::{self, Failure, Format, Line, note, or_dash},
     placement,
     remote::Remote,
+    sure::{Deed, Sure, counted},
 };
 use crate::config::value;
 
@@ -33,33 +37,43 @@ pub(super) struct Nodes {
 enum Verb {
     /// All nodes.
     #[command(visible_alias = "ls")]
-    List,
+    List {
+        #[command(flatten)]
+        look: Look,
+    },
     /// One node.
     Get {
         /// The node.
+        #[arg(add = ArgValueCompleter::new(live::nodes))]
         node: NodeId,
+        #[command(flatten)]
+        stay: Stay,
     },
     /// A node's process and workers, as JSON.
     Workers {
         /// The node.
+        #[arg(add = ArgValueCompleter::new(live::nodes))]
         node: NodeId,
     },
     /// What a node's router of a room forwards to whom, as JSON.
     Router {
         /// The node.
+        #[arg(add = ArgValueCompleter::new(live::nodes))]
         node: NodeId,
         /// The room.
+        #[arg(add = ArgValueCompleter::new(live::rooms))]
         room: RoomId,
     },
     /// Takes no new peers; those that are there stay.
     Cordon {
         /// The node.
+        #[arg(add = ArgValueCompleter::new(live::nodes))]
         node: NodeId,
     },
     /// Takes no new peers and moves the present ones to other nodes.
     Drain {
         /// The node. In a node's own container: itself.
-        #[arg(env = "STARLING_ID")]
+        #[arg(env = "STARLING_ID", add = ArgValueCompleter::new(live::nodes))]
         node: NodeId,
         /// Come back when it is empty or the deadline has passed.
         #[arg(long)]
@@ -70,15 +84,19 @@ enum Verb {
         /// Everybody at once, within 25 s: the machine is about to be taken away.
         #[arg(long)]
         emergency: bool,
+        #[command(flatten)]
+        sure: Sure,
     },
     /// Takes new peers again.
     Undrain {
         /// The node.
+        #[arg(add = ArgValueCompleter::new(live::nodes))]
         node: NodeId,
     },
     /// Reads a node's settings again: keys of tokens, admin tokens and its certificate.
     Reload {
         /// The node.
+        #[arg(add = ArgValueCompleter::new(live::nodes))]
         node: NodeId,
     },
 }
@@ -87,58 +105,116 @@ fn deadline(text: &str) -> Result<Duration, String> {
     value::duration(text).ok_or_else(|| "write it as 150s, 2m or 500ms".to_owned())
 }
 
+impl Line for NodeInfo {
+    const HEAD: &'static [&'static str] =
+        &["node", "place", "state", "peers", "rooms", "load", "link", "version", "url"];
+    const WIDE: &'static [&'static str] =
+        &["consumers", "cpu", "packets/s", "Mbit/s", "delay ms", "memory", "protocol", "epoch"];
+
+    fn name(&self) -> String {
+        self.id.to_string()
+    }
+
+    fn cells(&self) -> Vec<String> {
+        let state = match self.state {
+            NodeState::Up => "up",
+            NodeState::Draining if self.cordoned => "cordoned",
+            NodeState::Draining => "draining",
+        };
+        let link = match (self.here, self.linked, self.rtt_ms) {
+            (true, ..) => "here".to_owned(),
+            (_, false, _) => "down".to_owned(),
+            (_, true, Some(rtt)) => format!("{rtt:.1} ms"),
+            (_, true, None) => "up".to_owned(),
+        };
+        vec![
+            self.name(),
+            placement::place(&self.region, &self.zone),
+            state.to_owned(),
+            self.load.peers.to_string(),
+            self.load.rooms.to_string(),
+            format!("{:.0}%", self.load.stress * 100.0),
+            link,
+            self.version.clone(),
+            self.api_url.clone(),
+        ]
+    }
+
+    fn wide(&self) -> Vec<String> {
+        let mut cells = vec![self.load.consumers.to_string()];
+        match &self.cost {
+            Some(cost) => cells.extend([
+                format!("{:.0}%", cost.cpu * 100.0),
+                cost.packets_per_second.to_string(),
+                format!("{:.1}", cost.bits_per_second as f64 / 1e6),
+                format!("{:.1}", cost.delay_ms),
+                format!("{:.0}%", cost.memory * 100.0),
+            ]),
+            None => cells.extend((0..5).map(|_| "-".to_owned())),
+        }
+        let protocol = self.link_protocol.map(|version| version.to_string());
+        cells.extend([or_dash(protocol.unwrap_or_default()), self.epoch.to_string()]);
+        cells
+    }
+}
+
 /// Does it.
 ///
 /// # Errors
 /// What the node said.
 pub(super) async fn run(Nodes { verb, remote }: Nodes) -> Result<(), Failure> {
+    let client = remote.client()?;
     match verb {
-        Verb::List => show(&remote, remote.fetch("/v1/nodes").await?),
-        Verb::Get { node } => {
-            let info: NodeInfo = remote.fetch(&format!("/v1/nodes/{node}")).await?;
-            show_one(&remote, info)
+        Verb::List { look } => look.all(remote.output, async || Ok(client.nodes().await?)).await,
+        Verb::Get { node, stay } => {
+            stay.one(remote.output, async || Ok(client.node(&node).await?)).await
         }
         Verb::Workers { node } => {
-            let workers: WorkersInfo = remote.fetch(&format!("/v1/nodes/{node}/workers")).await?;
-            output::json(&workers)
+            let workers = client.workers(&node).await?;
+            output::value(remote.output, &serde_json::json!(workers))
         }
         Verb::Router { node, room } => {
-            let path = format!("/v1/nodes/{node}/routers/{room}");
-            let router: serde_json::Value = remote.fetch(&path).await?;
-            output::json(&router)
+            output::value(remote.output, &client.router(&node, &room).await?)
         }
-        Verb::Cordon { node } => {
-            let path = format!("/v1/nodes/{node}/cordon");
-            show_one(&remote, remote.ask(Method::POST, &path, None::<&()>).await?)
-        }
-        Verb::Drain { node, wait, deadline, emergency } => {
+        Verb::Cordon { node } => remote.show(&client.cordon(&node).await?),
+        Verb::Drain { node, wait, deadline, emergency, sure } => {
+            if !sure.may(remote.output, drain_deed(&client, &node, emergency)).await? {
+                return Ok(());
+            }
             let deadline_ms = deadline.map(|d| u64::try_from(d.as_millis()).unwrap_or(u64::MAX));
             let wish = DrainNode { deadline_ms, wait: false, emergency };
-            let path = format!("/v1/nodes/{node}/drain");
-            let info = remote.ask(Method::POST, &path, Some(&wish)).await?;
-            if wait {
-                return watch(&remote, &node).await;
-            }
-            show_one(&remote, info)
+            let info = client.drain(&node, &wish).await?;
+            if wait { watch(&remote, &client, &node).await } else { remote.show(&info) }
         }
-        Verb::Undrain { node } => {
-            let path = format!("/v1/nodes/{node}/undrain");
-            show_one(&remote, remote.ask(Method::POST, &path, None::<&()>).await?)
-        }
+        Verb::Undrain { node } => remote.show(&client.undrain(&node).await?),
         Verb::Reload { node } => {
-            let path = format!("/v1/nodes/{node}/reload");
-            let reloaded: Reloaded = remote.ask(Method::POST, &path, None::<&()>).await?;
-            output::json(&reloaded)
+            output::value(remote.output, &serde_json::json!(client.reload(&node).await?))
         }
     }
 }
 
+async fn drain_deed(client: &Client, node: &NodeId, emergency: bool) -> Result<Deed, Failure> {
+    let nodes = client.nodes().await?;
+    let info = client.node(node).await?;
+    let takes = |other: &&NodeInfo| other.id != *node && other.state == NodeState::Up;
+    let others: Vec<_> = nodes.iter().filter(takes).map(Line::name).collect();
+    let at_once = if emergency { " at once, within 25 s" } else { "" };
+    let mut then = vec![
+        format!("{node} takes no new peers"),
+        format!("{} peers in {} rooms are moved{at_once}", info.load.peers, info.load.rooms),
+    ];
+    then.push(match others.as_slice() {
+        [] => "no other node takes peers: they would be cut at the deadline".to_owned(),
+        others => format!("to {}", counted("node", others)),
+    });
+    Ok(Deed { would: format!("drain node {node}"), then })
+}
+
 /// Says how far a drain is, until it is over.
-async fn watch(remote: &Remote, node: &NodeId) -> Result<(), Failure> {
-    let path = format!("/v1/nodes/{node}/drain");
+async fn watch(remote: &Remote, client: &Client, node: &NodeId) -> Result<(), Failure> {
     let mut said = String::new();
     loop {
-        let drain: DrainInfo = remote.fetch(&path).await?;
+        let drain = client.drained(node).await?;
         let line = progress(&drain);
         if line != said {
             note(&line);
@@ -146,8 +222,10 @@ async fn watch(remote: &Remote, node: &NodeId) -> Result<(), Failure> {
         }
         match drain.stage {
             DrainStage::Draining => tokio::time::sleep(LOOK).await,
-            _ if remote.output == Format::Json => return output::json(&drain),
-            _ => return show_one(remote, remote.fetch(&format!("/v1/nodes/{node}")).await?),
+            _ if matches!(remote.output, Format::Table | Format::Wide | Format::Name) => {
+                return remote.show(&client.node(node).await?);
+            }
+            _ => return output::value(remote.output, &serde_json::json!(drain)),
         }
     }
 }
@@ -163,43 +241,4 @@ fn progress(drain: &DrainInfo) -> String {
         DrainStage::Cordoned => format!("{node}: cordoned meanwhile; {moved} of {total} moved"),
         DrainStage::Up => format!("{node}: undrained meanwhile"),
     }
-}
-
-fn show_one(remote: &Remote, info: NodeInfo) -> Result<(), Failure> {
-    if remote.output == Format::Json {
-        return output::json(&info);
-    }
-    show(remote, vec![info])
-}
-
-fn show(remote: &Remote, nodes: Vec<NodeInfo>) -> Result<(), Failure> {
-    if remote.output == Format::Json {
-        return output::json(&nodes);
-    }
-    let row = |node: &NodeInfo| {
-        let state = match node.state {
-            NodeState::Up => "up",
-            NodeState::Draining if node.cordoned => "cordoned",
-            NodeState::Draining => "draining",
-        };
-        let link = match (node.here, node.linked, node.rtt_ms) {
-            (true, ..) => "here".to_owned(),
-            (_, false, _) => "down".to_owned(),
-            (_, true, Some(rtt)) => format!("{rtt:.1} ms"),
-            (_, true, None) => "up".to_owned(),
-        };
-        vec![
-            node.id.to_string(),
-            placement::place(&node.region, &node.zone),
-            state.to_owned(),
-            node.load.peers.to_string(),
-            node.load.rooms.to_string(),
-            format!("{:.0}%", node.load.stress * 100.0),
-            link,
-            node.version.clone(),
-            node.api_url.clone(),
-        ]
-    };
-    let head = ["node", "place", "state", "peers", "rooms", "load", "link", "version", "url"];
-    output::table(&head, &nodes.iter().map(row).collect::<Vec<_>>())
 }

@@ -16,7 +16,7 @@ use starling_cluster::link::{DevCa, issue};
 use starling_proto::{Id, NodeId};
 use x509_parser::{certificate::X509Certificate, prelude::FromDer};
 
-use super::output::{self, Failure, Format, note};
+use super::output::{self, Failure, Format, Line, note};
 
 const DAY: i64 = 86_400;
 /// The authority's files in the folder.
@@ -128,20 +128,30 @@ fn renew(out: &Path, nodes: &[NodeId], within: i64) -> Result<(), Failure> {
 }
 
 fn show(out: &Path, output: Format) -> Result<(), Failure> {
-    let all = shown(out, now())?;
-    if output == Format::Json {
-        return output::json(&all);
+    output::Shown::All(&shown(out, now())?).print(output)
+}
+
+impl Line for Shown {
+    const HEAD: &'static [&'static str] = &["name", "what", "days left"];
+    const WIDE: &'static [&'static str] = &["expires at"];
+
+    fn name(&self) -> String {
+        self.name.clone()
     }
-    let row = |one: &Shown| {
-        let what = match (one.authority, one.of_authority) {
+
+    fn cells(&self) -> Vec<String> {
+        let what = match (self.authority, self.of_authority) {
             (true, _) => "authority",
             (false, true) => "node",
             (false, false) => "of another authority",
         };
-        let left = if one.days_left < 0 { "expired".into() } else { one.days_left.to_string() };
-        vec![one.name.clone(), what.to_owned(), left]
-    };
-    output::table(&["name", "what", "days left"], &all.iter().map(row).collect::<Vec<_>>())
+        let left = if self.days_left < 0 { "expired".into() } else { self.days_left.to_string() };
+        vec![self.name(), what.to_owned(), left]
+    }
+
+    fn wide(&self) -> Vec<String> {
+        vec![self.expires_at.to_string()]
+    }
 }
 
 /// The authority first, then nodes by name.

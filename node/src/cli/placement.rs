@@ -1,37 +1,73 @@
 //! What `starling rooms place|explain|policy|pin|unpin` print.
 
+use serde::Serialize;
 use starling_proto::{
     Id, NodeId,
-    registry::PolicyMode,
+    registry::{PolicyMode, RoomPolicy},
     rest::{NodeScore, Placement, PlacementExplained, RoomInfo},
 };
 
 use super::{
-    output::{self, Failure, Format, note},
+    output::{self, Failure, Format, Line, note, or_dash},
     remote::Remote,
 };
 
-/// Where a join goes.
-pub(super) fn placed(remote: &Remote, placement: Placement) -> Result<(), Failure> {
-    if remote.output == Format::Json {
-        return output::json(&placement);
+impl Line for Placement {
+    const HEAD: &'static [&'static str] = &["room", "node", "url", "standby"];
+
+    fn name(&self) -> String {
+        self.node.to_string()
     }
-    let Placement { room, node, url, standby, .. } = placement;
-    let row = vec![room.to_string(), node.to_string(), url, names(&standby)];
-    output::table(&["room", "node", "url", "standby"], &[row])
+
+    fn cells(&self) -> Vec<String> {
+        let Self { room, node, url, standby, .. } = self;
+        vec![room.to_string(), node.to_string(), url.clone(), names(standby)]
+    }
+}
+
+/// A node with its points.
+#[derive(Serialize)]
+struct Scored<'a> {
+    #[serde(flatten)]
+    node: &'a NodeScore,
+    #[serde(skip)]
+    chosen: Option<&'a NodeId>,
+}
+
+impl Line for Scored<'_> {
+    const HEAD: &'static [&'static str] = &[
+        "node",
+        "place",
+        "peers",
+        "score",
+        "region",
+        "zone",
+        "room",
+        "neighbour",
+        "load",
+        "placed",
+        "fill",
+        "empty",
+        "",
+    ];
+
+    fn name(&self) -> String {
+        self.node.node.to_string()
+    }
+
+    fn cells(&self) -> Vec<String> {
+        row(self.node, self.chosen)
+    }
 }
 
 /// Where it would go, and why.
-pub(super) fn explained(remote: &Remote, of: PlacementExplained) -> Result<(), Failure> {
-    if remote.output == Format::Json {
-        return output::json(&of);
+pub(super) fn explained(remote: &Remote, of: &PlacementExplained) -> Result<(), Failure> {
+    if !matches!(remote.output, Format::Table | Format::Wide | Format::Name) {
+        return output::value(remote.output, &serde_json::json!(of));
     }
     let chosen = of.node.as_ref();
-    let rows: Vec<_> = of.nodes.iter().map(|node| row(node, chosen)).collect();
-    let mut head = vec!["node", "place", "peers", "score"];
-    head.extend(TERMS);
-    head.push("");
-    output::table(&head, &rows)?;
+    let nodes = of.nodes.iter().map(|node| Scored { node, chosen });
+    remote.show_all(&nodes.collect::<Vec<_>>())?;
     if let Some(refusal) = &of.refusal {
         note(&format!("a join would be refused: {refusal}"));
     }
@@ -63,25 +99,49 @@ fn row(of: &NodeScore, chosen: Option<&NodeId>) -> Vec<String> {
 }
 
 /// A room's policy.
-pub(super) fn policy(remote: &Remote, room: RoomInfo) -> Result<(), Failure> {
-    if remote.output == Format::Json {
-        return output::json(&room.policy);
+#[derive(Serialize)]
+#[serde(transparent)]
+pub(super) struct PolicyOf {
+    #[serde(skip)]
+    room: String,
+    policy: RoomPolicy,
+}
+
+impl From<RoomInfo> for PolicyOf {
+    fn from(info: RoomInfo) -> Self {
+        Self { room: info.id.to_string(), policy: info.policy }
     }
-    let mode = match room.policy.mode {
+}
+
+impl Line for PolicyOf {
+    const HEAD: &'static [&'static str] =
+        &["room", "mode", "pinned", "regions", "max peers", "last n"];
+
+    fn name(&self) -> String {
+        self.room.clone()
+    }
+
+    fn cells(&self) -> Vec<String> {
+        let policy = &self.policy;
+        vec![
+            self.name(),
+            mode(policy.mode).to_owned(),
+            names(&policy.pinned_nodes),
+            or_dash(policy.regions.join(",")),
+            policy.max_peers.to_string(),
+            policy.last_n.to_string(),
+        ]
+    }
+}
+
+/// A mode's name.
+pub(super) const fn mode(mode: PolicyMode) -> &'static str {
+    match mode {
         PolicyMode::Balance => "balance",
         PolicyMode::Spread => "spread",
         PolicyMode::Pack => "pack",
         PolicyMode::Region => "region",
-    };
-    let row = vec![
-        room.id.to_string(),
-        mode.to_owned(),
-        names(&room.policy.pinned_nodes),
-        or_dash(room.policy.regions.join(",")),
-        room.policy.max_peers.to_string(),
-        room.policy.last_n.to_string(),
-    ];
-    output::table(&["room", "mode", "pinned", "regions", "max peers", "last n"], &[row])
+    }
 }
 
 /// Where a node is: `eu`, or `eu/a` with a zone.
@@ -93,9 +153,4 @@ pub(super) fn place(region: &str, zone: &str) -> String {
 /// Nodes, for a cell.
 pub(super) fn names(nodes: &[NodeId]) -> String {
     or_dash(nodes.iter().map(Id::as_str).collect::<Vec<_>>().join(","))
-}
-
-/// A cell is never empty.
-pub(super) fn or_dash(text: String) -> String {
-    if text.is_empty() { "-".to_owned() } else { text }
 }

@@ -1,29 +1,21 @@
-//! Asking a node over its REST API. Never does: print.
+//! Which node is asked, as whom, and how its answers are printed. Never does: ask.
 
-use std::{future::Future, time::Duration};
+use std::time::Duration;
 
-use axum::http::{HeaderValue, Method, header::AUTHORIZATION};
-use serde::{Serialize, de::DeserializeOwned};
-use starling_proto::{Refusal, rest::Problem};
+use starling_client::{Called, Client};
 
-use super::output::{Failure, Format};
-use crate::client::{self, Ask, ClientError};
-
-/// Longest wait for an answer: a node bounds itself at 15 s.
-const PATIENCE: Duration = Duration::from_secs(20);
+use super::{
+    context::{Chosen, Contexts, Given, choose},
+    output::{Failure, Format, Line, Shown, Voice, note},
+};
 
 /// Which node to ask, as whom, and how to print.
-#[derive(Clone, Debug, clap::Args)]
+#[derive(Clone, Debug, Default, clap::Args)]
 pub(super) struct Remote {
-    /// A node of the cluster: any of them answers for all.
-    #[arg(
-        long,
-        global = true,
-        env = "STARLING_SERVER",
-        default_value = "http://127.0.0.1:9400",
-        value_name = "URL"
-    )]
-    server: String,
+    /// A node of the cluster: any of them answers for all. [default: the context's, or
+    /// http://127.0.0.1:9400]
+    #[arg(long, global = true, env = "STARLING_SERVER", value_name = "URL")]
+    server: Option<String>,
     /// The admin token. On a shared machine better --token-file or the variable.
     #[arg(
         long,
@@ -36,88 +28,83 @@ pub(super) struct Remote {
     /// File with the admin token.
     #[arg(long, global = true, env = "STARLING_TOKEN_FILE", value_name = "FILE")]
     token_file: Option<String>,
+    /// Server and token under this name; `starling context` has them.
+    #[arg(long, global = true, env = "STARLING_CONTEXT", value_name = "NAME")]
+    context: Option<String>,
     /// How to print.
     #[arg(short, long, global = true, value_enum, default_value_t)]
     pub(super) output: Format,
 }
 
 impl Remote {
-    /// Asks and reads the answer.
-    ///
-    /// # Errors
-    /// [`Failure`] with what the node said.
-    pub(super) async fn ask<T: DeserializeOwned>(
-        &self,
-        method: Method,
-        path: &str,
-        body: Option<&impl Serialize>,
-    ) -> Result<T, Failure> {
-        self.ask_within(method, path, body, PATIENCE).await
-    }
-
-    /// The same with another bound on the wait.
-    ///
-    /// # Errors
-    /// As [`Remote::ask`].
-    pub(super) async fn ask_within<T: DeserializeOwned>(
-        &self,
-        method: Method,
-        path: &str,
-        body: Option<&impl Serialize>,
-        within: Duration,
-    ) -> Result<T, Failure> {
-        let url = format!("{}{path}", self.server.trim_end_matches('/'));
-        let body = body.map_or_else(Vec::new, |body| {
-            serde_json::to_vec(body).expect("our questions are JSON")
-        });
-        let headers = match self.bearer()? {
-            None => Vec::new(),
-            Some(value) => vec![(AUTHORIZATION, value)],
-        };
-        let ask = Ask { method, url, headers, body: body.into(), within };
-        let answer = client::ask(ask).await.map_err(|error| self.unreachable(&error))?;
-        if !answer.status.is_success() {
-            let problem = serde_json::from_slice::<Problem>(&answer.body);
-            return Err(problem.map_or_else(
-                |_| Failure::Failed(format!("{} answered {}", self.server, answer.status)),
-                |problem| Failure::Refused(Refusal::from(problem)),
-            ));
+    /// As the environment and the current context have it: for completion.
+    pub(super) fn of_environment() -> Self {
+        let env = |name: &str| std::env::var(name).ok().filter(|value| !value.is_empty());
+        Self {
+            server: env("STARLING_SERVER"),
+            token: env("STARLING_TOKEN"),
+            token_file: env("STARLING_TOKEN_FILE"),
+            context: env("STARLING_CONTEXT"),
+            output: Format::default(),
         }
-        let body: &[u8] = if answer.body.is_empty() { b"null" } else { &answer.body };
-        serde_json::from_slice(body).map_err(|error| {
-            Failure::Failed(format!("{} answered something else: {error}", self.server))
-        })
     }
 
-    /// Asks without a body.
+    /// A client of the node.
     ///
     /// # Errors
-    /// As [`Remote::ask`].
-    pub(super) async fn fetch<T: DeserializeOwned>(&self, path: &str) -> Result<T, Failure> {
-        self.ask(Method::GET, path, None::<&()>).await
+    /// Contexts and token files that cannot be read.
+    pub(super) fn client(&self) -> Result<Client, Failure> {
+        let Chosen { server, token } = self.chosen()?;
+        let mut client = Client::new(&server)?;
+        if let Some(token) = token {
+            client = client.token(token.expose())?;
+        }
+        if Voice::current().verbose {
+            client = client.watched(tell);
+        }
+        Ok(client)
     }
 
-    fn bearer(&self) -> Result<Option<HeaderValue>, Failure> {
-        let token = match (&self.token, &self.token_file) {
-            (Some(token), _) => token.clone(),
-            (None, Some(path)) => std::fs::read_to_string(path)
-                .map_err(|error| Failure::Usage(vec![format!("--token-file {path}: {error}")]))?,
-            (None, None) => return Ok(None),
-        };
-        let value = HeaderValue::from_str(&format!("Bearer {}", token.trim()));
-        let bad = || Failure::Usage(vec!["the token has characters that no token has".to_owned()]);
-        let mut value = value.map_err(|_| bad())?;
-        value.set_sensitive(true);
-        Ok(Some(value))
+    /// The same, waiting no longer than this.
+    ///
+    /// # Errors
+    /// As [`Remote::client`].
+    pub(super) fn client_within(&self, within: Duration) -> Result<Client, Failure> {
+        Ok(self.client()?.within(within))
     }
 
-    fn unreachable(&self, error: &ClientError) -> Failure {
-        let hint = match error {
-            ClientError::Url(_) => "give --server (or STARLING_SERVER) as http://host:port",
-            _ => "is the node running there? --server or STARLING_SERVER names another",
+    fn chosen(&self) -> Result<Chosen, Failure> {
+        let given = Given {
+            server: self.server.clone(),
+            token: self.token.clone(),
+            token_file: self.token_file.clone(),
+            context: self.context.clone(),
         };
-        Failure::Unreachable { message: error.to_string(), hint: hint.to_owned() }
+        choose(&given, &Contexts::load()?, |path| std::fs::read_to_string(path))
+            .map_err(|why| Failure::Usage(vec![why]))
     }
+
+    /// Prints one thing.
+    ///
+    /// # Errors
+    /// [`Failure::Failed`] if stdout cannot be written.
+    pub(super) fn show(&self, item: &impl Line) -> Result<(), Failure> {
+        Shown::One(item).print(self.output)
+    }
+
+    /// Prints several.
+    ///
+    /// # Errors
+    /// [`Failure::Failed`] if stdout cannot be written.
+    pub(super) fn show_all(&self, items: &[impl Line]) -> Result<(), Failure> {
+        Shown::All(items).print(self.output)
+    }
+}
+
+fn tell(called: Called<'_>) {
+    let Called { method, url, status, took } = called;
+    let status = status.map_or_else(|| "no answer".to_owned(), |status| status.to_string());
+    note(&format!("{method} {url}: {status} in {:.0} ms", took.as_secs_f64() * 1e3));
 }
 
 /// Runs a command that asks.

@@ -1,18 +1,22 @@
 //! `starling rooms`.
 
-use axum::http::Method;
 use clap::Subcommand;
+use clap_complete::engine::ArgValueCompleter;
+use starling_client::Client;
 use starling_proto::{
     Id, NodeId, RoomId,
     registry::{PolicyMode, RoomPolicy},
-    rest::{CreateRoom, MoveRoom, PolicyChange, RoomInfo},
+    rest::{ClientAt, CreateRoom, MoveRoom, PolicyChange, RoomInfo},
 };
 
 use super::{
+    live,
+    look::{Look, Stay},
     moves,
-    output::{self, Failure, Format, note},
-    placement::{self, names, or_dash},
+    output::{Failure, Line, note, or_dash},
+    placement::{self, PolicyOf, names},
     remote::Remote,
+    sure::{Deed, Sure, counted},
 };
 
 /// Rooms.
@@ -28,15 +32,22 @@ pub(super) struct Rooms {
 enum Verb {
     /// All rooms.
     #[command(visible_alias = "ls")]
-    List,
+    List {
+        #[command(flatten)]
+        look: Look,
+    },
     /// One room.
     Get {
         /// The room.
+        #[arg(add = ArgValueCompleter::new(live::rooms))]
         room: RoomId,
+        #[command(flatten)]
+        stay: Stay,
     },
     /// Makes a room that stays when it is empty. (Joining makes one that does not.)
     Create {
         /// The room.
+        #[arg(add = ArgValueCompleter::new(live::rooms))]
         room: RoomId,
         #[command(flatten)]
         change: Change,
@@ -45,20 +56,23 @@ enum Verb {
     #[command(alias = "locate")]
     Place {
         /// The room.
+        #[arg(add = ArgValueCompleter::new(live::rooms))]
         room: RoomId,
         #[command(flatten)]
-        client: Client,
+        at: Place,
     },
     /// Shows where a join would go now and why: the points of each node.
     Explain {
         /// The room; it need not exist.
+        #[arg(add = ArgValueCompleter::new(live::rooms))]
         room: RoomId,
         #[command(flatten)]
-        client: Client,
+        at: Place,
     },
     /// Shows a room's policy, or changes what is given of it.
     Policy {
         /// The room.
+        #[arg(add = ArgValueCompleter::new(live::rooms))]
         room: RoomId,
         #[command(flatten)]
         change: Change,
@@ -70,41 +84,50 @@ enum Verb {
     /// moved.
     Pin {
         /// The room.
+        #[arg(add = ArgValueCompleter::new(live::rooms))]
         room: RoomId,
         /// The nodes.
-        #[arg(required = true)]
+        #[arg(required = true, add = ArgValueCompleter::new(live::nodes))]
         nodes: Vec<NodeId>,
     },
     /// Lets a room go to any node again.
     Unpin {
         /// The room.
+        #[arg(add = ArgValueCompleter::new(live::rooms))]
         room: RoomId,
     },
     /// Moves a room's clients to a node, in batches; they hear and show no gap.
     Move {
         /// The room.
+        #[arg(add = ArgValueCompleter::new(live::rooms))]
         room: RoomId,
         /// The node.
-        #[arg(long)]
+        #[arg(long, add = ArgValueCompleter::new(live::nodes))]
         to: NodeId,
         /// Only those of this node.
-        #[arg(long)]
+        #[arg(long, add = ArgValueCompleter::new(live::nodes))]
         from: Option<NodeId>,
         /// Come back when it has begun.
         #[arg(long)]
         no_wait: bool,
+        #[command(flatten)]
+        sure: Sure,
     },
     /// Deletes a room: its peers are sent away on every node.
     #[command(visible_alias = "rm")]
     Delete {
         /// The room.
+        #[arg(add = ArgValueCompleter::new(live::rooms))]
         room: RoomId,
+        #[command(flatten)]
+        sure: Sure,
     },
 }
 
 /// Where a client is.
 #[derive(Debug, clap::Args)]
-struct Client {
+#[group(skip)]
+struct Place {
     /// The client's region.
     #[arg(long, value_parser = place_name)]
     region: Option<String>,
@@ -113,12 +136,9 @@ struct Client {
     zone: Option<String>,
 }
 
-impl Client {
-    fn query(&self) -> String {
-        let named = [("region", &self.region), ("zone", &self.zone)];
-        let given = named.iter().filter_map(|(name, value)| Some((name, value.as_ref()?)));
-        let pairs: Vec<_> = given.map(|(name, value)| format!("{name}={value}")).collect();
-        if pairs.is_empty() { String::new() } else { format!("?{}", pairs.join("&")) }
+impl From<Place> for ClientAt {
+    fn from(Place { region, zone }: Place) -> Self {
+        Self { region, zone }
     }
 }
 
@@ -160,31 +180,57 @@ impl From<Change> for PolicyChange {
     }
 }
 
+impl Line for RoomInfo {
+    const HEAD: &'static [&'static str] =
+        &["room", "nodes", "peers", "persistent", "pinned", "regions", "max peers", "speaks"];
+    const WIDE: &'static [&'static str] = &["mode", "last n", "incarnation"];
+
+    fn name(&self) -> String {
+        self.id.to_string()
+    }
+
+    fn cells(&self) -> Vec<String> {
+        vec![
+            self.name(),
+            names(&self.nodes),
+            or_dash(self.peers.map(|peers| peers.to_string()).unwrap_or_default()),
+            if self.persistent { "yes" } else { "no" }.to_owned(),
+            names(&self.policy.pinned_nodes),
+            or_dash(self.policy.regions.join(",")),
+            self.policy.max_peers.to_string(),
+            or_dash(self.active_speaker.as_ref().map(ToString::to_string).unwrap_or_default()),
+        ]
+    }
+
+    fn wide(&self) -> Vec<String> {
+        let policy = &self.policy;
+        vec![
+            placement::mode(policy.mode).to_owned(),
+            policy.last_n.to_string(),
+            self.incarnation.to_string(),
+        ]
+    }
+}
+
 /// Does it.
 ///
 /// # Errors
 /// What the node said.
 pub(super) async fn run(Rooms { verb, remote }: Rooms) -> Result<(), Failure> {
+    let client = remote.client()?;
     match verb {
-        Verb::List => show(&remote, remote.fetch("/v1/rooms").await?),
-        Verb::Get { room } => {
-            let info: RoomInfo = remote.fetch(&path(&room)).await?;
-            show_one(&remote, info)
+        Verb::List { look } => look.all(remote.output, async || Ok(client.rooms().await?)).await,
+        Verb::Get { room, stay } => {
+            stay.one(remote.output, async || Ok(client.room(&room).await?)).await
         }
         Verb::Create { room, change } => {
             let mut policy = RoomPolicy::default();
             PolicyChange::from(change).onto(&mut policy);
-            let wish = CreateRoom { id: room, policy };
-            let info: RoomInfo = remote.ask(Method::POST, "/v1/rooms", Some(&wish)).await?;
-            show_one(&remote, info)
+            remote.show(&client.create_room(&CreateRoom { id: room, policy }).await?)
         }
-        Verb::Place { room, client } => {
-            let path = format!("{}/placement{}", path(&room), client.query());
-            placement::placed(&remote, remote.fetch(&path).await?)
-        }
-        Verb::Explain { room, client } => {
-            let path = format!("{}/explain{}", path(&room), client.query());
-            placement::explained(&remote, remote.fetch(&path).await?)
+        Verb::Place { room, at } => remote.show(&client.place(&room, &at.into()).await?),
+        Verb::Explain { room, at } => {
+            placement::explained(&remote, &client.explain(&room, &at.into()).await?)
         }
         Verb::Policy { room, change, anywhere } => {
             let mut change = PolicyChange::from(change);
@@ -192,68 +238,68 @@ pub(super) async fn run(Rooms { verb, remote }: Rooms) -> Result<(), Failure> {
                 (change.regions, change.pinned_nodes) = (Some(Vec::new()), Some(Vec::new()));
             }
             let info = if change == PolicyChange::default() {
-                remote.fetch(&path(&room)).await?
+                client.room(&room).await?
             } else {
-                changed(&remote, &room, change).await?
+                client.change_policy(&room, &change).await?
             };
-            placement::policy(&remote, info)
+            remote.show(&PolicyOf::from(info))
         }
-        Verb::Pin { room, nodes } => {
-            let pinned_nodes = Some(nodes);
-            let change = PolicyChange { pinned_nodes, ..PolicyChange::default() };
-            placement::policy(&remote, changed(&remote, &room, change).await?)
+        Verb::Pin { room, nodes } => pin(&remote, &client, &room, nodes).await,
+        Verb::Unpin { room } => pin(&remote, &client, &room, Vec::new()).await,
+        Verb::Move { room, to, from, no_wait, sure } => {
+            let wish = MoveRoom { to, from };
+            if !sure.may(remote.output, move_deed(&client, &room, &wish)).await? {
+                return Ok(());
+            }
+            moves::run(&remote, &client, &room, &wish, !no_wait).await
         }
-        Verb::Unpin { room } => {
-            let pinned_nodes = Some(Vec::new());
-            let change = PolicyChange { pinned_nodes, ..PolicyChange::default() };
-            placement::policy(&remote, changed(&remote, &room, change).await?)
-        }
-        Verb::Move { room, to, from, no_wait } => {
-            moves::run(&remote, &room, MoveRoom { to, from }, !no_wait).await
-        }
-        Verb::Delete { room } => {
-            let () = remote.ask(Method::DELETE, &path(&room), None::<&()>).await?;
+        Verb::Delete { room, sure } => {
+            if !sure.may(remote.output, delete_deed(&client, &room)).await? {
+                return Ok(());
+            }
+            client.delete_room(&room).await?;
             note(&format!("room {room} deleted"));
             Ok(())
         }
     }
 }
 
-async fn changed(
+async fn pin(
     remote: &Remote,
+    client: &Client,
     room: &RoomId,
-    change: PolicyChange,
-) -> Result<RoomInfo, Failure> {
-    remote.ask(Method::PATCH, &format!("{}/policy", path(room)), Some(&change)).await
+    nodes: Vec<NodeId>,
+) -> Result<(), Failure> {
+    let change = PolicyChange { pinned_nodes: Some(nodes), ..PolicyChange::default() };
+    remote.show(&PolicyOf::from(client.change_policy(room, &change).await?))
 }
 
-fn path(room: &RoomId) -> String {
-    format!("/v1/rooms/{room}")
-}
-
-fn show_one(remote: &Remote, info: RoomInfo) -> Result<(), Failure> {
-    if remote.output == Format::Json {
-        return output::json(&info);
-    }
-    show(remote, vec![info])
-}
-
-fn show(remote: &Remote, rooms: Vec<RoomInfo>) -> Result<(), Failure> {
-    if remote.output == Format::Json {
-        return output::json(&rooms);
-    }
-    let row = |room: &RoomInfo| {
-        vec![
-            room.id.to_string(),
-            names(&room.nodes),
-            room.peers.map_or_else(|| "-".to_owned(), |peers| peers.to_string()),
-            if room.persistent { "yes" } else { "no" }.to_owned(),
-            names(&room.policy.pinned_nodes),
-            or_dash(room.policy.regions.join(",")),
-            room.policy.max_peers.to_string(),
-            or_dash(room.active_speaker.as_ref().map(ToString::to_string).unwrap_or_default()),
-        ]
+async fn delete_deed(client: &Client, room: &RoomId) -> Result<Deed, Failure> {
+    let info = client.room(room).await?;
+    let peers = client.peers(room).await?;
+    let names: Vec<_> = peers.iter().map(Line::name).collect();
+    let on: Vec<_> = info.nodes.iter().map(ToString::to_string).collect();
+    let mut then = match names.as_slice() {
+        [] => vec!["nobody is there".to_owned()],
+        names => {
+            vec![format!("{} are sent away from {}", counted("peer", names), counted("node", &on))]
+        }
     };
-    let head = ["room", "nodes", "peers", "persistent", "pinned", "regions", "max peers", "speaks"];
-    output::table(&head, &rooms.iter().map(row).collect::<Vec<_>>())
+    if info.persistent || info.policy != RoomPolicy::default() {
+        then.push("its policy is forgotten".to_owned());
+    }
+    Ok(Deed { would: format!("delete room {room}"), then })
+}
+
+async fn move_deed(client: &Client, room: &RoomId, wish: &MoveRoom) -> Result<Deed, Failure> {
+    let MoveRoom { to, from } = wish;
+    let target = client.node(to).await?;
+    let peers = client.peers(room).await?;
+    let leaves = |node: &NodeId| node != to && from.as_ref().is_none_or(|from| node == from);
+    let going: Vec<_> = peers.iter().filter(|it| leaves(&it.node)).map(Line::name).collect();
+    let mut then = vec![format!("{} are asked to go to {to}, in batches", counted("peer", &going))];
+    if !target.linked && !target.here {
+        then.push(format!("{to} has no link to the node that answers: it would be refused"));
+    }
+    Ok(Deed { would: format!("move room {room} to node {to}"), then })
 }

@@ -2,7 +2,6 @@
 
 use std::time::Duration;
 
-use axum::http::Method;
 use clap::Subcommand;
 use starling_proto::{
     MediaKind, PeerId, RoomId,
@@ -130,7 +129,7 @@ pub(super) async fn run(Token { verb, remote }: Token) -> Result<(), Failure> {
         ..CreateToken::member(room, peer)
     };
     let made: TokenCreated = match secret_file {
-        None => remote.ask(Method::POST, "/v1/tokens", Some(&wish)).await?,
+        None => remote.client()?.create_token(&wish).await?,
         Some(path) => {
             let secret = std::fs::read_to_string(&path)
                 .map_err(|error| Failure::Usage(vec![format!("--secret-file {path}: {error}")]))?;
@@ -142,8 +141,8 @@ pub(super) async fn run(Token { verb, remote }: Token) -> Result<(), Failure> {
         }
     };
     match remote.output {
-        Format::Json => output::json(&made),
-        Format::Table => output::print(&format!("{}\n", made.token)),
+        Format::Table | Format::Wide | Format::Name => output::print(&format!("{}\n", made.token)),
+        other => output::value(other, &serde_json::json!(made)),
     }
 }
 

@@ -48,9 +48,19 @@ pub fn check(
     host: &Host,
     read: impl Fn(&str) -> std::io::Result<String>,
 ) -> Result<Config, Vec<Mistake>> {
+    let (config, mistakes) = examine(raw, host, read);
+    if mistakes.is_empty() { Ok(config) } else { Err(mistakes) }
+}
+
+/// The same for whoever goes on looking: where something is wrong, with a default in its place.
+pub fn examine(
+    raw: &Raw,
+    host: &Host,
+    read: impl Fn(&str) -> std::io::Result<String>,
+) -> (Config, Vec<Mistake>) {
     let mut checker = Checker { raw, read: &read, mistakes: Vec::new(), files: Vec::new() };
     let config = checker.config(host);
-    if checker.mistakes.is_empty() { Ok(config) } else { Err(checker.mistakes) }
+    (config, checker.mistakes)
 }
 
 struct Checker<'a> {

@@ -2,8 +2,10 @@
 //! (`check`). Never does: use a setting.
 
 mod check;
+pub mod effective;
 pub mod keys;
 mod raw;
+pub mod schema;
 pub mod value;
 
 use std::{
@@ -14,7 +16,7 @@ use std::{
     time::Duration,
 };
 
-pub use check::{Host, check};
+pub use check::{Host, check, examine};
 pub use raw::{Flags, Origin, Raw};
 use starling_proto::{NodeId, link::VERSION_MAX, transport::Protocol};
 pub use value::Secret;

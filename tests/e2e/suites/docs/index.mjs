@@ -19,8 +19,8 @@ import { Scratch } from './scratch.mjs';
 import { Shell } from './shell.mjs';
 
 const SUMMARY = 'docs/SUMMARY.md';
-/** The suite `operating` runs this one's sessions, with people in the room. */
-const OWN_SUITE = ['docs/operating.md'];
+/** The suite `operating` runs the one's sessions, with people in the room, and node/tests/cli the other's. */
+const OWN_SUITE = ['docs/operating.md', 'docs/cli.md'];
 /** Somebody whose pictures a decoder can read, as those of the load generator cannot be. */
 const FILM = `ffmpeg -hide_banner -nostdin -re -f lavfi -i testsrc2=size=320x180:rate=15 -f lavfi -i sine=440 \\
   -c:v libx264 -profile:v baseline -preset ultrafast -tune zerolatency -g 15 -pix_fmt yuv420p -b:v 300k \\

@@ -1,0 +1,251 @@
+//! `starling record`: each track of a room into a file of its own, by ffmpeg or GStreamer on plain
+//! RTP. A peer of the room receives for them; it goes when the command ends, however it ends.
+
+mod plan;
+mod program;
+mod track;
+
+use std::{
+    net::{IpAddr, UdpSocket},
+    path::PathBuf,
+    time::{Duration, Instant},
+};
+
+use clap_complete::engine::ArgValueCompleter;
+use starling_client::Client;
+use starling_proto::{Id, PeerId, ProducerId, RoomId, rest::CreatePeer};
+use tokio::signal::unix::{Signal, SignalKind, signal};
+
+use self::{
+    plan::{Track, Wanted, tracks},
+    program::Program,
+    track::Running,
+};
+use super::{
+    live,
+    output::{Failure, note},
+    remote::Remote,
+};
+use crate::config::value;
+
+/// Between two looks at who sends what.
+const LOOK: Duration = Duration::from_secs(1);
+/// A room in which nobody has sent anything for so long is over. Longer than a client takes to come
+/// back from a node that died.
+const EMPTY: Duration = Duration::from_secs(10);
+/// Programs at once: each is a process and a file, and more than a machine records in time.
+const MOST: usize = 200;
+
+/// Records a room, or some of its tracks, until the room is empty or Ctrl-C.
+#[derive(Debug, clap::Args)]
+pub(super) struct Record {
+    /// The room.
+    #[arg(add = ArgValueCompleter::new(live::rooms))]
+    room: RoomId,
+    /// Only what these peers send.
+    #[arg(long, value_delimiter = ',', value_name = "PEER,…")]
+    peer: Vec<PeerId>,
+    /// Only these sources, as audio, video or screen.
+    #[arg(long, value_delimiter = ',', value_name = "NAME,…")]
+    source: Vec<String>,
+    /// Only this producer.
+    #[arg(long, value_name = "ID")]
+    producer: Option<ProducerId>,
+    /// The folder of the files, and of recording.json, which says what is in which.
+    #[arg(long, value_name = "FOLDER", default_value = "recording")]
+    out: PathBuf,
+    /// Ends after so long.
+    #[arg(long, value_name = "TIME", value_parser = time)]
+    duration: Option<Duration>,
+    /// Which program writes the files.
+    #[arg(long, value_enum, default_value_t)]
+    program: Program,
+    /// This machine's address, as the node reaches it. [default: that of the route to the node]
+    #[arg(long, value_name = "IP")]
+    address: Option<IpAddr>,
+    #[command(flatten)]
+    remote: Remote,
+}
+
+fn time(text: &str) -> Result<Duration, String> {
+    value::duration(text).ok_or_else(|| "write it as 30s, 10m or 1h".to_owned())
+}
+
+/// Does it.
+///
+/// # Errors
+/// What the node said, and a program that cannot be started.
+pub(super) async fn run(record: Record) -> Result<(), Failure> {
+    let client = record.remote.client()?;
+    // Making a peer would make the room.
+    client.room(&record.room).await?;
+    std::fs::create_dir_all(&record.out)
+        .map_err(|error| Failure::Failed(format!("{}: {error}", record.out.display())))?;
+    let address = match record.address {
+        Some(address) => address,
+        None => towards(client.server())?,
+    };
+    let name = format!("recorder-{}", std::process::id());
+    let peer = PeerId::parse(&name).expect("letters and digits are an id");
+    let wish = CreatePeer::new(peer.clone(), "Recorder");
+    client.create_peer(&record.room, &wish).await?;
+    let mut session =
+        Session { record, client, peer, address, running: Vec::new(), done: Vec::new() };
+    let recorded = session.run().await;
+    session.end().await;
+    recorded
+}
+
+struct Session {
+    record: Record,
+    client: Client,
+    peer: PeerId,
+    address: IpAddr,
+    running: Vec<Running>,
+    /// Producers that were begun, whether they still are or not.
+    done: Vec<ProducerId>,
+}
+
+impl Session {
+    /// Until the room is over, the time is, or somebody ends it.
+    async fn run(&mut self) -> Result<(), Failure> {
+        let signals = |kind| signal(kind).map_err(|error| Failure::Failed(error.to_string()));
+        let mut ends: [Signal; 2] =
+            [signals(SignalKind::interrupt())?, signals(SignalKind::terminate())?];
+        let begun = Instant::now();
+        let mut sent = Instant::now();
+        loop {
+            if self.look().await? {
+                sent = Instant::now();
+            }
+            if sent.elapsed() >= EMPTY {
+                note("nobody sends anything any more");
+                return Ok(());
+            }
+            let left = self.record.duration.map(|all| all.saturating_sub(begun.elapsed()));
+            if left == Some(Duration::ZERO) {
+                return Ok(());
+            }
+            let pause = left.map_or(LOOK, |left| left.min(LOOK));
+            let [interrupt, terminate] = &mut ends;
+            tokio::select! {
+                () = tokio::time::sleep(pause) => {}
+                _ = interrupt.recv() => return Ok(()),
+                _ = terminate.recv() => return Ok(()),
+            }
+        }
+    }
+
+    /// Begins what is new and ends what is over. Whether anything is sent.
+    async fn look(&mut self) -> Result<bool, Failure> {
+        let peers = match self.client.peers(&self.record.room).await {
+            Ok(peers) => peers,
+            // Deleted under us, or our node is restarting: the room decides by staying empty.
+            Err(error) => {
+                note(&format!("{error}"));
+                return Ok(false);
+            }
+        };
+        let wanted = Wanted {
+            not: &self.peer,
+            peers: &self.record.peer,
+            sources: &self.record.source,
+            producer: self.record.producer.as_ref(),
+        };
+        let all = tracks(&peers, &wanted);
+        let (go_on, over) = std::mem::take(&mut self.running)
+            .into_iter()
+            .partition(|running| all.iter().any(|track| track.producer == *running.producer()));
+        self.running = go_on;
+        for running in over {
+            self.stop(running).await;
+        }
+        for track in &all {
+            if !self.done.contains(&track.producer) && self.running.len() < MOST {
+                self.done.push(track.producer.clone());
+                self.begin(track.clone()).await?;
+            }
+        }
+        Ok(!all.is_empty())
+    }
+
+    async fn begin(&mut self, track: Track) -> Result<(), Failure> {
+        let Self { record, client, peer, address, .. } = self;
+        let asked = track::Asked {
+            client,
+            room: &record.room,
+            peer,
+            address: *address,
+            out: &record.out,
+            program: record.program,
+        };
+        match Running::start(&asked, track).await {
+            Ok(running) => {
+                note(&format!("recording {}", running.file()));
+                self.running.push(running);
+                self.tell()
+            }
+            // It may have ended in the meantime; that a program is missing is told by all.
+            Err(Failure::Refused(refusal)) => {
+                note(&format!("not recorded: {}", refusal.message));
+                Ok(())
+            }
+            Err(other) => Err(other),
+        }
+    }
+
+    async fn stop(&self, running: Running) {
+        let told = running.stop(&self.client, &self.record.room, &self.peer).await;
+        note(&told);
+    }
+
+    /// Ends all of it, and says goodbye to the node.
+    async fn end(&mut self) {
+        for running in std::mem::take(&mut self.running) {
+            self.stop(running).await;
+        }
+        if let Err(error) = self.client.remove_peer(&self.record.room, &self.peer).await
+            && !error.is_missing()
+        {
+            note(&format!("{error}"));
+        }
+    }
+
+    /// Writes what is in which file.
+    fn tell(&self) -> Result<(), Failure> {
+        let path = self.record.out.join("recording.json");
+        let failed =
+            |error: &dyn std::fmt::Display| Failure::Failed(format!("{}: {error}", path.display()));
+        // Those of earlier runs into the same folder stay.
+        let known = std::fs::read(&path).ok();
+        let mut all: Vec<serde_json::Value> =
+            known.and_then(|bytes| serde_json::from_slice(&bytes).ok()).unwrap_or_default();
+        for running in &self.running {
+            let told = serde_json::json!(running.told(self.record.room.as_str()));
+            if !all.contains(&told) {
+                all.push(told);
+            }
+        }
+        let text = serde_json::to_vec_pretty(&all).map_err(|error| failed(&error))?;
+        std::fs::write(&path, text).map_err(|error| failed(&error))
+    }
+}
+
+/// Our address on the way to a server. Connecting a UDP socket sends nothing.
+fn towards(server: &str) -> Result<IpAddr, Failure> {
+    let authority = server.split("://").nth(1).unwrap_or_default();
+    let authority = authority.split('/').next().unwrap_or_default();
+    let target = if authority.rsplit(']').next().unwrap_or_default().contains(':') {
+        authority.to_owned()
+    } else {
+        format!("{authority}:443")
+    };
+    let found = ["0.0.0.0:0", "[::]:0"].into_iter().find_map(|any| {
+        let socket = UdpSocket::bind(any).ok()?;
+        socket.connect(&target).ok()?;
+        Some(socket.local_addr().ok()?.ip())
+    });
+    found.ok_or_else(|| {
+        Failure::Usage(vec![format!("there is no route to {target}; give --address")])
+    })
+}
