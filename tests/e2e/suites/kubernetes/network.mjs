@@ -39,9 +39,12 @@ export function tie(far, address) {
   there('route', 'add', 'default', 'via', GATEWAY);
 }
 
-/** Makes the table anew, in one step: flows that are under way keep their ways. */
+/**
+ * Fills the table anew, in one step. Its chains stay: without their hooks, for however short, a connection under way
+ * would not find back. Those of pods that are gone are empty.
+ */
 export function apply(objects, pods, addresses) {
-  nft(`table ip kube\ndelete table ip kube\n${table(objects, pods, addresses)}`);
+  nft(`table ip kube\nflush table ip kube\n${table(objects, pods, addresses)}`);
 }
 
 /** How many packets the policies have refused since the table was last made. */
