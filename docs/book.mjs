@@ -19,6 +19,7 @@ const GUESTS = {
   'examples/README.md': ['examples.md', 'Examples'],
   'examples/token-server/README.md': ['examples-token-server.md', 'Token server'],
   'examples/whip-broadcaster/README.md': ['examples-whip-broadcaster.md', 'Broadcaster'],
+  'examples/own-signalling/README.md': ['examples-own-signalling.md', 'Own signalling'],
   'examples/recorder/README.md': ['examples-recorder.md', 'Recorder'],
 };
 const LINK = /(\]\()([^()\s]+)(\))/g;

@@ -12,6 +12,8 @@ import { etcd, root, starling } from '../../lib/paths.mjs';
 const SOURCE = 'https://github.com/starling-sfu/starling';
 /** What is built or installed and not in the source: pages of the binary, and packages. */
 const MADE = ['node/web/dist', 'node/web/node_modules', 'node/web/client/dist', 'tests/e2e/node_modules'];
+/** Examples whose packages are those of the page (the suite `examples` sees that they are). */
+const SAME = ['examples/own-signalling'];
 const KEPT = ['LANG', 'TERM', 'USER'];
 
 export class Scratch {
@@ -57,10 +59,12 @@ export class Scratch {
     const tar = execFileSync('tar', ['-C', root, '-cf', '-', '--null', '-T', '-'],
       { input: names.join('\0'), maxBuffer: 512 * 1024 * 1024 });
     execFileSync('tar', ['-C', cwd, '-xf', '-'], { input: tar });
-    for (const name of MADE.filter((name) => existsSync(join(root, name)))) {
-      mkdirSync(join(cwd, dirname(name)), { recursive: true });
-      symlinkSync(join(root, name), join(cwd, name));
-    }
+    const link = (from, to) => {
+      mkdirSync(join(cwd, dirname(to)), { recursive: true });
+      symlinkSync(join(root, from), join(cwd, to));
+    };
+    for (const name of MADE.filter((name) => existsSync(join(root, name)))) link(name, name);
+    for (const name of SAME) link('node/web/node_modules', `${name}/node_modules`);
     return cwd;
   }
 

@@ -2,11 +2,12 @@
 // is seen, what it records can be played. Composes only.
 
 import { execFileSync } from 'node:child_process';
+import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { Browser } from '../../lib/browser.mjs';
 import { root } from '../../lib/paths.mjs';
-import { readFileSync } from 'node:fs';
 import { broadcaster } from './broadcaster.mjs';
+import { ownSignalling } from './own_signalling.mjs';
 import { recorder } from './recorder.mjs';
 import { tokenServer } from './token_server.mjs';
 
@@ -20,6 +21,7 @@ export async function examples({ cluster, report }) {
     await tokenServer({ cluster, browser, report });
     const room = await broadcaster({ cluster, browser, report });
     await recorder({ cluster, room, report });
+    await ownSignalling({ cluster, browser, report });
   } finally {
     await browser.stop();
   }
@@ -33,6 +35,6 @@ function short(report) {
   for (const [n, name] of programs.entries()) {
     if (lines[n] >= MAX_LINES) report.fail(`examples: ${name} has ${lines[n]} lines, under ${MAX_LINES} are wanted`);
   }
-  report.check('examples_programs', programs.length, (n) => n >= 3, '>= 3');
+  report.check('examples_programs', programs.length, (n) => n >= 5, '>= 5');
   report.put('examples_lines_max', Math.max(...lines));
 }
