@@ -61,7 +61,9 @@ function parents(path) {
 export function unlisted(summary, text, pages) {
   const folder = posix.dirname(summary);
   const named = links(text).map(({ target }) => posix.join(folder, target.split('#')[0]));
-  const own = pages.filter((page) => page.startsWith(`${folder}/`) && page !== summary);
+  // A folder with a README is listed by it: run-books are looked up, not read in a row.
+  const within = (page) => !page.endsWith('/README.md') && pages.includes(posix.join(posix.dirname(page), 'README.md'));
+  const own = pages.filter((page) => page.startsWith(`${folder}/`) && page !== summary && !within(page));
   return [
     ...own.filter((page) => !named.includes(page)).map((page) => `${summary}: lacks ${page}`),
     ...named.filter((name, at) => named.indexOf(name) !== at).map((page) => `${summary}: has ${page} twice`),
