@@ -4,6 +4,7 @@
 //! one in `media` or `cluster` and carries out what it returns.
 
 mod data;
+mod described;
 pub mod direct;
 pub mod dtls;
 mod fresh;
@@ -13,6 +14,7 @@ mod link_metrics;
 mod metric;
 pub mod negotiation;
 mod node;
+mod node_metrics;
 mod peer;
 mod registry_actor;
 mod room;
@@ -27,6 +29,7 @@ mod worker_actor;
 mod worker_metrics;
 
 pub use data::DataEvent;
+pub use described::described;
 pub use metric::{Metric, MetricKind};
 pub use node::{
     Follower, Inspected, Node, NodeConfig, RESUME_WITHIN, Readiness, StartError, Steered, Told,

@@ -55,7 +55,7 @@ impl Metric {
         let mut count = 0;
         for (bound, values) in buckets {
             count += values;
-            let bound = bound.map_or_else(|| "+Inf".to_owned(), |bound| bound.to_string());
+            let bound = bound.map_or_else(|| "+Inf".to_owned(), canonical);
             all.push(sample("_bucket", count as f64).label("le", bound));
         }
         all.extend([sample("_sum", sum), sample("_count", count as f64)]);
@@ -72,4 +72,9 @@ impl Metric {
         self.labels.push((name, value.into()));
         self
     }
+}
+
+/// A bound as OpenMetrics wants it: whole numbers with a fraction.
+fn canonical(bound: f64) -> String {
+    if bound.fract() == 0.0 { format!("{bound:.1}") } else { bound.to_string() }
 }

@@ -1,17 +1,16 @@
-//! Figures in Prometheus' text format 0.0.4, and those that only this crate can count. Never does:
-//! sample anything; counters are absolute.
+//! What HTTP and signalling count, and how all figures are written (`text`). Never does: sample
+//! anything; counters are absolute.
 
-use std::{
-    collections::BTreeMap,
-    fmt::Write,
-    sync::atomic::{AtomicU64, Ordering::Relaxed},
-};
+mod histogram;
+#[cfg(test)]
+mod list;
+pub(crate) mod text;
 
-use starling_actors::{Metric, MetricKind};
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+
+pub use histogram::Histogram;
+use starling_actors::Metric;
 use starling_proto::Code;
-
-/// `Content-Type` of the text.
-pub const CONTENT_TYPE: &str = "text/plain; version=0.0.4; charset=utf-8";
 
 /// What HTTP and signalling count.
 #[derive(Debug, Default)]
@@ -38,6 +37,8 @@ pub struct Counters {
     pub sessions_silent: AtomicU64,
     /// Requests handed on to another node.
     pub forwarded: AtomicU64,
+    /// How long clients waited for their place in the room.
+    pub joins: Histogram,
 }
 
 impl Counters {
@@ -113,6 +114,10 @@ impl Counters {
                 tasks,
             ));
         }
+        all.extend(self.joins.metrics(
+            "starling_join_seconds",
+            "How long clients waited for their place in the room, those who got one.",
+        ));
         for (class, cell) in ["1xx", "2xx", "3xx", "4xx", "5xx"].iter().zip(&self.answers) {
             let help = "HTTP answers by class of status.";
             all.push(counter("starling_http_answers_total", help, cell).label("status", *class));
@@ -126,82 +131,12 @@ impl Counters {
     }
 }
 
-/// The figures as text: samples of one name stand together under one HELP and TYPE.
-pub fn text(metrics: &[Metric]) -> String {
-    let mut families: BTreeMap<&str, Vec<&Metric>> = BTreeMap::new();
-    for metric in metrics {
-        families.entry(metric.name).or_default().push(metric);
-    }
-    let mut out = String::new();
-    for (name, samples) in families {
-        let Some(first) = samples.first() else { continue };
-        let kind = match first.kind {
-            MetricKind::Counter => "counter",
-            MetricKind::Gauge => "gauge",
-            MetricKind::Histogram => "histogram",
-        };
-        let help = first.help.replace('\\', "\\\\").replace('\n', "\\n");
-        let _ = writeln!(out, "# HELP {name} {help}\n# TYPE {name} {kind}");
-        for sample in samples {
-            let Metric { suffix, value, .. } = sample;
-            let _ = writeln!(out, "{name}{suffix}{} {value}", labels(&sample.labels));
-        }
-    }
-    out
-}
-
-fn labels(labels: &[(&'static str, String)]) -> String {
-    if labels.is_empty() {
-        return String::new();
-    }
-    let escaped = |text: &str| text.replace('\\', "\\\\").replace('"', "\\\"").replace('\n', "\\n");
-    let pairs: Vec<_> =
-        labels.iter().map(|(name, value)| format!("{name}=\"{}\"", escaped(value))).collect();
-    format!("{{{}}}", pairs.join(","))
-}
-
 #[cfg(test)]
 mod tests {
-    use super::*;
-
-    #[test]
-    fn figures_have_the_text_format_of_prometheus() {
-        let metrics = [
-            Metric::counter("starling_packets_total", "Packets.", 7).label("kind", "audio"),
-            Metric::gauge("starling_peers", "Peers of this node.", 2.0),
-            Metric::counter("starling_packets_total", "Packets.", 9).label("kind", "a\"b\\c\n"),
-            Metric::gauge("starling_stress", "Busiest \\ worker\nof all.", 0.25),
-        ];
-        assert_eq!(
-            text(&metrics),
-            "# HELP starling_packets_total Packets.\n\
-             # TYPE starling_packets_total counter\n\
-             starling_packets_total{kind=\"audio\"} 7\n\
-             starling_packets_total{kind=\"a\\\"b\\\\c\\n\"} 9\n\
-             # HELP starling_peers Peers of this node.\n\
-             # TYPE starling_peers gauge\n\
-             starling_peers 2\n\
-             # HELP starling_stress Busiest \\\\ worker\\nof all.\n\
-             # TYPE starling_stress gauge\n\
-             starling_stress 0.25\n"
-        );
-    }
-
-    #[test]
-    fn a_histogram_counts_what_is_below_each_bound() {
-        let buckets = [(Some(0.001), 5), (Some(0.002), 0), (None, 2)];
-        let metrics = Metric::histogram("starling_latency_seconds", "Latency.", buckets, 0.25);
-        assert_eq!(
-            text(&metrics),
-            "# HELP starling_latency_seconds Latency.\n\
-             # TYPE starling_latency_seconds histogram\n\
-             starling_latency_seconds_bucket{le=\"0.001\"} 5\n\
-             starling_latency_seconds_bucket{le=\"0.002\"} 5\n\
-             starling_latency_seconds_bucket{le=\"+Inf\"} 7\n\
-             starling_latency_seconds_sum 0.25\n\
-             starling_latency_seconds_count 7\n"
-        );
-    }
+    use super::{
+        text::{Format, write},
+        *,
+    };
 
     #[test]
     fn own_counters_are_told_by_class_and_code() {
@@ -210,7 +145,7 @@ mod tests {
         counters.answered(404);
         counters.answered(404);
         counters.refused(Code::Unauthorized);
-        let text = text(&counters.metrics());
+        let text = write(&counters.metrics(), Format::Prometheus);
         assert!(text.contains("starling_http_answers_total{status=\"2xx\"} 1\n"));
         assert!(text.contains("starling_http_answers_total{status=\"4xx\"} 2\n"));
         assert!(text.contains("starling_refusals_total{code=\"unauthorized\"} 1\n"));

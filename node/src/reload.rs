@@ -57,17 +57,23 @@ impl Renewal {
 
     /// For `/metrics`.
     pub fn metrics(&self) -> Vec<Metric> {
-        let gauge = |name, help, at: i64| Metric::gauge(name, help, at as f64);
-        let of_listen = self.certificates.as_ref().map(|certificates| {
-            let help = "When the certificate of listen expires, in seconds since 1970.";
-            gauge("starling_tls_certificate_expiry_seconds", help, certificates.not_after())
-        });
-        let of_links = self.link_ends.map(|at| {
-            let help = "When the certificate of links expires, in seconds since 1970.";
-            gauge("starling_link_certificate_expiry_seconds", help, at)
-        });
-        of_listen.into_iter().chain(of_links).collect()
+        let of_listen = self.certificates.as_ref().map(|certificates| certificates.not_after());
+        expiry(of_listen, self.link_ends)
     }
+}
+
+/// When certificates expire, as figures.
+pub(crate) fn expiry(of_listen: Option<i64>, of_links: Option<i64>) -> Vec<Metric> {
+    let gauge = |name, help, at: i64| Metric::gauge(name, help, at as f64);
+    let of_listen = of_listen.map(|at| {
+        let help = "When the certificate of listen expires, in seconds since 1970.";
+        gauge("starling_tls_certificate_expiry_seconds", help, at)
+    });
+    let of_links = of_links.map(|at| {
+        let help = "When the certificate of links expires, in seconds since 1970.";
+        gauge("starling_link_certificate_expiry_seconds", help, at)
+    });
+    of_listen.into_iter().chain(of_links).collect()
 }
 
 /// Reads the settings and takes over what may change.

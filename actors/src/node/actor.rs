@@ -3,7 +3,7 @@
 //! work is in the files beside it.
 
 use std::{
-    collections::{BTreeMap, BTreeSet},
+    collections::BTreeMap,
     sync::Arc,
     time::{Duration, Instant},
 };
@@ -175,6 +175,8 @@ pub(crate) struct NodeTree {
     /// When the last one went.
     pub(super) told_placed: Option<Instant>,
     pub(super) sessions: u64,
+    /// Of these, with a ticket.
+    pub(super) resumed: u64,
     pub(super) refused: u64,
 }
 
@@ -399,9 +401,5 @@ impl NodeTree {
         for worker in self.shared.workers() {
             worker.stop();
         }
-    }
-
-    pub(super) fn others(&self) -> BTreeSet<NodeId> {
-        self.links.keys().cloned().collect()
     }
 }

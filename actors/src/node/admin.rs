@@ -15,6 +15,7 @@ use super::{
 };
 use crate::{
     Metric,
+    node_metrics::NodeFigures,
     registry_actor::{RegistryMsg, registry_lost},
 };
 
@@ -168,48 +169,8 @@ impl NodeTree {
 
     fn metrics(&mut self) -> Vec<Metric> {
         self.refresh_own();
-        let load = self.view.own().load;
-        let cost = self.view.own().cost.unwrap_or_default();
-        let mut metrics = vec![
-            Metric::gauge("starling_peers", "Sessions on this node.", load.peers.into()),
-            Metric::gauge("starling_rooms", "Rooms with peers on this node.", load.rooms.into()),
-            Metric::gauge("starling_links", "Links that are up.", self.others().len() as f64),
-            Metric::gauge("starling_nodes", "Nodes known.", self.view.nodes().len() as f64),
-            Metric::gauge(
-                "starling_registry_available",
-                "1 while the registry answers.",
-                f64::from(u8::from(self.view.available)),
-            ),
-            Metric::gauge(
-                "starling_stress",
-                "Share in use of what the node has least of: cores, network, timeliness, memory.",
-                f64::from(load.stress),
-            ),
-            Metric::gauge(
-                "starling_control_delay_seconds",
-                "How late timers of the control plane are.",
-                f64::from(cost.delay_ms) / 1e3,
-            ),
-            Metric::gauge(
-                "starling_memory_used_ratio",
-                "Share of the container's or machine's memory that is in use.",
-                f64::from(cost.memory),
-            ),
-            Metric::counter("starling_sessions_total", "Sessions let in.", self.sessions),
-            Metric::counter("starling_sessions_refused_total", "Sessions refused.", self.refused),
-        ];
-        self.append_liveness(&mut metrics);
-        let (changes, told) = self.shared.speakers.read();
-        metrics.push(Metric::counter(
-            "starling_active_speaker_changes_total",
-            "Times a room's active speaker was another than before, as this node saw it.",
-            changes,
-        ));
-        metrics.push(Metric::counter(
-            "starling_voices_told_total",
-            "Messages to other nodes about who is heard in a room.",
-            told,
-        ));
+        let mut metrics = Vec::new();
+        crate::node_metrics::append(&mut metrics, &self.figures());
         metrics.extend(self.shared.dtls.metrics());
         for (node, slot) in &self.links {
             crate::link_metrics::append(&mut metrics, node, &slot.link.counters());
@@ -219,45 +180,29 @@ impl NodeTree {
         }
         metrics
     }
-}
 
-impl NodeTree {
-    fn append_liveness(&self, metrics: &mut Vec<Metric>) {
-        let seen = self.endpoint.liveness();
-        let verdict = |kind: &str, value: u64| {
-            let name = "starling_link_verdicts_total";
-            let help = "Silent or ended links: the link alone is bad, or the node is out of reach.";
-            Metric::counter(name, help, value).label("about", kind)
-        };
-        metrics.extend([
-            Metric::counter(
-                "starling_link_probes_total",
-                "Datagrams sent on silent links only to be acknowledged.",
-                seen.probes,
-            ),
-            Metric::counter(
-                "starling_link_suspicions_total",
-                "Links that gave no answer for 400 ms.",
-                seen.suspicions,
-            ),
-            Metric::counter(
-                "starling_link_questions_total",
-                "Questions to other nodes whether they reach one.",
-                seen.asked,
-            ),
-            verdict("link", seen.links),
-            verdict("node", seen.nodes),
-            Metric::counter(
-                "starling_epochs_refused_total",
-                "Connections refused because they came from a life of a node that is over.",
-                self.endpoint.stale_refused(),
-            ),
-            Metric::counter(
-                "starling_lives_renewed_total",
-                "Times this node was given up by others and began anew.",
-                self.life.renewals(),
-            ),
-        ]);
+    fn figures(&self) -> NodeFigures {
+        let own = self.view.own();
+        NodeFigures {
+            version: own.version.clone(),
+            protocol: own.protocol.1,
+            epoch: self.shared.epoch(),
+            load: own.load,
+            cost: own.cost.unwrap_or_default(),
+            draining: self.state == NodeState::Draining,
+            links: self.links.len(),
+            nodes: self.view.nodes().len(),
+            registry_available: self.view.available,
+            lease_age: self.shared.config.registry.lease_age(),
+            sessions: self.sessions,
+            resumed: self.resumed,
+            refused: self.refused,
+            joins_waiting: self.waiting.len(),
+            liveness: self.endpoint.liveness(),
+            epochs_refused: self.endpoint.stale_refused(),
+            renewals: self.life.renewals(),
+            speakers: self.shared.speakers.read(),
+        }
     }
 }
 

@@ -64,6 +64,11 @@ pub(super) struct Waitlist {
 }
 
 impl Waitlist {
+    /// Joins that wait.
+    pub(super) fn len(&self) -> usize {
+        self.len
+    }
+
     /// Adds a join; says whether it is the first for its room, or gives it back if there are too
     /// many.
     fn push(&mut self, room: &RoomId, join: Waiting) -> Result<bool, Waiting> {
@@ -228,6 +233,7 @@ impl NodeTree {
         let Some(here) = self.rooms.get_mut(room) else { return };
         here.sent += 1;
         self.sessions += 1;
+        self.resumed += u64::from(join.resumes());
         let _ = here.actor.cast(join.into_message());
     }
 

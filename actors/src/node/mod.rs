@@ -44,7 +44,7 @@ pub(crate) use told::is_first;
 
 pub(crate) use actor::NodeMsg;
 use drain::Target;
-pub(crate) use shared::{Core, Shared};
+pub(crate) use shared::{Core, DtlsCounters, Shared};
 
 use crate::{
     Metric,

@@ -145,6 +145,7 @@ pub(super) async fn assemble(
         telling: false,
         told_placed: None,
         sessions: 0,
+        resumed: 0,
         refused: 0,
     };
     state.write_record();

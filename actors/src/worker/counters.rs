@@ -17,6 +17,8 @@ pub struct WorkerCounters {
     pub turns: u64,
     /// Commands carried out.
     pub commands: u64,
+    /// Commands that wait (gauge).
+    pub commands_waiting: u64,
     /// Commands refused because 16,384 waited, or the worker was dead.
     pub commands_refused: u64,
     /// Packets from pipes dropped because too many waited.

@@ -130,7 +130,9 @@ impl Shared {
     }
 
     pub(crate) fn counters(&self) -> WorkerCounters {
+        let commands_waiting = lock(&self.orders).len() as u64;
         WorkerCounters {
+            commands_waiting,
             commands_refused: self.refused.load(Ordering::Relaxed),
             pipe_dropped: self.pipes.dropped(),
             last_turn: Duration::from_nanos(self.last_turn.load(Ordering::Relaxed)),

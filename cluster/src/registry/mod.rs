@@ -11,7 +11,7 @@ pub mod memory;
 mod server;
 mod view;
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, time::Duration};
 
 use async_trait::async_trait;
 use starling_proto::{
@@ -105,6 +105,10 @@ pub trait Registry: Send + Sync + 'static {
     ) -> Result<Revision, RegistryError>;
     /// Deletes a room's record if it is still at `expected`.
     async fn delete_room(&self, room: &RoomId, expected: Revision) -> Result<(), RegistryError>;
+    /// Since this node's lease was last renewed, where there are leases and it has one.
+    fn lease_age(&self) -> Option<Duration> {
+        None
+    }
     /// The view and its changes. A receiver that falls behind gets a new `Snapshot` instead of what
     /// it missed.
     fn watch(&self) -> mpsc::Receiver<WatchEvent>;

@@ -60,6 +60,8 @@ pub struct ReceiveStats {
     last_report: Option<(NtpTime, Instant)>,
     /// Lost in earlier runs of the stream.
     lost_before: i64,
+    /// What the last report said to be missing since the one before it.
+    lost_reported: u64,
     reported: Counts,
     scored: Counts,
 }
@@ -99,6 +101,7 @@ impl ReceiveStats {
             last_packet: None,
             last_report: None,
             lost_before: 0,
+            lost_reported: 0,
             reported: Counts::default(),
             scored: Counts::default(),
         }
@@ -156,6 +159,7 @@ impl ReceiveStats {
         let received = counts.received.saturating_sub(self.reported.received);
         self.reported = counts;
         let lost = expected.saturating_sub(received);
+        self.lost_reported = lost;
         let fraction = (lost * 256).checked_div(expected).unwrap_or(0).min(255);
         let (last_sr, delay) = match self.last_report {
             Some((ntp, at)) => (ntp.middle(), clock::compact(now.saturating_duration_since(at))),
@@ -170,6 +174,11 @@ impl ReceiveStats {
             last_sr,
             delay_since_last_sr: delay,
         })
+    }
+
+    /// Packets missing in the time of the last [`Self::report_block`].
+    pub const fn lost_reported(&self) -> u64 {
+        self.lost_reported
     }
 
     /// Counts since the last call, for the score.

@@ -18,6 +18,7 @@ use crate::{
 
 use super::{
     Plane,
+    counters::Estimates,
     probation::Probator,
     trace::bandwidth_info,
     transport::{Item, Traffic},
@@ -92,6 +93,22 @@ impl Bandwidth {
 }
 
 impl Plane {
+    /// What receivers can take now, all together.
+    pub(super) fn estimates(&self) -> Estimates {
+        let mut all = Estimates::default();
+        for place in &self.timers.estimated {
+            let transport = &self.transports[*place as usize];
+            let (bitrate, desired) = match &transport.bandwidth {
+                Some(bandwidth) => (bandwidth.estimator.bitrate(), bandwidth.desired),
+                None => (transport.remb.unwrap_or_default(), 0),
+            };
+            all.receivers += 1;
+            all.bitrate += bitrate;
+            all.limited += u64::from(desired > bitrate);
+        }
+        all
+    }
+
     /// The receiver tells when packets arrive: what it can take is estimated from now on (BW1).
     pub(super) fn estimate(&mut self, place: usize) {
         let sequence = (self.transports[place].rtcp_ssrc & 0x7fff) as u16;

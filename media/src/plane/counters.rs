@@ -1,6 +1,54 @@
 //! What a plane counts. Numbers only grow; gauges say so.
 
+use starling_proto::MediaKind;
+
 use crate::consumer::LatencyTotals;
+
+/// Packets and their bytes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Flow {
+    /// Packets.
+    pub packets: u64,
+    /// Their bytes, RTP headers included.
+    pub bytes: u64,
+}
+
+/// The same for each kind of media.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct ByKind {
+    /// Audio.
+    pub audio: Flow,
+    /// Video.
+    pub video: Flow,
+}
+
+impl ByKind {
+    /// Counts a packet.
+    pub(super) const fn add(&mut self, kind: MediaKind, bytes: usize) {
+        let flow = match kind {
+            MediaKind::Audio => &mut self.audio,
+            MediaKind::Video => &mut self.video,
+        };
+        flow.packets += 1;
+        flow.bytes += bytes as u64;
+    }
+
+    /// Of both kinds.
+    pub const fn packets(&self) -> u64 {
+        self.audio.packets + self.video.packets
+    }
+}
+
+/// What the receivers of a plane can take, as far as they say when packets arrive. All gauges.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Estimates {
+    /// Receivers.
+    pub receivers: u64,
+    /// Those for whom there would be more to send than they can take.
+    pub limited: u64,
+    /// What they can take, summed, in bits per second.
+    pub bitrate: u64,
+}
 
 /// Counters of a plane.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -21,8 +69,14 @@ pub struct PlaneCounters {
     pub bytes_sent: u64,
     /// RTP packets of producers taken, retransmissions included.
     pub rtp_received: u64,
+    /// The media among them that was new, by kind.
+    pub received: ByKind,
     /// RTP packets forwarded to consumers, retransmissions included.
     pub rtp_forwarded: u64,
+    /// The same by kind.
+    pub forwarded: ByKind,
+    /// RTP packets of producers that were missing when they were reported on; some are repaired.
+    pub rtp_lost: u64,
     /// Retransmissions sent.
     pub rtp_retransmitted: u64,
     /// Packets repaired by retransmission from a producer.
@@ -47,6 +101,10 @@ pub struct PlaneCounters {
     pub key_frames_replayed: u64,
     /// Key frames asked for because none was in the buffer that could be begun with.
     pub key_frames_not_kept: u64,
+    /// Times the layers that a consumer gets were others than before.
+    pub layer_changes: u64,
+    /// What receivers can take.
+    pub estimates: Estimates,
     /// Commands that named something gone.
     pub commands_ignored: u64,
     /// Datagrams from a source that no transport admitted.

@@ -208,7 +208,7 @@ impl Writer<'_> {
             self.probe_bytes += sent;
             return;
         }
-        self.counters.rtp_forwarded += 1;
+        self.counters.forwarded.add(producer.setup.kind, sent);
         if item.again {
             self.counters.rtp_retransmitted += 1;
             self.rtx_bytes += sent;

@@ -171,6 +171,7 @@ impl Plane {
             return;
         };
         self.counters.rtp_repaired += u64::from(repaired);
+        self.counters.received.add(producer.setup.kind, packet.len());
         let ssrc = stream.ssrc;
         let restarted = std::mem::take(&mut stream.restarted);
         let says_so = producer.piped && header.extension(packet, KEPT).is_some();

@@ -153,6 +153,7 @@ impl Plane {
         if consumer.has_untold_layers() {
             let (key, layers) = (consumer.key, consumer.current_layers());
             consumer.layers = layers;
+            self.counters.layer_changes += 1;
             self.tell(Event::ConsumerLayers { consumer: key, layers });
         }
     }

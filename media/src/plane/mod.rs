@@ -38,7 +38,7 @@ use std::{
 use rand::{RngCore, SeedableRng, rngs::SmallRng};
 use slab::Slab;
 
-pub use counters::PlaneCounters;
+pub use counters::{ByKind, Estimates, Flow, PlaneCounters};
 
 use crate::{
     command::{ConsumerKey, PipeKey, ProducerKey, SocketId, TransportKey},
@@ -221,9 +221,11 @@ impl Plane {
         self.fly(sink);
     }
 
-    /// What happened so far.
+    /// What happened so far. Looks at every transport that is estimated: not for every packet.
     pub fn counters(&self) -> PlaneCounters {
         PlaneCounters {
+            rtp_forwarded: self.counters.forwarded.packets(),
+            estimates: self.estimates(),
             transports: self.transports.len() as u64,
             producers: self.producers.len() as u64,
             consumers: self.consumers.len() as u64,

@@ -50,6 +50,7 @@ impl Plane {
                 }
                 let Some(mut block) = stream.stats.report_block(now) else { continue };
                 stream.counts.fraction_lost = block.fraction_lost;
+                self.counters.rtp_lost += stream.stats.lost_reported();
                 block.fraction_lost = block.fraction_lost.max(worst);
                 blocks[count] = block;
                 count += 1;

@@ -6,7 +6,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use starling_actors::Node;
+use starling_actors::{Metric, Node};
 use tokio::sync::Semaphore;
 
 use super::{Answers, dev::DevNodes};
@@ -108,6 +108,14 @@ impl App {
             sessions: Mutex::new(PerAddress::new(rate)),
             turnstile: Mutex::new(Turnstile::new(Instant::now(), joins)),
         }))
+    }
+
+    /// What this crate counts.
+    pub fn metrics(&self) -> Vec<Metric> {
+        let mut all = self.counters.metrics();
+        all.extend(self.tokens.metrics());
+        all.extend(self.renewal.metrics());
+        all
     }
 
     /// Whether one more session from `address` is fine now.

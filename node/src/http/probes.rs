@@ -3,7 +3,10 @@
 use axum::{
     Json,
     extract::{FromRequestParts, Request, State},
-    http::{StatusCode, header::CONTENT_TYPE},
+    http::{
+        StatusCode,
+        header::{ACCEPT, CONTENT_TYPE},
+    },
     response::{IntoResponse, Response},
 };
 use starling_proto::rest::{Health, Problem as ProblemBody};
@@ -12,7 +15,7 @@ use super::{
     App, Problem,
     guard::{Operator, Side},
 };
-use crate::metrics;
+use crate::metrics::text::{Format, write};
 
 /// Do the node's threads turn?
 #[utoipa::path(
@@ -37,7 +40,8 @@ pub(crate) async fn readyz(State(app): State<App>) -> (StatusCode, Json<Health>)
     (status, Json(Health { ready, degraded }))
 }
 
-/// Figures in Prometheus' text format. Needs the admin token, except on `admin_listen` and in dev.
+/// Figures in Prometheus' text format, or as OpenMetrics for who accepts that. Needs the admin
+/// token, except on `admin_listen` and in dev.
 #[utoipa::path(
     get, path = "/metrics", tag = "probes", security((), ("admin" = [])),
     responses(
@@ -51,8 +55,8 @@ pub(crate) async fn metrics(State(app): State<App>, request: Request) -> Result<
         Operator::from_request_parts(&mut parts, &app).await?;
     }
     let mut all = app.node.metrics().await;
-    all.extend(app.counters.metrics());
-    all.extend(app.tokens.metrics());
-    all.extend(app.renewal.metrics());
-    Ok(([(CONTENT_TYPE, metrics::CONTENT_TYPE)], metrics::text(&all)).into_response())
+    all.extend(app.metrics());
+    let accept = parts.headers.get(ACCEPT).and_then(|value| value.to_str().ok());
+    let format = Format::wanted(accept.unwrap_or_default());
+    Ok(([(CONTENT_TYPE, format.content_type())], write(&all, format)).into_response())
 }

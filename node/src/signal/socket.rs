@@ -164,7 +164,7 @@ pub async fn connect(State(app): State<App>, asked: Asked) -> Response {
 }
 
 async fn serve(app: &App, mut line: Line, request: SessionRequest) {
-    let room = request.room.clone();
+    let (room, began) = (request.room.clone(), Instant::now());
     if let Err(wait) = app.enter(request.resume_ticket.is_some()) {
         app.counters.refused(Code::Busy);
         let refusal = Refusal::new(Code::Busy, "this node takes in as many as it can");
@@ -175,7 +175,10 @@ async fn serve(app: &App, mut line: Line, request: SessionRequest) {
         Err(Refusal::new(Code::Timeout, "the node did not answer in time").hint("try again"))
     });
     match opened {
-        Ok(session) => Carrier::new(line, session, ice).run().await,
+        Ok(session) => {
+            app.counters.joins.add(began.elapsed());
+            Carrier::new(line, session, ice).run().await;
+        }
         Err(refusal) => {
             app.counters.refused(refusal.code);
             turn_away(app, &mut line, &room, &refusal, Duration::ZERO).await;

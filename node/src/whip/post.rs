@@ -1,7 +1,7 @@
 //! The POST that makes a session: who asks, whether the node takes them in, and what is answered.
 //! Never does: read an offer itself, or know what becomes of the session.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use axum::{
     body::Bytes,
@@ -216,6 +216,7 @@ pub(super) async fn start(app: App, protocol: Protocol, request: Request) -> Res
         Ok(asked) => asked,
         Err(problem) => return problem.into_response(),
     };
+    let began = Instant::now();
     let opened = match app.whip.check_room() {
         Ok(()) => open(&app, &asked.session).await,
         Err(refusal) => Err(refusal),
@@ -224,6 +225,7 @@ pub(super) async fn start(app: App, protocol: Protocol, request: Request) -> Res
         Ok(session) => session,
         Err(refusal) => return turn_away(&app, &asked, refusal).await,
     };
+    app.counters.joins.add(began.elapsed());
     match serve(&app, protocol, asked, session).await {
         Ok(response) => response,
         Err(refusal) => Problem::from(refusal).into_response(),

@@ -1,8 +1,11 @@
 //! Calls of etcd, each bounded in time, at one member until that fails. Never tries twice.
 
 use std::{
-    sync::atomic::{AtomicU64, AtomicUsize, Ordering::Relaxed},
-    time::Duration,
+    sync::{
+        Mutex, PoisonError,
+        atomic::{AtomicU64, AtomicUsize, Ordering::Relaxed},
+    },
+    time::{Duration, Instant},
 };
 
 use etcd_client::{Certificate, Client, ConnectOptions, Error, Identity, TlsOptions};
@@ -62,9 +65,23 @@ pub(super) struct Seen {
     pub(super) resumed: AtomicU64,
     pub(super) lost: AtomicU64,
     pub(super) leases: AtomicU64,
+    renewed: Mutex<Option<Instant>>,
 }
 
 impl Seen {
+    /// The lease was taken or renewed now, or given back.
+    #[expect(clippy::disallowed_methods, reason = "its age is for operators, and decides nothing")]
+    pub(super) fn renewed(&self, has_lease: bool) {
+        let at = has_lease.then(Instant::now);
+        *self.renewed.lock().unwrap_or_else(PoisonError::into_inner) = at;
+    }
+
+    /// How long ago that was.
+    pub(super) fn lease_age(&self) -> Option<Duration> {
+        let renewed = *self.renewed.lock().unwrap_or_else(PoisonError::into_inner);
+        renewed.map(|at| at.elapsed())
+    }
+
     pub(super) fn counters(&self) -> EtcdCounters {
         EtcdCounters {
             undecodable: self.undecodable.load(Relaxed),

@@ -222,6 +222,10 @@ impl Registry for EtcdRegistry {
         self.swap(key, expected, delete).await.map(drop)
     }
 
+    fn lease_age(&self) -> Option<Duration> {
+        self.etcd.seen.lease_age()
+    }
+
     fn watch(&self) -> mpsc::Receiver<WatchEvent> {
         self.feed.watch()
     }

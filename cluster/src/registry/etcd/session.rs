@@ -88,7 +88,10 @@ impl Session {
             self.backoff.reset();
             tokio::select! {
                 () = self.desk.wished() => {}
-                _ = ticks.tick() => keep_alive(&mut keeper, &mut answers).await?,
+                _ = ticks.tick() => {
+                    keep_alive(&mut keeper, &mut answers).await?;
+                    self.etcd.seen.renewed(true);
+                }
             }
         }
         Ok(())
@@ -102,6 +105,7 @@ impl Session {
         let seconds = self.ttl().as_secs_f64().ceil() as i64;
         let id = bounded(client.lease_grant(seconds, None)).await?.id();
         self.etcd.seen.leases.fetch_add(1, Relaxed);
+        self.etcd.seen.renewed(true);
         self.desk.forget_written();
         let lease = Lease { id, claimed: false };
         self.lease = Some(lease);
@@ -197,6 +201,7 @@ impl Session {
         let Some(lease) = self.lease.take() else {
             return;
         };
+        self.etcd.seen.renewed(false);
         if let Ok(mut member) = self.etcd.member().await
             && let Err(failure) = bounded(member.client.lease_revoke(lease.id)).await
         {

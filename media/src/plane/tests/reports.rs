@@ -137,3 +137,24 @@ fn a_stream_that_fell_silent_sends_no_reports() {
     reports(&mut bench, 2_500, false);
     assert_eq!(reports(&mut bench, 5_000, false), 0);
 }
+
+#[test]
+fn packets_are_counted_by_kind_and_losses_when_they_are_reported() {
+    let mut bench = call(false);
+    let mut received = 0;
+    // Every tenth packet is lost.
+    for n in (0..200u16).filter(|n| n % 10 != 5) {
+        let packet = rtp(111, 1111, n, 960 * u32::from(n), false, &[], &[7; 50]);
+        received += packet.len() as u64;
+        bench.receive(11, address(5001), &packet);
+        bench.advance(20);
+    }
+    bench.take_rtp(2222);
+    let counters = bench.plane.counters();
+    let (audio, video) = (counters.received.audio, counters.received.video);
+    assert_eq!((audio.packets, audio.bytes, video.packets), (180, received, 0));
+    assert_eq!((counters.forwarded.audio.packets, counters.rtp_forwarded), (180, 180));
+    assert!(counters.forwarded.audio.bytes > 180 * 50, "{counters:?}");
+    // What came after the last report is not in it.
+    assert!((14..=20).contains(&counters.rtp_lost), "{}", counters.rtp_lost);
+}

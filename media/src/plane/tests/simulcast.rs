@@ -167,6 +167,7 @@ fn scores_and_layers_are_told_when_they_change() {
     });
     assert_eq!(consumer, Some((10, 10, vec![10, 10, 0])));
     assert_eq!(spatial_layers(&events), [Some(1)]);
+    assert!(bench.plane.counters().layer_changes >= 2, "up to the best, and down");
     camera.run(&mut bench, 1_000);
     let again = bench.take_events();
     let scores =
