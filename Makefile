@@ -21,6 +21,7 @@
 #   make k8s-processes     the pods of k8s/ as local processes: scaled, rolled, evicted, killed (k8s/README.md)
 #   make sbom              what is inside of the program, as CycloneDX: target/sbom.cdx.json
 #   make docs              every page: its links, and its commands typed in; and make book: a web site of them
+#   make watch             alerts, dashboards and figures, with Prometheus' own parsers
 #   make deny              advisories and licences, if cargo-deny is installed
 #
 # e2e, codecs, chaos, drain, storm, regions, links, k8s-processes, bench, bandwidth, attack and soak print a table and
@@ -44,11 +45,11 @@ ROWS ?=
 export CARGO_TERM_COLOR ?= always
 
 .PHONY: run web test lint fmt-check clippy doc unit e2e e2e-short codecs chaos bench instructions \
-        bandwidth drain storm regions links fuzz attack attack-short soak sim sim-scale k8s k8s-processes sbom docs book \
-        openapi deny browsers setup-build help
+        bandwidth drain storm regions links fuzz attack attack-short soak sim sim-scale k8s watch k8s-processes sbom \
+        docs book openapi deny browsers setup-build help
 
 help:
-	@sed -n '3,24p' Makefile | cut -c3-
+	@sed -n '3,25p' Makefile | cut -c3-
 
 setup-build:
 	@tests/setup.sh build
@@ -110,6 +111,11 @@ sbom:
 	@mkdir -p $(TARGET)
 	python3 deploy/sbom.py >$(TARGET)/sbom.cdx.json
 	@echo $(TARGET)/sbom.cdx.json
+
+watch: setup-build
+	@tests/setup.sh k8s
+	$(CARGO) build --locked -p starling-node
+	tests/watch/run.sh $(TARGET)/debug/starling
 
 # Real processes and real etcd, which is a crate's file: building the tests brings it.
 e2e: browsers

@@ -5,6 +5,8 @@ mod histogram;
 #[cfg(test)]
 mod list;
 pub(crate) mod text;
+#[cfg(test)]
+mod used;
 
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
@@ -75,7 +77,7 @@ impl Counters {
                 self.sessions.load(Relaxed) as f64,
             ),
             counter(
-                "starling_signal_sessions_total",
+                "starling_signal_sessions_opened_total",
                 "Signalling WebSockets opened.",
                 &self.sessions_total,
             ),
@@ -118,6 +120,15 @@ impl Counters {
             "starling_join_seconds",
             "How long clients waited for their place in the room, those who got one.",
         ));
+        all.extend(self.by_class());
+        all
+    }
+
+    /// Answers by status, refusals by code.
+    fn by_class(&self) -> Vec<Metric> {
+        let counter =
+            |name, help, cell: &AtomicU64| Metric::counter(name, help, cell.load(Relaxed));
+        let mut all = Vec::new();
         for (class, cell) in ["1xx", "2xx", "3xx", "4xx", "5xx"].iter().zip(&self.answers) {
             let help = "HTTP answers by class of status.";
             all.push(counter("starling_http_answers_total", help, cell).label("status", *class));

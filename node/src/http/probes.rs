@@ -40,8 +40,8 @@ pub(crate) async fn readyz(State(app): State<App>) -> (StatusCode, Json<Health>)
     (status, Json(Health { ready, degraded }))
 }
 
-/// Figures in Prometheus' text format, or as OpenMetrics for who accepts that. Needs the admin
-/// token, except on `admin_listen` and in dev.
+// Or as OpenMetrics, for who accepts that.
+/// Figures in Prometheus' text format. Needs the admin token, except on `admin_listen` and in dev.
 #[utoipa::path(
     get, path = "/metrics", tag = "probes", security((), ("admin" = [])),
     responses(

@@ -85,6 +85,11 @@ async fn figures_are_named_as_prometheus_wants_them() {
         if !help.ends_with('.') || help.contains('|') {
             wrong.push(format!("{name}: its help is no sentence"));
         }
+        // OpenMetrics names a counter's family without it, and knows no two of one name.
+        let family = name.trim_end_matches("_total");
+        if counter && all.iter().any(|other| other.name == family) {
+            wrong.push(format!("{name}: {family} is there, too"));
+        }
         let same = |other: &&Metric| other.name == *name;
         if all.iter().filter(same).any(|other| (other.kind, other.help) != (metric.kind, help)) {
             wrong.push(format!("{name}: two meanings"));

@@ -1,0 +1,50 @@
+// What the whole cluster does, and whether it is well.
+const of = (name, more = '') => `starling_${name}{job=~"$job"${more}}`;
+const rate = (name, more) => `rate(${of(name, more)}[$__rate_interval])`;
+const red = (value) => [[null, 'green'], [value, 'red']];
+
+export const panels = [
+  { row: 'Now' },
+  { title: 'Nodes', kind: 'stat', width: 4,
+    about: 'Nodes that answer.', queries: { nodes: `count(${of('build_info')})` } },
+  { title: 'People', kind: 'stat', width: 4,
+    about: 'Sessions on all nodes.', queries: { peers: `sum(${of('peers')})` } },
+  { title: 'Rooms', kind: 'stat', width: 4, about: 'Rooms on all nodes; one that is on two nodes counts twice.',
+    queries: { rooms: `sum(${of('rooms')})` } },
+  { title: 'To consumers', kind: 'stat', unit: 'bps', width: 4, about: 'Media that is forwarded.',
+    queries: { bits: `sum(rate(${of('media_forwarded_bytes_total')}[1m])) * 8` } },
+  { title: 'Registry', kind: 'stat', width: 4, steps: [[null, 'red'], [1, 'green']],
+    about: '1 while every node reaches the registry.', queries: { registry: `min(${of('registry_available')})` } },
+  { title: 'Nodes that take nobody', kind: 'stat', width: 4, steps: [[null, 'green'], [1, 'orange']],
+    about: 'Nodes that are cordoned or draining.', queries: { draining: `sum(${of('draining')})` } },
+  { row: 'People' },
+  { title: 'People by node', stack: true, about: 'Sessions on each node.', queries: { '{{instance}}': of('peers') } },
+  { title: 'Rooms by node', stack: true,
+    about: 'Rooms with peers on each node.', queries: { '{{instance}}': of('rooms') } },
+  { title: 'Load', unit: 'percentunit', max: 1,
+    about: 'Share in use of what each node has least of: what placement goes by.',
+    queries: { '{{instance}}': of('stress') } },
+  { title: 'Joins', unit: 'ops', about: 'Sessions let in, those of them that came back or moved, and those refused.',
+    queries: {
+      'let in': `sum(${rate('sessions_total')})`, resumed: `sum(${rate('sessions_resumed_total')})`,
+      refused: `sum(${rate('sessions_refused_total')})`,
+    } },
+  { title: 'Time to join', unit: 's', about: 'How long clients waited for their place.',
+    queries: Object.fromEntries([50, 95, 99].map((p) =>
+      [`p${p}`, `histogram_quantile(0.${p}, sum by (le) (${rate('join_seconds_bucket')}))`])) },
+  { title: 'Refusals', unit: 'ops', about: 'Why requests and clients were refused, on all nodes.',
+    queries: { '{{code}}': `sum by (code) (${rate('refusals_total')}) > 0` } },
+  { row: 'Is it well?' },
+  { title: 'Nodes that each node knows', about: 'All lines are one while all nodes see the same cluster.',
+    queries: { '{{instance}}': of('nodes') } },
+  { title: 'Links missing', steps: red(1), about: 'Nodes that a node knows and has no link to.',
+    queries: { '{{instance}}': `${of('nodes')} - 1 - ${of('links')}` } },
+  { title: 'Verdicts', unit: 'ops', about: 'Links that were silent: the link alone, or the node behind it.',
+    queries: { '{{about}}': `sum by (about) (${rate('link_verdicts_total')})` } },
+  { title: 'Age of leases', unit: 's', about: 'Since each node renewed its lease in the registry; it ends after 5 s.',
+    queries: { '{{instance}}': of('registry_lease_age_seconds') } },
+  { title: 'Joins that wait', about: "Joins that wait for their room's record: the registry is slow.",
+    queries: { '{{instance}}': of('joins_waiting') } },
+  { title: 'Releases', about: 'How many nodes run which release.',
+    queries: { '{{version}}': `count by (version) (${of('build_info')})` } },
+];
