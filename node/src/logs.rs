@@ -1,4 +1,7 @@
-//! Logs go to stderr, as text or as one JSON object per line. Never does: choose what is logged.
+//! Logs go to stderr, as text or as one JSON object per line, and no cause floods them (`limit`).
+//! Never does: choose what is logged.
+
+mod limit;
 
 use std::{
     io::{self, IsTerminal},
@@ -6,8 +9,11 @@ use std::{
 };
 
 use starling_proto::{Code, Refusal};
-use tracing_subscriber::EnvFilter;
+use tracing_subscriber::{
+    EnvFilter, Layer, fmt, layer::SubscriberExt, reload, util::SubscriberInitExt,
+};
 
+use self::limit::Limit;
 use crate::config::Log;
 
 /// The `dtls` crate warns of every extension that it does not know, and each browser sends three;
@@ -28,25 +34,18 @@ static CHANGE: OnceLock<Change> = OnceLock::new();
 /// Starts logging. A second call does nothing.
 pub fn init(log: &Log) {
     let filter = read(&log.filter).unwrap_or_else(|_| EnvFilter::new("info"));
-    let builder = tracing_subscriber::fmt()
-        .with_env_filter(filter)
-        .with_ansi(io::stderr().is_terminal())
-        // Where a full disk takes no line, it takes no complaint about that either: `eprintln!`
-        // would panic, and end the node.
-        .log_internal_errors(false)
-        .with_writer(io::stderr);
-    // Two types of handle, for the format is part of them.
-    let (started, change): (_, Change) = if log.json {
-        let builder = builder.json().with_filter_reloading();
-        let handle = builder.reload_handle();
-        (builder.try_init(), Box::new(move |filter| handle.reload(filter).is_ok()))
-    } else {
-        let builder = builder.with_filter_reloading();
-        let handle = builder.reload_handle();
-        (builder.try_init(), Box::new(move |filter| handle.reload(filter).is_ok()))
-    };
+    let (filter, handle) = reload::Layer::new(filter);
+    let limit = Limit::new();
+    // Where a full disk takes no line, it takes no complaint about that either: `eprintln!` would
+    // panic, and end the node.
+    let lines = fmt::layer().log_internal_errors(false).with_writer(io::stderr);
+    let lines = lines.with_ansi(io::stderr().is_terminal());
+    let lines = if log.json { lines.json().boxed() } else { lines.boxed() };
+    let lines = lines.with_filter(limit.clone());
+    let started = tracing_subscriber::registry().with(filter).with(lines).try_init();
     if started.is_ok() {
-        let _ = CHANGE.set(change);
+        let _ = CHANGE.set(Box::new(move |filter| handle.reload(filter).is_ok()));
+        limit.tell();
     }
 }
 
