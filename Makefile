@@ -17,6 +17,7 @@
 #   make attack            a node under attack while people talk on it (docs/security-tests.md)
 #   make soak MINUTES=30   two nodes under people who come and go: memory, descriptors, what is left
 #   make openapi           writes docs/openapi.json, its examples and docs/events.md anew, from a node that is asked
+#   make api-fuzz CASES=20000  requests made up from docs/openapi.json: no error of the server may come of one
 #   make k8s               renders and checks deploy/ and k8s/
 #   make k8s-processes     the pods of k8s/ as local processes: scaled, rolled, evicted, killed (k8s/README.md)
 #   make sbom              what is inside of the program, as CycloneDX: target/sbom.cdx.json
@@ -39,17 +40,18 @@ RUNS ?= 1000000
 NODES ?= 3
 SEEDS ?= 300
 FROM ?= 0
+CASES ?= 20000
 MINUTES ?= 30
 ROWS ?=
 
 export CARGO_TERM_COLOR ?= always
 
 .PHONY: run web test lint fmt-check clippy doc unit e2e e2e-short codecs chaos bench instructions \
-        bandwidth drain storm regions links fuzz attack attack-short soak sim sim-scale k8s watch k8s-processes sbom \
-        docs book openapi deny browsers setup-build help
+        bandwidth drain storm regions links fuzz attack attack-short api-fuzz api-fuzz-short soak sim sim-scale k8s \
+        watch k8s-processes sbom docs book openapi deny browsers setup-build help
 
 help:
-	@sed -n '3,25p' Makefile | cut -c3-
+	@sed -n '3,26p' Makefile | cut -c3-
 
 setup-build:
 	@tests/setup.sh build
@@ -73,7 +75,7 @@ $(PAGE): $(PAGE_SOURCES)
 	cd node/web && npm ci --no-audit --no-fund && npm run build
 	@mkdir -p $(@D) && touch $@
 
-test: lint unit fuzz k8s attack-short e2e-short
+test: lint unit fuzz k8s watch api-fuzz-short attack-short e2e-short
 
 lint: fmt-check clippy doc
 
@@ -210,6 +212,15 @@ attack: setup-build web
 attack-short: setup-build web
 	$(CARGO) build --locked -p starling-node -p starling-tests
 	$(TARGET)/debug/starling-load attack --short $(ROWS)
+
+# Requests that schemathesis makes up, against a node. `make test` has a tenth of them.
+api-fuzz: setup-build web
+	@tests/setup.sh k8s
+	$(CARGO) build --locked -p starling-node
+	tests/api/run.sh $(TARGET)/debug/starling $(CASES)
+
+api-fuzz-short:
+	@$(MAKE) api-fuzz CASES=2000
 
 # Two nodes and etcd; people join, leave, are cut off and come back, rooms are made and ended.
 soak: setup-build web

@@ -13,6 +13,7 @@ import containers
 import objects
 import program
 import render
+import rules
 from program import hold, Wrong
 
 K8S = pathlib.Path("k8s")
@@ -29,6 +30,18 @@ def whole_has_all():
     hold({pathlib.Path(one).name for one in used} == there, f"uses {used}, there are {there}")
 
 
+def monitoring_has_all():
+    """The alerts are those of deploy/, and so are the dashboards."""
+    hold(rules.WRAPPED.read_text() == rules.wrapped(), "it is old: run tests/manifests/python.sh tests/manifests/rules.py")
+    dashboards = K8S.parent / "deploy/grafana/dashboards"
+    (made,) = yaml.safe_load((dashboards / "kustomization.yaml").read_text())["configMapGenerator"]
+    there = {path.name for path in dashboards.glob("*.json")}
+    hold(set(made["files"]) == there, f"has {made['files']}, there are {there}")
+    # What `kubectl apply` writes beside an object may not be longer (metadata.annotations).
+    size = sum(path.stat().st_size for path in dashboards.glob("*.json"))
+    hold(size < 250_000, f"{size} bytes of dashboards are too many for one object")
+
+
 def as_kubectl(name, ours):
     output = subprocess.run(["kubectl", "kustomize", str(K8S / "overlays" / name)], check=True, capture_output=True, text=True)
     theirs, ours = by_name(yaml.safe_load_all(output.stdout)), by_name(ours)
@@ -42,7 +55,7 @@ def by_name(found):
 
 
 def main():
-    checks = [(check.__name__.replace("_", " "), check) for check in [*containers.CHECKS, program.probes, program.watched, whole_has_all]]
+    checks = [(check.__name__.replace("_", " "), check) for check in [*containers.CHECKS, program.probes, program.watched, whole_has_all, monitoring_has_all]]
     kubectl = shutil.which("kubectl")
     for name, found in renderings().items():
         for check in objects.CHECKS:

@@ -1,5 +1,6 @@
 """Renders the kustomizations of k8s/ where there is no kubectl: the part of kustomize that they use
-(resources, components, namespace, images, patches by JSON 6902 and by strategic merge), and no more.
+(resources, components, namespace, images, patches by JSON 6902 and by strategic merge, config maps of files), and no
+more.
 Where kubectl is there, check.py holds this equal to it.
 
     render.py FOLDER    prints the objects as JSON"""
@@ -11,7 +12,7 @@ import sys
 
 import yaml
 
-KNOWN = {"apiVersion", "kind", "namespace", "resources", "components", "images", "patches"}
+KNOWN = {"apiVersion", "kind", "namespace", "resources", "components", "images", "patches", "configMapGenerator", "generatorOptions"}
 CLUSTER_WIDE = {"Namespace", "PriorityClass"}
 # By what strategic merge tells the entries of a list apart.
 KEYS = {
@@ -40,6 +41,8 @@ def _render(folder, objects):
             objects = objects + _render(path, [])
         else:
             objects = objects + [one for one in yaml.safe_load_all(path.read_text()) if one]
+    for entry in kustomization.get("configMapGenerator", []):
+        objects = objects + [_config_map(folder, entry, kustomization.get("generatorOptions", {}))]
     for entry in kustomization.get("components", []):
         objects = _render(folder / entry, objects)
     for patch in kustomization.get("patches", []):
@@ -51,6 +54,14 @@ def _render(folder, objects):
             if one["kind"] not in CLUSTER_WIDE:
                 one["metadata"]["namespace"] = kustomization["namespace"]
     return objects
+
+
+def _config_map(folder, entry, options):
+    if not options.get("disableNameSuffixHash"):
+        raise ValueError(f"{folder}: render.py does not know names with a hash")
+    data = {name: (folder / name).read_text() for name in entry["files"]}
+    metadata = {"name": entry["name"], "labels": options["labels"]}
+    return {"apiVersion": "v1", "kind": "ConfigMap", "metadata": metadata, "data": data}
 
 
 def _patched(folder, patch, objects):

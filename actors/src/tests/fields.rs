@@ -5,7 +5,7 @@ use starling_proto::rest::CreatePeer;
 
 use super::{
     rtp::{Camera, Microphone, Viewer},
-    world::{Client, World, peer, room},
+    world::{Client, World, peer, room, until},
 };
 use crate::{Inspected, Node};
 
@@ -146,14 +146,18 @@ async fn a_router_and_its_pipes_have_mediasoups_fields() {
 async fn a_worker_tells_its_sockets_and_its_process_its_routers() {
     let node = World::new().node("n1").await;
     let _ada = Client::join(&node, "ada", None).await;
-    let workers = serde_json::to_value(node.workers().await.unwrap()).unwrap();
+    let workers = async || serde_json::to_value(node.workers().await.unwrap()).unwrap();
+    // The worker opens the second of them by itself, after it was told to.
+    until("both transports are there", async || workers().await["workers"][0]["transports"] == 2)
+        .await;
+    let workers = workers().await;
     assert_has("process", &workers, "pid resourceUsage routerIds workers");
     assert_eq!(workers["resourceUsage"].as_object().unwrap().len(), 16);
     let own = &workers["workers"][0];
     assert_has("worker", own, "udpSockets tcpServers transports producers consumers");
     let port = own["udpSockets"][0].as_str().unwrap();
     assert!(port.starts_with("127.0.0.1:") && own["tcpServers"][0] == port, "{own}");
-    assert_eq!((&own["transports"], &own["peers"]), (&2.into(), &1.into()));
+    assert_eq!(own["peers"], 1);
 }
 
 /// TR4, TR5, DI1.
