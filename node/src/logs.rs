@@ -13,6 +13,7 @@ use tracing_subscriber::{
     EnvFilter, Layer, fmt, layer::SubscriberExt, reload, util::SubscriberInitExt,
 };
 
+pub(crate) use self::limit::AUDIT;
 use self::limit::Limit;
 use crate::config::Log;
 

@@ -20,6 +20,7 @@ use tokio::{
 use crate::{
     config::{Config, Mistake},
     http::App,
+    logs::AUDIT,
     run::RunError,
     tls::{self, Certificate, Certificates},
 };
@@ -156,7 +157,7 @@ pub fn watch(
 fn tell(reloaded: Result<Reloaded, Refusal>) {
     match reloaded {
         Ok(Reloaded { token_keys, admin_tokens, .. }) => {
-            tracing::info!(target: "audit", who = "the machine", token_keys, admin_tokens, "reloaded");
+            tracing::info!(target: AUDIT, who = "the machine", token_keys, admin_tokens, "reloaded");
         }
         Err(refusal) => tracing::error!(%refusal, "not reloaded; the old settings hold"),
     }

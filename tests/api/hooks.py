@@ -64,6 +64,26 @@ def set_the_stage():
         )
 
 
+# Refusals that a client does well to try again, or elsewhere (RFC 9110 §15.6.4): no fault, and nobody's bug.
+LATER = {"no_capacity", "draining", "busy", "registry_unavailable"}
+
+
+@schemathesis.check
+def no_fault_of_the_server(ctx, response, case):
+    if response.status_code < 500:
+        return
+    try:
+        code = response.json().get("code")
+    except ValueError:
+        code = None
+    assert response.status_code == 503 and code in LATER, f"{response.status_code} {code}"
+
+
+@schemathesis.serializer("application/sdp", "application/trickle-ice-sdpfrag")
+def session_description(ctx, value):
+    return str(value).encode("utf-8", "surrogatepass")
+
+
 COUNT = 0
 
 

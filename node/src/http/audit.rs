@@ -12,6 +12,7 @@ use axum::{
 use starling_proto::Code;
 
 use super::{App, guard::Remote};
+use crate::logs::AUDIT;
 
 /// Where the guard says who it is that asks.
 #[derive(Clone, Debug, Default)]
@@ -37,7 +38,7 @@ pub(crate) async fn layer(State(app): State<App>, mut request: Request, next: Ne
     if let Some(who) = audit.0.get() {
         let status = response.status().as_u16();
         let code = response.extensions().get::<Code>().map_or("", |code| code.as_str());
-        tracing::info!(target: "audit", %who, %method, %path, %from, status, code, "asked");
+        tracing::info!(target: AUDIT, %who, %method, %path, %from, status, code, "asked");
     }
     response
 }

@@ -46,6 +46,9 @@ const PATCHED: &[Code] = &[
     Code::PreconditionRequired,
 ];
 
+/// What the end of a session may run into.
+const ENDED: &[Code] = &[Code::BadRequest, Code::Unauthorized];
+
 /// Where a room's objects begin.
 macro_rules! peer {
     ($rest:literal) => {
@@ -217,14 +220,14 @@ pub(crate) const OPERATIONS: &[Operation] = &[
     ("post", broadcaster!("/consumers/{consumer}/resume"), "resumeBroadcasterConsumer", &[]),
     ("post", "/whip/{room}", "publishWhip", OFFERED),
     ("patch", "/whip/{room}/{session}", "changeWhip", PATCHED),
-    ("delete", "/whip/{room}/{session}", "endWhip", &[Code::Unauthorized]),
+    ("delete", "/whip/{room}/{session}", "endWhip", ENDED),
     ("post", "/whep/{room}", "playWhep", OFFERED),
     ("patch", "/whep/{room}/{session}", "changeWhep", PATCHED),
-    ("delete", "/whep/{room}/{session}", "endWhep", &[Code::Unauthorized]),
+    ("delete", "/whep/{room}/{session}", "endWhep", ENDED),
     ("post", "/whep/{room}/{session}/layer", "chooseWhepLayer", PATCHED),
     ("post", "/whep/{room}/{session}/events", "openWhepEvents", PATCHED),
-    ("get", "/whep/{room}/{session}/events/{stream}", "streamWhepEvents", &[Code::Unauthorized]),
-    ("delete", "/whep/{room}/{session}/events/{stream}", "closeWhepEvents", &[Code::Unauthorized]),
+    ("get", "/whep/{room}/{session}/events/{stream}", "streamWhepEvents", ENDED),
+    ("delete", "/whep/{room}/{session}/events/{stream}", "closeWhepEvents", ENDED),
     ("get", "/dev/nodes", "listDevNodes", &[]),
     ("post", "/dev/nodes/{id}/kill", "killDevNode", &[Code::WrongState]),
     ("post", "/dev/nodes/{id}/start", "startDevNode", &[Code::WrongState]),
