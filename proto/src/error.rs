@@ -84,7 +84,7 @@ codes! {
     LimitReached = "limit_reached", 429;
     /// Something of ours failed.
     Internal = "internal", 500;
-    /// The node did not finish the request in time.
+    /// The node did not finish the request: in time, or before what it is about ended.
     Timeout = "timeout", 503;
     /// The registry does not answer and the room is not known here.
     RegistryUnavailable = "registry_unavailable", 503;

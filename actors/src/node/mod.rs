@@ -52,7 +52,7 @@ use crate::{
     session::{Session, SessionRequest},
 };
 
-/// Where an answer goes. A dropped one is [`Code::Internal`].
+/// Where an answer goes. A dropped one is [`Code::Timeout`].
 pub(crate) type Reply<T> = oneshot::Sender<Result<T, Refusal>>;
 
 /// Longest wait for an answer of an actor. The slowest answers wait for the registry, whose own
@@ -403,7 +403,7 @@ pub(crate) async fn ask<M: ractor::Message, T>(
     actor: &ActorRef<M>,
     message: impl FnOnce(Reply<T>) -> M,
 ) -> Result<T, Refusal> {
-    let gone = || Err(ended().hint("try again; the log says what failed"));
+    let gone = || Err(ended().hint("try again"));
     ask_once(actor, message).await.unwrap_or_else(gone)
 }
 
@@ -418,13 +418,13 @@ async fn ask_once<M: ractor::Message, T>(
     }
     match tokio::time::timeout(PATIENCE, answer).await {
         Ok(answer) => answer.ok(),
-        Err(_) => Some(Err(Refusal::new(Code::Internal, "the node did not answer in time")
+        Err(_) => Some(Err(Refusal::new(Code::Timeout, "the node did not answer in time")
             .hint("it is overloaded, or the registry is slow; see /readyz"))),
     }
 }
 
 fn ended() -> Refusal {
-    Refusal::new(Code::Internal, "this part of the node has just ended")
+    Refusal::new(Code::Timeout, "this part of the node has just ended")
 }
 
 pub(crate) fn room_not_found(room: &RoomId) -> Refusal {

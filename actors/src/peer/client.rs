@@ -238,7 +238,7 @@ impl PeerState {
         ask(reply);
         let Some(outbox) = self.args.outbox.clone() else { return };
         tokio::spawn(async move {
-            let gone = || Err(Refusal::new(Code::Internal, "the statistics did not come"));
+            let gone = || Err(Refusal::new(Code::Timeout, "the statistics did not come"));
             let result = answer.await.unwrap_or_else(|_| gone());
             let result = result.map(|stats| json!({ "stats": stats }));
             let _ = outbox.try_send(ToClient::Response { id, result });
