@@ -84,7 +84,7 @@ pub(super) fn print(text: &str) -> Result<(), Failure> {
 /// Prints a value as it is: JSON for people, too.
 ///
 /// # Errors
-/// As [`print`]; [`Failure::Usage`] for names, which it has none of.
+/// As [`print()`]; [`Failure::Usage`] for names, which it has none of.
 pub(super) fn value(format: Format, value: &Value) -> Result<(), Failure> {
     match format {
         Format::Table | Format::Wide | Format::Json => print(&format!("{value:#}\n")),
