@@ -101,7 +101,7 @@ impl Limit {
     }
 
     fn admit(&self, place: &'static Metadata<'static>, now: Duration) -> bool {
-        // Who has no token cannot make lines of the audit log, and it is no log if some are left out.
+        // Who has no token cannot make lines of the audit log, which is none if some are missing.
         if [TARGET, AUDIT].contains(&place.target()) {
             return true;
         }

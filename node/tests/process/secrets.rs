@@ -112,7 +112,8 @@ async fn no_secret_comes_out_of_the_program() {
     clean("ps", &line);
     let printed = program.end();
     assert!(printed.contains("audit"), "changes are in the log");
-    assert!(printed.len() > 10_000, "it was told to say everything: {printed}");
+    // Each place in the code writes what it writes at least once, however often it is passed.
+    assert!(printed.contains(" TRACE "), "it was told to say everything: {printed}");
     clean("the log", &printed);
     for (what, text) in [("a room token", &token), ("a resume ticket", &ticket)] {
         assert!(!printed.contains(text.as_str()), "the log has {what}: {}", around(&printed, text));

@@ -63,7 +63,8 @@ impl Attacker {
         let (_, ack) = chunks(&ack).next().unwrap();
         it.tag = ack[4..8].try_into().unwrap();
         it.theirs = number(ack, 16).unwrap().wrapping_sub(1);
-        let cookie = ack.windows(4).position(|it| it[..2] == [0, 7]).unwrap();
+        // Parameters begin after the fixed part, whose tag and TSN are random (RFC 9260 §3.3.3).
+        let cookie = (20..ack.len()).step_by(4).find(|at| ack[*at..*at + 2] == [0, 7]).unwrap();
         let len = usize::from(u16::from_be_bytes([ack[cookie + 2], ack[cookie + 3]]));
         let mut echo = ack[cookie..cookie + len].to_vec();
         echo[..2].copy_from_slice(&[10, 0]);
