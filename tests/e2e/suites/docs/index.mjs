@@ -26,7 +26,7 @@ const FILM = `ffmpeg -hide_banner -nostdin -re -f lavfi -i testsrc2=size=320x180
   -c:v libx264 -profile:v baseline -preset ultrafast -tune zerolatency -g 15 -pix_fmt yuv420p -b:v 300k \\
   -c:a libopus -ar 48000 -ac 2 -f whip "http://localhost:4443/whip/ROOM?peerId=film"`;
 /** What nobody takes for a command. */
-const SHOWN = ['text', 'mermaid', 'yaml', 'html', 'http', 'rust', 'ini'];
+const SHOWN = ['text', 'mermaid', 'yaml', 'html', 'http', 'rust', 'ini', 'promql'];
 
 export async function docs({ report }) {
   const asked = process.env.PAGES?.split(',');
