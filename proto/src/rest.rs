@@ -1,11 +1,14 @@
 //! Bodies of the REST API `/v1`. Never does: HTTP.
 
 mod data;
+mod drain;
 mod events;
 mod matrix;
 mod objects;
 mod pipes;
 mod placement;
+mod problem;
+mod tokens;
 mod transports;
 
 use std::net::SocketAddr;
@@ -14,11 +17,14 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 pub use data::*;
+pub use drain::*;
 pub use events::*;
 pub use matrix::*;
 pub use objects::*;
 pub use pipes::*;
 pub use placement::*;
+pub use problem::*;
+pub use tokens::*;
 pub use transports::*;
 
 use crate::{
@@ -326,83 +332,6 @@ pub struct SetLog {
     pub filter: String,
 }
 
-/// Body of `POST /v1/nodes/{id}/drain`.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
-#[serde(rename_all = "camelCase", default)]
-pub struct DrainNode {
-    /// Peers that are still there after so many milliseconds are cut; absent: as configured.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub deadline_ms: Option<u64>,
-    /// Answer when the node is empty or the deadline has passed, not at once.
-    pub wait: bool,
-    /// Everybody at once, within 25 s: the machine is about to be taken away.
-    pub emergency: bool,
-}
-
-/// How far a node is with leaving.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
-#[serde(rename_all = "lowercase")]
-pub enum DrainStage {
-    /// It takes new peers.
-    #[default]
-    Up,
-    /// It takes no new peers; nobody is moved.
-    Cordoned,
-    /// Its peers are on their way to other nodes.
-    Draining,
-    /// Nobody is left.
-    Drained,
-    /// The deadline passed, and whoever was left was cut.
-    Cut,
-}
-
-/// A node's drain; counts are of clients that can be moved.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
-#[serde(rename_all = "camelCase")]
-pub struct DrainInfo {
-    /// Which.
-    pub node: NodeId,
-    /// How far.
-    pub stage: DrainStage,
-    /// Everybody at once.
-    pub emergency: bool,
-    /// Seen here since it began.
-    pub total: usize,
-    /// Gone.
-    pub moved: usize,
-    /// Asked to go, and still here.
-    pub on_the_way: usize,
-    /// Asked more than once.
-    pub retried: usize,
-    /// Sessions of all kinds here now.
-    pub left: u32,
-    /// Milliseconds since it began.
-    pub elapsed_ms: u64,
-    /// Milliseconds that it may take.
-    pub deadline_ms: u64,
-}
-
-impl DrainInfo {
-    /// Of a node that moves nobody.
-    pub const fn quiet(node: NodeId, stage: DrainStage, left: u32) -> Self {
-        Self {
-            node,
-            stage,
-            emergency: false,
-            total: 0,
-            moved: 0,
-            on_the_way: 0,
-            retried: 0,
-            left,
-            elapsed_ms: 0,
-            deadline_ms: 0,
-        }
-    }
-}
-
 /// Body of `POST /v1/rooms/{room}/peers/{peer}/move`.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
@@ -424,91 +353,6 @@ pub struct PeerMoved {
     pub from: NodeId,
     /// Where it is.
     pub to: NodeId,
-}
-
-/// Body of `POST /v1/tokens`.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
-#[serde(rename_all = "camelCase")]
-pub struct CreateToken {
-    /// For which room.
-    pub room: RoomId,
-    /// For which peer.
-    pub peer: PeerId,
-    /// May come in; without it the token is for the room's REST API alone.
-    #[serde(default = "granted")]
-    pub join: bool,
-    /// May produce.
-    #[serde(default = "granted")]
-    pub publish: bool,
-    /// Only these kinds; all if empty.
-    #[serde(default)]
-    pub kinds: Vec<MediaKind>,
-    /// Only these sources (`appData.source`): `camera`, `microphone`, `screen`, `screen_audio` by
-    /// any of their names, or others; all if empty.
-    #[serde(default)]
-    pub sources: Vec<String>,
-    /// May consume.
-    #[serde(default = "granted")]
-    pub subscribe: bool,
-    /// May send over data channels; absent: as `publish`.
-    #[serde(default)]
-    pub data: Option<bool>,
-    /// May send the room's peers away, and mute them.
-    #[serde(default)]
-    pub admin: bool,
-    /// Others are not told of it; it can send nothing.
-    #[serde(default)]
-    pub hidden: bool,
-    /// Others are told that it records (`device.recorder`).
-    #[serde(default)]
-    pub recorder: bool,
-    /// Good for so many seconds.
-    #[serde(default = "CreateToken::default_ttl")]
-    pub ttl_seconds: u64,
-}
-
-impl CreateToken {
-    /// What somebody in a call needs, for the default time.
-    pub fn member(room: RoomId, peer: PeerId) -> Self {
-        Self {
-            room,
-            peer,
-            join: true,
-            publish: true,
-            kinds: Vec::new(),
-            sources: Vec::new(),
-            subscribe: true,
-            data: None,
-            admin: false,
-            hidden: false,
-            recorder: false,
-            ttl_seconds: Self::default_ttl(),
-        }
-    }
-
-    /// An hour: longer than people take to open a page, shorter than a leaked link is worth.
-    pub const fn default_ttl() -> u64 {
-        3600
-    }
-}
-
-const fn granted() -> bool {
-    true
-}
-
-/// Answer to it.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
-#[serde(rename_all = "camelCase")]
-pub struct TokenCreated {
-    /// To be given as `token` in the WebSocket URL, or as bearer token for the room's placement.
-    pub token: String,
-    /// Its `jti`, by which it can be revoked.
-    #[serde(default)]
-    pub id: String,
-    /// Seconds since 1970.
-    pub expires_at: u64,
 }
 
 /// Answer to `POST /v1/nodes/{id}/reload`: what holds now.
@@ -534,49 +378,4 @@ pub struct Health {
     pub ready: bool,
     /// What does not work, in sentences.
     pub degraded: Vec<String>,
-}
-
-/// Body of every refusal: RFC 9457 problem details with a code and a hint.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
-pub struct Problem {
-    /// `about:blank#<code>`.
-    #[serde(rename = "type")]
-    pub kind: String,
-    /// What the code means.
-    pub title: String,
-    /// HTTP status.
-    pub status: u16,
-    /// Stable code.
-    pub code: crate::Code,
-    /// What is wrong here. (Release 0.1 said it in `title`.)
-    #[serde(default)]
-    pub detail: String,
-    /// What to do about it.
-    pub hint: String,
-    /// Where the code is explained, on the node that answered.
-    #[serde(default)]
-    pub docs: String,
-}
-
-impl From<crate::Refusal> for Problem {
-    fn from(refusal: crate::Refusal) -> Self {
-        let crate::Refusal { code, message, hint } = refusal;
-        Self {
-            hint: if hint.is_empty() { format!("see /docs#{code}") } else { hint },
-            kind: format!("about:blank#{code}"),
-            title: code.title().to_owned(),
-            status: code.status(),
-            code,
-            detail: message,
-            docs: format!("/docs#{code}"),
-        }
-    }
-}
-
-impl From<Problem> for crate::Refusal {
-    fn from(problem: Problem) -> Self {
-        let Problem { code, title, detail, hint, .. } = problem;
-        Self { code, message: if detail.is_empty() { title } else { detail }, hint }
-    }
 }

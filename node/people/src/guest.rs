@@ -27,15 +27,15 @@ use crate::{
 const SSRCS: u32 = 10;
 const FIRST_SSRC: u32 = 80_000;
 /// Between two packets of Opus.
-const AUDIO: Duration = Duration::from_millis(20);
+pub const AUDIO: Duration = Duration::from_millis(20);
 /// Between two looks at what is due: a NACK is not worth more precision with so many people.
-const LOOK: Duration = Duration::from_millis(10);
+pub const LOOK: Duration = Duration::from_millis(10);
 /// Looks between two counts.
 const COUNT: u32 = 10;
 /// A receiver's first guess of its round trip (libwebrtc, `nack_requester.cc`).
-const RTT: Duration = Duration::from_millis(100);
+pub const RTT: Duration = Duration::from_millis(100);
 /// How long after they were sent frames are shown, in nanoseconds: a jitter buffer's usual delay.
-const PLAYOUT: u64 = 100_000_000;
+pub const PLAYOUT: u64 = 100_000_000;
 
 /// What a guest sends.
 #[derive(Clone, Debug, PartialEq, Eq)]

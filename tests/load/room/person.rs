@@ -9,6 +9,7 @@ use starling_media::{
 };
 use starling_people::{
     encoder::{Camera, Microphone},
+    guest::{AUDIO, LOOK, PLAYOUT, RTT},
     receiver::Receiver,
     reports,
 };
@@ -24,15 +25,8 @@ use crate::{
 };
 
 const FIRST_SSRC: u32 = 70_000;
-const AUDIO: Duration = Duration::from_millis(20);
-/// Between two looks at what is due: a NACK is not worth more precision with so many people.
-const LOOK: Duration = Duration::from_millis(10);
 /// Looks between two visits to the board.
 const VISIT: u32 = 5;
-/// A receiver's first guess of its round trip (libwebrtc, `nack_requester.cc`).
-const RTT: Duration = Duration::from_millis(100);
-/// How long after they were sent frames are shown, in nanoseconds.
-const PLAYOUT: u64 = 100_000_000;
 const HEADER: u64 = 12;
 
 /// See the module.

@@ -6,6 +6,7 @@ use serde_json::json;
 use starling_media::rtcp::{self, RtcpItem};
 use starling_people::{
     encoder::{Camera, Microphone},
+    guest::AUDIO,
     reports,
 };
 use tokio::{
@@ -21,7 +22,6 @@ use crate::{
 };
 
 const FIRST_SSRC: u32 = 40_000;
-const AUDIO: Duration = Duration::from_millis(20);
 
 /// What is published.
 #[derive(Clone, Debug)]
