@@ -13,7 +13,7 @@
 #   make bench             what a forwarded packet costs, beside the floor; and make bandwidth
 #   make instructions      instructions of a forwarded packet, counted by valgrind
 #   make bandwidth         narrow and lossy links, measured and drawn (docs/bandwidth.md)
-#   make fuzz RUNS=1000000 every parser of network bytes, each that often; part of make test
+#   make fuzz RUNS=1000000 every parser of network bytes, each that often, the cheap ones ten times; part of make test
 #   make attack            a node under attack while people talk on it (docs/security-tests.md)
 #   make soak MINUTES=30   two nodes under people who come and go: memory, descriptors, what is left
 #   make openapi           writes docs/openapi.json, its examples and docs/events.md anew, from a node that is asked
@@ -37,6 +37,7 @@ TARGET := $(or $(CARGO_TARGET_DIR),target)
 TRIALS ?= 20
 SWITCHES ?= 100
 RUNS ?= 1000000
+CHEAP_RUNS ?= $(RUNS)0
 NODES ?= 3
 SEEDS ?= 300
 FROM ?= 0
@@ -200,7 +201,8 @@ sim-scale: setup-build
 	$(CARGO) run --release --locked -p starling-tests --bin starling-sim -- --scale
 
 fuzz: setup-build
-	$(CARGO) run --release --locked -p starling-tests --bin fuzz -- --runs $(RUNS)
+	$(CARGO) run --release --locked -p starling-tests --bin fuzz -- --runs $(RUNS) \
+	  --cheap-runs $(CHEAP_RUNS)
 
 # Each row of docs/security-tests.md that needs a real node, on a node of its own; ROWS="T-M02 T-S01" picks.
 # Quiet machines give better figures: two cores have to attack, be attacked, and talk.

@@ -21,6 +21,7 @@ use super::{
     pipe::{Packets, PipeOut, send_all},
     poll::Poll,
     shared::{Order, Shared},
+    slice::take_short_slices,
     socket::{Receiver, Sender, Socket},
     tcp::{self, Tcp},
 };
@@ -107,6 +108,7 @@ impl Driver {
     /// The thread. A panic ends it and nothing else; its sockets are closed before its death is
     /// known.
     pub(super) fn run(mut self) {
+        take_short_slices();
         let end = catch_unwind(AssertUnwindSafe(|| self.turns()));
         let shared = self.shared.clone();
         let Self { events, sockets, tcp, plane, pipes_out, .. } = self;

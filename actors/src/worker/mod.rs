@@ -12,6 +12,7 @@ mod pipe;
 mod plain;
 mod poll;
 mod shared;
+mod slice;
 mod socket;
 mod tcp;
 #[cfg(test)]
@@ -23,4 +24,5 @@ pub use events::{EventSink, WorkerEvent};
 pub use handle::{MAX_PLAIN_SOCKETS, PlainSockets, Worker, WorkerHandle};
 pub use pipe::{PipeOut, PipeSink};
 pub use shared::MAX_COMMANDS;
+pub use slice::take_short_slices;
 pub(crate) use tcp::check as check_tcp;

@@ -7,7 +7,7 @@ use super::{Kind, Target, behaviour, size};
 pub(super) const KIND: Kind = Kind {
     name: "framing",
     about: "Deframer::feed over a stream in pieces, beside the same stream in one",
-    cost: 1,
+    cost: 10,
     max_len: 12_000,
     words: &[&[0, 0], &[0, 1], &[0, 20], &[0x10, 0x00], &[0x10, 0x01], &[0xff, 0xff]],
     seeds,

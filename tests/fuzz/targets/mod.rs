@@ -31,8 +31,7 @@ pub(crate) struct Kind {
     pub name: &'static str,
     /// What it tests.
     pub about: &'static str,
-    /// How many cheap inputs one of its own costs, for the short form.
-    #[cfg_attr(not(test), expect(dead_code, reason = "the long form runs all equally often"))]
+    /// How many cheap inputs one of its own costs.
     pub cost: u64,
     /// Longest input, in bytes.
     pub max_len: usize,
@@ -42,6 +41,16 @@ pub(crate) struct Kind {
     pub seeds: fn() -> Vec<Vec<u8>>,
     /// A fresh one.
     pub make: fn() -> Box<dyn Target>,
+}
+
+/// Beyond it a target keeps something from input to input, or does a lot with each.
+const CHEAP: u64 = 4;
+
+impl Kind {
+    /// Whether ten million inputs take seconds.
+    pub(crate) const fn is_cheap(&self) -> bool {
+        self.cost <= CHEAP
+    }
 }
 
 /// Longest datagram a socket gives: what an Ethernet carries.

@@ -1,6 +1,7 @@
 //! Those who only want to talk: they join a room, send and hear, and tell what an attack cost them.
 
 use std::{
+    io,
     sync::{
         Arc,
         atomic::{AtomicU64, Ordering::Relaxed},
@@ -8,7 +9,9 @@ use std::{
     time::{Duration, Instant},
 };
 
+use starling_actors::worker::take_short_slices;
 use tokio::{
+    runtime::{Builder, Handle, Runtime},
     task::JoinSet,
     time::{MissedTickBehavior, interval, sleep},
 };
@@ -43,6 +46,30 @@ pub(crate) struct People {
     pub(crate) all: Vec<Arc<Person>>,
     cameras: usize,
     _talking: JoinSet<()>,
+    _home: Home,
+}
+
+/// A thread of their own. Attackers share the machine with them and would be elsewhere: whoever
+/// talks must not wait until those have done with a core.
+struct Home(Option<Runtime>);
+
+impl Home {
+    fn new() -> io::Result<Self> {
+        let mut threads = Builder::new_multi_thread();
+        threads.worker_threads(1).thread_name("people").on_thread_start(take_short_slices);
+        Ok(Self(Some(threads.enable_all().build()?)))
+    }
+
+    fn handle(&self) -> &Handle {
+        self.0.as_ref().expect("until it is dropped").handle()
+    }
+}
+
+impl Drop for Home {
+    fn drop(&mut self) {
+        // Whoever drops it is at home in another, and may not wait.
+        self.0.take().map(Runtime::shutdown_background);
+    }
 }
 
 /// What they saw in a stretch of time.
@@ -78,25 +105,29 @@ impl People {
         count: usize,
         cameras: usize,
     ) -> Result<Self, Failure> {
+        let home = Home::new()?;
         let mut all = Vec::new();
         let mut talking = JoinSet::new();
         for n in 0..count {
             let peer = format!("person-{n}");
             let token = node.token(room, &peer)?;
-            let wish = Wish { consume: true, keep: true };
-            let client =
-                Client::enter(&node.url, (room, &peer), Some(&token), identity, wish).await?;
-            let person = Arc::new(Person { client, sent: Default::default() });
+            let (url, room, identity) = (node.url.clone(), room.to_owned(), identity.clone());
+            let entered = home.handle().spawn(async move {
+                let wish = Wish { consume: true, keep: true };
+                Client::enter(&url, (&room, &peer), Some(&token), &identity, wish).await
+            });
+            let person = Arc::new(Person { client: entered.await??, sent: Default::default() });
             for (kind, shape) in [Shape::Audio, Shape::Video].into_iter().enumerate() {
                 if kind == 1 && n >= cameras {
                     continue;
                 }
                 let source = produce(&person.client, shape, ssrc(n, shape)).await?;
-                talking.spawn(talk(Arc::clone(&person), source, shape));
+                let talk = talk(Arc::clone(&person), source, shape);
+                talking.spawn_on(talk, home.handle());
             }
             all.push(person);
         }
-        let people = Self { all, cameras, _talking: talking };
+        let people = Self { all, cameras, _talking: talking, _home: home };
         people.ready().await?;
         Ok(people)
     }
