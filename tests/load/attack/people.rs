@@ -68,7 +68,9 @@ impl Home {
 impl Drop for Home {
     fn drop(&mut self) {
         // Whoever drops it is at home in another, and may not wait.
-        self.0.take().map(Runtime::shutdown_background);
+        if let Some(runtime) = self.0.take() {
+            runtime.shutdown_background();
+        }
     }
 }
 
