@@ -6,6 +6,7 @@ mod assets;
 pub mod audit;
 mod console;
 pub mod dev;
+mod doorway;
 pub(crate) mod elsewhere;
 pub(crate) mod forward;
 pub mod guard;

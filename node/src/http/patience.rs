@@ -1,6 +1,6 @@
-//! A stream whose other side must take what is written: who asks for much and reads nothing would
-//! hold its connection, and what was to be sent, for as long as it likes. Never does: bound
-//! reading, which each protocol does by itself.
+//! A stream whose beginning was read already, and whose other side must take what is written: who
+//! asks for much and reads nothing would hold its connection, and what was to be sent, for as long
+//! as it likes. Never does: bound reading, which each protocol does by itself.
 
 use std::{
     future::Future,
@@ -10,6 +10,7 @@ use std::{
     time::Duration,
 };
 
+use axum::body::Bytes;
 use tokio::{
     io::{AsyncRead, AsyncWrite, ReadBuf},
     time::{Instant, Sleep, sleep},
@@ -18,15 +19,17 @@ use tokio::{
 /// A stream with a bound on how long nothing of what is written is taken.
 pub(super) struct Patient<T> {
     inner: T,
+    /// What was read before, and is read again.
+    begun: Bytes,
     limit: Duration,
     /// Runs while a write waits.
     waiting: Option<Pin<Box<Sleep>>>,
 }
 
 impl<T> Patient<T> {
-    /// `limit` is the longest time without any progress.
-    pub(super) fn new(inner: T, limit: Duration) -> Self {
-        Self { inner, limit, waiting: None }
+    /// `begun` is read first; `limit` is the longest time without any progress.
+    pub(super) fn new(inner: T, begun: Vec<u8>, limit: Duration) -> Self {
+        Self { inner, begun: begun.into(), limit, waiting: None }
     }
 
     fn judge<R>(
@@ -56,6 +59,15 @@ impl<T: AsyncRead + Unpin> AsyncRead for Patient<T> {
         context: &mut Context<'_>,
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
+        if !self.begun.is_empty() {
+            let fits = self.begun.len().min(buffer.remaining());
+            buffer.put_slice(&self.begun.split_to(fits));
+            if self.begun.is_empty() {
+                // Or its memory would stay.
+                self.begun = Bytes::new();
+            }
+            return Poll::Ready(Ok(()));
+        }
         Pin::new(&mut self.inner).poll_read(context, buffer)
     }
 }
@@ -104,9 +116,20 @@ mod tests {
     const LIMIT: Duration = Duration::from_millis(800);
 
     #[tokio::test]
+    async fn what_was_read_before_is_read_first() {
+        let (near, mut far) = duplex(16);
+        let mut near = Patient::new(near, b"begun".to_vec(), LIMIT);
+        far.write_all(b" and more").await.unwrap();
+        let mut read = [0; 14];
+        near.read_exact(&mut read[..2]).await.unwrap();
+        near.read_exact(&mut read[2..]).await.unwrap();
+        assert_eq!(&read, b"begun and more");
+    }
+
+    #[tokio::test]
     async fn who_takes_nothing_is_given_up_and_who_is_slow_is_not() {
         let (near, mut far) = duplex(16);
-        let mut near = Patient::new(near, LIMIT);
+        let mut near = Patient::new(near, Vec::new(), LIMIT);
         let reader = tokio::spawn(async move {
             for _ in 0..4 {
                 sleep(LIMIT / 3).await;

@@ -14,6 +14,7 @@ use hyper_util::{
     service::TowerToHyperService,
 };
 use tokio::{
+    io::{AsyncRead, AsyncWrite},
     net::{TcpListener, TcpStream},
     sync::{Semaphore, watch},
     time::{sleep, timeout},
@@ -21,13 +22,13 @@ use tokio::{
 use tokio_rustls::TlsAcceptor;
 use tower::ServiceExt;
 
-use super::{App, patience::Patient};
+use super::{App, doorway::head, patience::Patient};
 use crate::limit::Held;
 
 /// A client that needs longer for its TLS handshake or a request's head holds the place of another.
 /// Mobile clients with losses need about 3 s.
 const HEAD: Duration = Duration::from_secs(10);
-/// Most connections of a listener: at about 20 KiB each, 320 MB.
+/// Most connections of a listener: at about 20 KiB each once they asked for something, 320 MB.
 const MAX_CONNECTIONS: usize = 16_384;
 /// Most connections of one address: a quarter of all, so that no single one shuts the others out,
 /// and more than the people of a large office have. Behind a proxy (`trust_forwarded_for`) all have
@@ -77,7 +78,7 @@ pub async fn serve(
             app.counters.connections.fetch_add(1, Relaxed);
             let _ = tcp.set_nodelay(true);
             match tls {
-                None => connection(Patient::new(tcp, STALL), from, router, stop).await,
+                None => connection(tcp, from, router, stop).await,
                 Some(tls) => encrypted(tcp, &tls, from, router, stop).await,
             }
             app.counters.connections.fetch_sub(1, Relaxed);
@@ -86,6 +87,7 @@ pub async fn serve(
     }
 }
 
+/// What is large is made once something was said: until then a connection is a small task.
 async fn encrypted(
     tcp: TcpStream,
     tls: &TlsAcceptor,
@@ -93,16 +95,33 @@ async fn encrypted(
     router: Router,
     stop: watch::Receiver<bool>,
 ) {
-    match timeout(HEAD, tls.accept(tcp)).await {
-        Ok(Ok(stream)) => connection(Patient::new(stream, STALL), from, router, stop).await,
+    let hello = async {
+        tcp.readable().await?;
+        Box::pin(tls.accept(tcp)).await.map(Box::new)
+    };
+    match timeout(HEAD, hello).await {
+        Ok(Ok(stream)) => Box::pin(connection(stream, from, router, stop)).await,
         Ok(Err(error)) => tracing::debug!(%error, "TLS handshake failed"),
         Err(_) => tracing::debug!("TLS handshake took too long"),
     }
 }
 
-async fn connection<T>(io: T, from: SocketAddr, router: Router, mut stop: watch::Receiver<bool>)
+async fn connection<T>(mut io: T, from: SocketAddr, router: Router, mut stop: watch::Receiver<bool>)
 where
-    T: tokio::io::AsyncRead + tokio::io::AsyncWrite + Unpin + Send + 'static,
+    T: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+{
+    let begun = tokio::select! {
+        begun = timeout(HEAD, head(&mut io, MAX_HEAD)) => begun,
+        _ = stop.wait_for(|stop| *stop) => return,
+    };
+    if let Ok(Ok(Some(begun))) = begun {
+        Box::pin(requests(Patient::new(io, begun, STALL), from, router, stop)).await;
+    }
+}
+
+async fn requests<T>(io: T, from: SocketAddr, router: Router, mut stop: watch::Receiver<bool>)
+where
+    T: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
     let service = router.map_request(move |mut request: axum::http::Request<Incoming>| {
         request.extensions_mut().insert(ConnectInfo(from));

@@ -29,8 +29,12 @@ const IDLE: f64 = 16.5;
 const WATCH: Duration = Duration::from_secs(30);
 /// Between two bytes of a slow one.
 const SLOW: Duration = Duration::from_secs(5);
-/// Memory that one may cost: hyper's read buffer is 8 KiB, and a WebSocket has one more.
-const EACH: f64 = 24.0 * 1_024.0;
+/// Memory that one may cost which has not asked for anything yet.
+const EACH: f64 = 8.0 * 1_024.0;
+/// And one that has: hyper's two buffers are 16 KiB.
+const EACH_SERVED: f64 = 24.0 * 1_024.0;
+/// And one that is a peer, with its share of a room of two.
+const EACH_PEER: f64 = 64.0 * 1_024.0;
 /// Opened at once.
 const TOGETHER: usize = 50;
 
@@ -50,6 +54,14 @@ enum Kind {
 }
 
 const KINDS: [Kind; 5] = [Kind::Nothing, Kind::Byte, Kind::Head, Kind::Kept, Kind::Silent];
+
+/// Those whose memory is about the same, what that is called, and how much it may be. All three are
+/// there before the first connection is closed.
+const GROUPS: [(&str, &[Kind], f64); 3] = [
+    ("unasked", &[Kind::Nothing, Kind::Byte, Kind::Head], EACH),
+    ("kept_alive", &[Kind::Kept], EACH_SERVED),
+    ("websocket", &[Kind::Silent], EACH_PEER),
+];
 
 impl Kind {
     const fn most(self) -> f64 {
@@ -74,26 +86,33 @@ pub(super) async fn run(context: &Context, findings: &mut Findings) -> Result<()
     let node = context.node("T-S01").await?;
     let count = context.scale(500, 5_000);
     join(context, &node, 0).await?;
-    let memory = node.memory();
     let to = address(&node.url)?;
-    let mut holding = JoinSet::new();
-    for n in 0..count {
-        let kind = KINDS[n % KINDS.len()];
-        let path = match kind {
-            Kind::Silent => {
-                let (room, peer) = (format!("silent-{}", n % 50), format!("idler-{n}"));
-                let token = node.token(&room, &peer)?;
-                format!("/ws?roomId={room}&peerId={peer}&token={token}")
+    let (mut holding, mut opened) = (JoinSet::new(), 0);
+    for (name, kinds, most) in GROUPS {
+        let memory = node.memory();
+        let these = kinds.len() * count / KINDS.len();
+        for n in 0..these {
+            let kind = kinds[n % kinds.len()];
+            let path = match kind {
+                Kind::Silent => {
+                    let (room, peer) = (format!("silent-{}", n % 50), format!("idler-{n}"));
+                    let token = node.token(&room, &peer)?;
+                    format!("/ws?roomId={room}&peerId={peer}&token={token}")
+                }
+                _ => "/livez".to_owned(),
+            };
+            let from = host(opened + n);
+            holding.spawn(async move { (kind, hold(kind, from, to, path).await) });
+            if n % TOGETHER == 0 {
+                sleep(Duration::from_millis(10)).await;
             }
-            _ => "/livez".to_owned(),
-        };
-        holding.spawn(async move { (kind, hold(kind, host(n), to, path).await) });
-        if n % TOGETHER == 0 {
-            sleep(Duration::from_millis(10)).await;
         }
+        opened += these;
+        sleep(Duration::from_secs(1)).await;
+        let each = (node.memory() - memory) / these as f64;
+        let key = format!("memory_each_{name}_bytes");
+        findings.check(&key, each, Bound::AtMost(most), these as u64);
     }
-    sleep(Duration::from_secs(2)).await;
-    let grown = node.memory() - memory;
     let (mut good, tries) = (0, context.scale(20, 100));
     for n in 0..tries {
         match join(context, &node, n + 1).await {
@@ -121,7 +140,6 @@ pub(super) async fn run(context: &Context, findings: &mut Findings) -> Result<()
         Bound::Exactly(100.0),
         u64::from(tries as u32),
     );
-    findings.check("memory_each_bytes", grown / count as f64, Bound::AtMost(EACH), count as u64);
     Ok(())
 }
 
