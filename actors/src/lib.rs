@@ -32,5 +32,6 @@ pub use data::DataEvent;
 pub use described::described;
 pub use metric::{Metric, MetricKind};
 pub use node::{
-    Follower, Inspected, Node, NodeConfig, RESUME_WITHIN, Readiness, StartError, Steered, Told,
+    Follower, Inspected, Node, NodeConfig, RESUME_WITHIN, Readiness, Revocations, StartError,
+    Steered, Told,
 };

@@ -49,6 +49,10 @@ pub(crate) const FREE_JSON: usize = 4_096;
 /// A peer that opened its session and has not joined by then is sent away (mediasoup-demo's value).
 pub(crate) const JOIN_WITHIN: Duration = Duration::from_secs(10);
 
+/// Revocations of a cluster. They need to be kept only until the tokens expire; each token is
+/// compared with all of them, in less than 0.1 ms.
+pub(crate) const REVOCATIONS: usize = 10_000;
+
 /// Joins that wait for a room's registry record. Each waits at most the registry's 2 s, so more
 /// than this at once is a flood of new room names.
 pub(crate) const PENDING_JOINS: usize = 4_096;

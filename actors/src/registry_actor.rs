@@ -1,20 +1,20 @@
 //! RegistryActor: the only one that waits for the registry. Every answer goes to the node actor as
 //! a message, or to whoever asked. Decides nothing.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use ractor::{Actor, ActorProcessingErr, ActorRef};
 use starling_cluster::registry::{Registry, RegistryError, Revision};
 use starling_proto::{
-    Code, Refusal, RoomId,
+    Code, Refusal, RevocationId, RoomId,
     registry::{NodeRecord, PresenceRecord, RoomPolicy, RoomRecord},
-    rest::PolicyChange,
+    rest::{PolicyChange, RevocationInfo},
 };
 use tokio::sync::Semaphore;
 
 use crate::{
     fresh,
-    node::{NodeMsg, Reply},
+    node::{NodeMsg, Reply, revocation_not_found},
 };
 
 /// Calls on their way at once: etcd serves thousands a second, and each may wait 2 s.
@@ -26,6 +26,10 @@ const MAX_RACES: usize = 8;
 
 /// What the registry is asked.
 pub(crate) enum RegistryMsg {
+    /// Tokens are good no longer.
+    Revoke { revocation: RevocationInfo, reply: Reply<()> },
+    /// They are again.
+    Pardon { id: RevocationId, reply: Reply<()> },
     /// This node's record.
     Register(Box<NodeRecord>),
     /// The room's record; if there is none, this one is written, or a new one. Answered by
@@ -95,6 +99,21 @@ impl Actor for RegistryActor {
     ) -> Result<(), ActorProcessingErr> {
         let registry = state.args.registry.clone();
         match message {
+            RegistryMsg::Revoke { revocation: RevocationInfo { id, record }, reply } => {
+                let within =
+                    Duration::from_secs(record.expires_at.saturating_sub(record.created_at));
+                state.call(async move {
+                    let written = registry.put_revocation(&id, &record, within).await;
+                    let _ = reply.send(written.map_err(|error| unavailable(&error)));
+                });
+            }
+            RegistryMsg::Pardon { id, reply } => state.call(async move {
+                let _ = reply.send(match registry.delete_revocation(&id).await {
+                    Ok(true) => Ok(()),
+                    Ok(false) => Err(revocation_not_found(&id)),
+                    Err(error) => Err(unavailable(&error)),
+                });
+            }),
             RegistryMsg::Register(record) => {
                 let registered = registry.register(*record).await;
                 state.args.node.cast(NodeMsg::Registered(registered))?;

@@ -96,6 +96,8 @@ codes! {
     NoCapacity = "no_capacity", 503;
     /// Another node did not answer in time.
     NodeUnreachable = "node_unreachable", 504;
+    /// No such revocation, or it has ended.
+    RevocationNotFound = "revocation_not_found", 404;
 }
 
 impl fmt::Display for Code {

@@ -75,6 +75,8 @@ macro_rules! ids {
 }
 
 ids! {
+    /// What says that tokens are good no longer.
+    RevocationId;
     /// One process of the cluster; in Kubernetes the pod's name. Also the SAN of its certificate.
     NodeId;
     /// A room, by the name its users chose.

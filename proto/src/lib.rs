@@ -30,7 +30,7 @@ pub mod voice;
 pub use error::{Code, Refusal};
 pub use grants::{Grants, Moderation};
 pub use id::{
-    ConsumerId, DataConsumerId, DataProducerId, Id, IdError, NodeId, PeerId, ProducerId, RoomId,
-    TransportId,
+    ConsumerId, DataConsumerId, DataProducerId, Id, IdError, NodeId, PeerId, ProducerId,
+    RevocationId, RoomId, TransportId,
 };
 pub use rtp::{MediaKind, RtpCapabilities, RtpParameters};

@@ -1,14 +1,46 @@
-//! Records of the registry: readable JSON under `nodes/`, `rooms/` and `rooms/…/on/`. Values are
-//! untrusted input to whoever reads them. Never holds a peer, a producer or a secret.
+//! Records of the registry: readable JSON under `nodes/`, `rooms/`, `rooms/…/on/` and
+//! `revocations/`. Values are untrusted input to whoever reads them. Never holds a peer, a producer
+//! or a secret.
 
 use std::net::SocketAddr;
 
 use serde::{Deserialize, Serialize};
 
-use crate::NodeId;
+use crate::{NodeId, PeerId, RoomId};
 
 /// Largest value read from the registry, in bytes. A node record is about 500.
 pub const MAX_RECORD: usize = 64 * 1024;
+
+/// `revocations/<id>`, under a lease of its own that ends with it: which room tokens are good no
+/// longer. A token is one of them if it is all that is said here.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
+#[serde(rename_all = "camelCase")]
+pub struct RevocationRecord {
+    /// The token with this `jti`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub token_id: Option<String>,
+    /// Tokens for this room.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub room: Option<RoomId>,
+    /// Tokens for this peer.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub peer: Option<PeerId>,
+    /// Tokens issued (`iat`, else `nbf`) before then, in seconds since 1970, and those that do not
+    /// say when.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub issued_before: Option<u64>,
+    /// Until when it holds, in seconds since 1970: by then all of them have expired.
+    pub expires_at: u64,
+    /// When it was made, in seconds since 1970.
+    pub created_at: u64,
+    /// By which admin token.
+    #[serde(default)]
+    pub by: String,
+    /// Why, for operators.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub reason: String,
+}
 
 /// `nodes/<id>`, under the node's lease.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

@@ -15,13 +15,13 @@ use starling_cluster::{
     registry::{Change, RegistryError, WatchEvent},
 };
 use starling_proto::{
-    NodeId, Refusal, RoomId,
+    NodeId, Refusal, RevocationId, RoomId,
     link::{LinkMessage, PlacedJoins},
     observer::Happened,
     registry::{NodeCost, NodeLoad, NodeState, RoomPolicy, RoomRecord},
     rest::{
         ClientAt, CreatePeer, CreateRoom, LinkInfo, NodeInfo, PeerInfo, Placement,
-        PlacementExplained, PolicyChange, RoomInfo, RoomMoving, WorkersInfo,
+        PlacementExplained, PolicyChange, RevocationInfo, RoomInfo, RoomMoving, WorkersInfo,
     },
     signal::NodeHint,
 };
@@ -48,6 +48,10 @@ use crate::{
 
 /// What a node is told.
 pub(crate) enum NodeMsg {
+    /// REST.
+    Revoke { revocation: RevocationInfo, reply: Reply<()> },
+    /// REST.
+    Pardon { id: RevocationId, reply: Reply<()> },
     /// A worker's thread runs, or runs again.
     WorkerUp { index: usize, handle: WorkerHandle, actor: ActorRef<WorkerMsg> },
     /// From the registry's watch.
@@ -318,6 +322,7 @@ impl NodeTree {
     }
 
     fn on_registry(&mut self, event: WatchEvent) {
+        self.shared.on_revocations(&event);
         let nodes = matches!(event, WatchEvent::Snapshot(_) | WatchEvent::Change(Change::Node(..)));
         let changed = self.view.on_registry(Instant::now(), event);
         for (room, record) in changed {

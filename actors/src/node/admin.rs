@@ -22,6 +22,8 @@ use crate::{
 impl NodeTree {
     pub(super) fn handle_admin(&mut self, message: NodeMsg) {
         match message {
+            NodeMsg::Revoke { revocation, reply } => self.revoke(revocation, reply),
+            NodeMsg::Pardon { id, reply } => self.pardon(id, reply),
             NodeMsg::Place { room, client, reply } => {
                 let _ = reply.send(self.place(room, &client));
             }

@@ -16,6 +16,7 @@ mod move_room;
 mod peers;
 mod place;
 mod reach;
+mod revocations;
 mod rtts;
 mod shared;
 mod start;
@@ -40,6 +41,8 @@ pub use config::{NodeConfig, RESUME_WITHIN, StartError};
 pub(crate) use feed::Of;
 pub use journal::{Follower, Told};
 pub use peers::{Inspected, Steered};
+pub use revocations::Revocations;
+pub(crate) use revocations::revocation_not_found;
 pub(crate) use told::is_first;
 
 pub(crate) use actor::NodeMsg;

@@ -22,8 +22,9 @@ use starling_proto::{
 };
 
 use ractor::ActorRef;
+use tokio::sync::watch;
 
-use super::{NodeConfig, feed::Feed, journal::Journal};
+use super::{NodeConfig, feed::Feed, journal::Journal, revocations::Revocations};
 use crate::{
     Metric,
     dtls::{Cause, Certificate},
@@ -73,6 +74,8 @@ pub(crate) struct Shared {
     nodes_version: AtomicU64,
     cores: RwLock<BTreeMap<usize, Core>>,
     next_router: AtomicU32,
+    /// Tokens that are good no longer.
+    pub(super) revocations: watch::Sender<Revocations>,
     /// Of all rooms.
     pub(crate) speakers: SpeakerCounters,
     /// Of all WebRTC transports.
@@ -158,6 +161,7 @@ impl Shared {
             nodes_version: AtomicU64::new(0),
             cores: RwLock::default(),
             next_router: AtomicU32::new(1),
+            revocations: watch::Sender::default(),
             speakers: SpeakerCounters::default(),
             dtls: DtlsCounters::default(),
             feed: Feed::default(),

@@ -152,6 +152,8 @@ impl ClusterView {
                 self.look_at(now, &key.0);
                 Vec::new()
             }
+            // Who reads tokens knows them; nothing is placed by them.
+            WatchEvent::Change(Change::Revocation(..)) => Vec::new(),
             WatchEvent::Lost => {
                 self.available = false;
                 Vec::new()

@@ -8,8 +8,8 @@ use std::{
 
 use async_trait::async_trait;
 use starling_proto::{
-    Id, NodeId, RoomId,
-    registry::{NodeLoad, NodeRecord, NodeState, PresenceRecord, RoomRecord},
+    Id, NodeId, RevocationId, RoomId,
+    registry::{NodeLoad, NodeRecord, NodeState, PresenceRecord, RevocationRecord, RoomRecord},
 };
 use tokio::sync::mpsc;
 
@@ -81,6 +81,7 @@ contract! {
     a_node_is_seen_until_it_leaves,
     the_first_thing_a_watch_brings_is_the_view,
     of_eight_writers_of_a_room_one_wins,
+    a_revocation_ends_by_itself_or_is_taken_back,
     changes_come_in_the_order_they_were_made_in,
     presence_waits_for_its_node,
     what_a_dead_node_wrote_ends_with_its_lease,
@@ -152,6 +153,29 @@ async fn of_eight_writers_of_a_room_one_wins(bed: impl Bed) {
     assert_eq!(a.room(&r).await.unwrap(), None);
     assert_eq!(a.put_room(&r, &ROOM, second).await, Err(RegistryError::Conflict));
     assert!(a.put_room(&r, &ROOM, 0).await.unwrap() > second, "a revision never comes again");
+}
+
+async fn a_revocation_ends_by_itself_or_is_taken_back(bed: impl Bed) {
+    let (a, b) = (bed.node("a"), bed.node("b"));
+    let mut seen = Seen::new(b.watch());
+    let (short, long): (RevocationId, RevocationId) =
+        ("short".parse().unwrap(), "long".parse().unwrap());
+    let record = RevocationRecord {
+        token_id: Some("t1".to_owned()),
+        room: Some(room("r")),
+        expires_at: 9,
+        ..RevocationRecord::default()
+    };
+    a.put_revocation(&long, &record, Duration::from_secs(600)).await.unwrap();
+    a.put_revocation(&short, &record, TTL).await.unwrap();
+    seen.until(|view| view.revocations.get(&short) == Some(&record)).await;
+    // Whoever made it may be gone.
+    drop(a);
+    seen.until(|view| !view.revocations.contains_key(&short)).await;
+    assert_eq!(seen.view.revocations.get(&long), Some(&record));
+    assert!(b.delete_revocation(&long).await.unwrap());
+    seen.until(|view| view.revocations.is_empty()).await;
+    assert!(!b.delete_revocation(&long).await.unwrap());
 }
 
 async fn changes_come_in_the_order_they_were_made_in(bed: impl Bed) {

@@ -9,8 +9,8 @@ use std::{
 
 use async_trait::async_trait;
 use starling_proto::{
-    NodeId, RoomId,
-    registry::{NodeRecord, PresenceRecord, RoomRecord},
+    NodeId, RevocationId, RoomId,
+    registry::{NodeRecord, PresenceRecord, RevocationRecord, RoomRecord},
 };
 use tokio::sync::mpsc;
 
@@ -213,7 +213,7 @@ impl Store {
             Change::Presence(room, node, presence) => {
                 ((node.clone(), Some(room.clone())), presence.is_some())
             }
-            Change::Room(..) => return,
+            Change::Revocation(..) | Change::Room(..) => return,
         };
         if there {
             self.leased.insert(key, life);
@@ -342,6 +342,34 @@ impl Registry for MemoryNode {
         self.reach(&store)?;
         store.write_leased(self.life, &Change::Presence(room.clone(), node, presence));
         Ok(())
+    }
+
+    async fn put_revocation(
+        &self,
+        id: &RevocationId,
+        record: &RevocationRecord,
+        within: Duration,
+    ) -> Result<(), RegistryError> {
+        let mut store = self.registry.store();
+        self.reach(&store)?;
+        store.write(&Change::Revocation(id.clone(), Some(record.clone())));
+        drop(store);
+        if let Ok(runtime) = tokio::runtime::Handle::try_current() {
+            let (registry, id) = (self.registry.clone(), id.clone());
+            runtime.spawn(async move {
+                tokio::time::sleep(within).await;
+                registry.store().write(&Change::Revocation(id, None));
+            });
+        }
+        Ok(())
+    }
+
+    async fn delete_revocation(&self, id: &RevocationId) -> Result<bool, RegistryError> {
+        let mut store = self.registry.store();
+        self.reach(&store)?;
+        let there = store.view.revocations.contains_key(id);
+        store.write(&Change::Revocation(id.clone(), None));
+        Ok(there)
     }
 
     async fn room(&self, room: &RoomId) -> Result<Option<(Revision, RoomRecord)>, RegistryError> {

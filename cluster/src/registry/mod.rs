@@ -15,8 +15,8 @@ use std::{collections::BTreeMap, time::Duration};
 
 use async_trait::async_trait;
 use starling_proto::{
-    NodeId, RoomId,
-    registry::{NodeRecord, PresenceRecord, RoomRecord},
+    NodeId, RevocationId, RoomId,
+    registry::{NodeRecord, PresenceRecord, RevocationRecord, RoomRecord},
 };
 use tokio::sync::mpsc;
 
@@ -47,6 +47,8 @@ pub enum RegistryError {
 /// All there is, as one view.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct View {
+    /// Room tokens that are good no longer.
+    pub revocations: BTreeMap<RevocationId, RevocationRecord>,
     /// Live nodes.
     pub nodes: BTreeMap<NodeId, NodeRecord>,
     /// Rooms.
@@ -58,6 +60,8 @@ pub struct View {
 /// One change of the view. A value of `None` means it is gone.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Change {
+    /// Tokens were revoked, or are not any more.
+    Revocation(RevocationId, Option<RevocationRecord>),
     /// A node registered, changed or left.
     Node(NodeId, Option<NodeRecord>),
     /// A room was made, changed or deleted.
@@ -93,6 +97,15 @@ pub trait Registry: Send + Sync + 'static {
         room: &RoomId,
         presence: Option<PresenceRecord>,
     ) -> Result<(), RegistryError>;
+    /// Writes a revocation, which goes by itself after `within`.
+    async fn put_revocation(
+        &self,
+        id: &RevocationId,
+        record: &RevocationRecord,
+        within: Duration,
+    ) -> Result<(), RegistryError>;
+    /// Takes one back; whether there was one.
+    async fn delete_revocation(&self, id: &RevocationId) -> Result<bool, RegistryError>;
     /// Reads a room's record.
     async fn room(&self, room: &RoomId) -> Result<Option<(Revision, RoomRecord)>, RegistryError>;
     /// Writes a room's record if it is still at `expected` (0: does not exist); answers its

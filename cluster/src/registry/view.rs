@@ -14,6 +14,7 @@ impl View {
     /// Applies a change; false if the view was so already.
     pub fn apply(&mut self, change: &Change) -> bool {
         match change {
+            Change::Revocation(id, value) => set(&mut self.revocations, id, value.as_ref()),
             Change::Node(id, value) => set(&mut self.nodes, id, value.as_ref()),
             Change::Room(id, value) => set(&mut self.rooms, id, value.as_ref()),
             Change::Presence(room, node, value) => {

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use starling_proto::{Grants, MediaKind, PeerId, RoomId, rest::CreateToken};
 
-use super::Reason;
+use super::{Badge, Reason};
 
 /// No token is good after the last second that RFC 3339 can write: a larger number is a mistake, or
 /// somebody who hopes for an overflow.
@@ -56,6 +56,10 @@ pub struct Claims {
     /// Not before.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub nbf: Option<u64>,
+    /// When it was issued. Read as it is: issuers write fractions, and nothing depends on it but
+    /// whether a revocation came later.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub iat: Option<serde_json::Value>,
     /// By which it can be revoked.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub jti: Option<String>,
@@ -89,6 +93,18 @@ pub struct Seat {
     pub join: bool,
     /// What it may do.
     pub grants: Grants,
+    /// Its `jti`.
+    pub id: Option<String>,
+    /// When it was issued, in seconds since 1970, if it says so.
+    pub issued_at: Option<u64>,
+}
+
+impl Seat {
+    /// What revocations go by.
+    pub fn badge(&self) -> Badge {
+        let Self { room, peer, id, issued_at, .. } = self;
+        Badge { room: room.clone(), peer: peer.clone(), id: id.clone(), issued_at: *issued_at }
+    }
 }
 
 const fn is_false(is: &bool) -> bool {
@@ -97,7 +113,7 @@ const fn is_false(is: &bool) -> bool {
 
 impl Claims {
     /// Of a token that is asked for.
-    pub fn of(wish: &CreateToken, expires_at: u64, id: String) -> Self {
+    pub fn of(wish: &CreateToken, issued_at: u64, id: String) -> Self {
         Self {
             room: Some(wish.room.clone()),
             sub: Some(wish.peer.clone()),
@@ -110,7 +126,8 @@ impl Claims {
             admin: wish.admin,
             hidden: wish.hidden,
             recorder: wish.recorder,
-            exp: expires_at,
+            exp: issued_at + wish.ttl_seconds,
+            iat: Some(issued_at.into()),
             jti: Some(id),
             ..Self::default()
         }
@@ -130,12 +147,20 @@ impl Claims {
         if self.exp > MAX_TIME {
             return Err(Reason::Claims);
         }
+        let (id, issued_at) = (self.jti.clone(), self.issued_at());
         let (room, join, grants) = match self.video.clone() {
             None => self.own()?,
             Some(_) if self.names_own() => return Err(Reason::Claims),
             Some(video) => video.grants()?,
         };
-        Ok(Seat { room, peer, join, grants })
+        Ok(Seat { room, peer, join, grants, id, issued_at })
+    }
+
+    /// `iat`, or for issuers that leave it out the time from which it is good.
+    fn issued_at(&self) -> Option<u64> {
+        let at = self.iat.as_ref().and_then(serde_json::Value::as_f64);
+        // A float is cut off at the ends of what fits.
+        at.map(|at| at as u64).or(self.nbf)
     }
 
     fn own(self) -> Result<(RoomId, bool, Grants), Reason> {
@@ -208,6 +233,22 @@ mod tests {
             recorder: true,
         };
         assert_eq!((all.join, all.grants), (false, grants));
+    }
+
+    #[test]
+    fn when_it_was_issued_is_read_as_issuers_write_it() {
+        let at = |more: Value| {
+            let mut claims = json!({"room": "r", "sub": "p", "exp": 9, "jti": "t"});
+            claims.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+            let seat = seat(claims).unwrap();
+            assert_eq!(seat.badge().id.as_deref(), Some("t"));
+            seat.badge().issued_at
+        };
+        assert_eq!(at(json!({"iat": 7})), Some(7));
+        assert_eq!(at(json!({"iat": 7.9, "nbf": 3})), Some(7));
+        assert_eq!(at(json!({"nbf": 3})), Some(3));
+        assert_eq!(at(json!({"iat": "yesterday"})), None);
+        assert_eq!(at(json!({})), None);
     }
 
     #[test]

@@ -6,6 +6,7 @@ mod claims;
 mod forward;
 mod keys;
 mod reason;
+mod revoked;
 mod scope;
 mod token;
 
@@ -14,5 +15,6 @@ pub use claims::{Claims, LiveKit, Seat};
 pub use forward::Passes;
 pub use keys::{Key, KeySet};
 pub use reason::{Reason, Reasons};
+pub use revoked::Badge;
 pub use scope::{Scope, is_moderation};
 pub use token::{Freshness, MAX_TTL, Tokens};

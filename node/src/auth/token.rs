@@ -4,27 +4,30 @@
 use std::{
     fmt,
     sync::{Arc, PoisonError, RwLock},
-    time::{Duration, SystemTime},
+    time::Duration,
 };
 
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
+use futures::future::BoxFuture;
 use jsonwebtoken::{
     Header, Validation, dangerous::insecure_decode_claims, decode, decode_header, encode,
     errors::ErrorKind,
 };
 use rand::Rng;
 use serde::Deserialize;
-use starling_actors::Metric;
+use starling_actors::{Metric, Revocations};
 use starling_proto::{
-    Code, Grants, PeerId, Refusal, RoomId,
-    rest::{CreateToken, TokenCreated},
+    Code, Grants, Id, PeerId, Refusal, RevocationId, RoomId,
+    rest::{CreateToken, RevocationInfo, RevokeTokens, TokenCreated},
 };
+use tokio::sync::watch;
 
 use super::{
-    KeySet, Reason,
+    Badge, KeySet, Reason,
     claims::{Claims, Seat},
     keys::Key,
     reason::Reasons,
+    revoked::{self, seconds},
 };
 use crate::config::Secret;
 
@@ -41,6 +44,7 @@ pub const MAX_TTL: Duration = Duration::from_secs(31 * 86_400);
 pub struct Tokens(Arc<Inner>);
 
 struct Inner {
+    revocations: watch::Receiver<Revocations>,
     keys: RwLock<Arc<KeySet>>,
     refused: Reasons,
 }
@@ -68,9 +72,15 @@ impl Tokens {
         Self::of(KeySet::of_secret(secret))
     }
 
-    /// With all keys.
+    /// With all keys, and nothing revoked but what they say.
     pub fn of(keys: KeySet) -> Self {
-        Self(Arc::new(Inner { keys: RwLock::new(Arc::new(keys)), refused: Reasons::default() }))
+        Self::watching(keys, watch::Sender::default().subscribe())
+    }
+
+    /// With all keys, and what operators revoke.
+    pub fn watching(keys: KeySet, revocations: watch::Receiver<Revocations>) -> Self {
+        let keys = RwLock::new(Arc::new(keys));
+        Self(Arc::new(Inner { revocations, keys, refused: Reasons::default() }))
     }
 
     /// Goes on with other keys. Whoever is in a room stays there.
@@ -98,10 +108,9 @@ impl Tokens {
             return Err(Refusal::new(Code::WrongState, "this node has others' public keys alone")
                 .hint("give it token_secret, or ask who has a private key"));
         };
-        let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
-        let expires_at = now.as_secs() + wish.ttl_seconds;
-        let id = format!("{:032x}", rand::rng().random::<u128>());
-        let claims = Claims::of(wish, expires_at, id.clone());
+        let id = random_id();
+        let claims = Claims::of(wish, seconds(), id.clone());
+        let expires_at = claims.exp;
         let header = Header { kid: name.map(str::to_owned), ..Header::new(algorithm) };
         let token = encode(&header, &claims, signing)
             .map_err(|error| Refusal::new(Code::Internal, format!("cannot sign: {error}")))?;
@@ -120,6 +129,34 @@ impl Tokens {
         self.counted(self.read(token, Freshness::Now))
     }
 
+    /// What is to be revoked by this wish, made by somebody of this name.
+    ///
+    /// # Errors
+    /// `bad_request`; of a token that is sent, as [`Tokens::verify`], but for its time.
+    pub fn revocation(&self, wish: RevokeTokens, by: &str) -> Result<RevocationInfo, Refusal> {
+        let token = match &wish.token {
+            Some(token) => {
+                // A refusal of it is no attack on a room: it is not counted.
+                let (claims, _) = self.claims(token, Freshness::WithTicket)?;
+                let ends = claims.exp.saturating_add(LEEWAY);
+                Some((claims.seat()?.badge(), ends))
+            }
+            None => None,
+        };
+        let record = revoked::plan(wish, token, by, seconds())?;
+        Ok(RevocationInfo { id: new_revocation(), record })
+    }
+
+    /// What operators have revoked.
+    pub fn revocations(&self) -> Vec<RevocationInfo> {
+        revoked::held(&self.0.revocations.borrow(), seconds())
+    }
+
+    /// Ends when a token is revoked, for the session that came with it.
+    pub fn revoked(&self, badge: Option<Badge>) -> BoxFuture<'static, ()> {
+        revoked::revoked(self.0.revocations.clone(), badge)
+    }
+
     /// What a peer may do in a room with this token.
     ///
     /// # Errors
@@ -131,11 +168,25 @@ impl Tokens {
         peer: &PeerId,
         freshness: Freshness,
     ) -> Result<Grants, Refusal> {
+        self.seat(token, room, peer, freshness).map(|seat| seat.grants)
+    }
+
+    /// The same, with what revokes it.
+    ///
+    /// # Errors
+    /// As [`Tokens::grants`].
+    pub fn seat(
+        &self,
+        token: &str,
+        room: &RoomId,
+        peer: &PeerId,
+        freshness: Freshness,
+    ) -> Result<Seat, Refusal> {
         let fits = |seat: Seat| match seat {
             Seat { room: of, .. } if of != *room => Err(Reason::OtherRoom),
             Seat { peer: of, .. } if of != *peer => Err(Reason::OtherPeer),
             Seat { join: false, .. } => Err(Reason::NoJoin),
-            Seat { grants, .. } => Ok(grants),
+            seat => Ok(seat),
         };
         self.counted(self.read(token, freshness).and_then(fits))
     }
@@ -169,6 +220,18 @@ impl Tokens {
     }
 
     fn read(&self, token: &str, freshness: Freshness) -> Result<Seat, Reason> {
+        let (claims, keys) = self.claims(token, freshness)?;
+        if claims.jti.as_deref().is_some_and(|id| keys.revokes(id)) {
+            return Err(Reason::Revoked);
+        }
+        let seat = claims.seat()?;
+        if revoked::revokes(&self.0.revocations.borrow(), &seat.badge(), seconds()) {
+            return Err(Reason::Revoked);
+        }
+        Ok(seat)
+    }
+
+    fn claims(&self, token: &str, freshness: Freshness) -> Result<(Claims, Arc<KeySet>), Reason> {
         if token.len() > MAX_LEN {
             return Err(Reason::TooLong);
         }
@@ -182,11 +245,16 @@ impl Tokens {
         let validation = validation(key, freshness);
         let claims = decode::<Claims>(token, &key.verifying, &validation);
         let claims = claims.map_err(|error| reason_of(error.kind()))?.claims;
-        if claims.jti.as_deref().is_some_and(|id| keys.revokes(id)) {
-            return Err(Reason::Revoked);
-        }
-        claims.seat()
+        Ok((claims, keys))
     }
+}
+
+fn new_revocation() -> RevocationId {
+    RevocationId::parse(&random_id()).expect("hexadecimal digits are an id")
+}
+
+fn random_id() -> String {
+    format!("{:032x}", rand::rng().random::<u128>())
 }
 
 fn validation(key: &Key, freshness: Freshness) -> Validation {

@@ -158,7 +158,8 @@ async fn whoever_may_not_is_refused_on_every_route() {
         if security.contains("admin") && !template.ends_with("/placement") {
             let scope = Scope::of(method, template).unwrap();
             cases.push(("another scope", operation.ask(Some(&without(scope)))));
-            if !matches!(template.as_str(), "/v1/tokens" | "/v1/rooms") || method == Method::GET {
+            let in_body = ["/v1/tokens", "/v1/tokens/revocations", "/v1/rooms"];
+            if !in_body.contains(&template.as_str()) || method == Method::GET {
                 cases.push(("other rooms", operation.ask(Some("of the room q alone"))));
             }
             let mut foreign = operation.ask(Some(ADMIN));
@@ -174,6 +175,8 @@ async fn whoever_may_not_is_refused_on_every_route() {
     }
     assert!(asked > 500, "{asked}");
 }
+
+const REVOKE: &str = "/v1/tokens/revocations";
 
 #[tokio::test]
 async fn the_right_scope_comes_through_and_rooms_of_bodies_are_checked() {
@@ -193,6 +196,10 @@ async fn the_right_scope_comes_through_and_rooms_of_bodies_are_checked() {
         ("GET", "/v1/rooms/%71", "of the room q alone", json!({}), 403),
         ("POST", "/v1/tokens", "of the room q alone", json!({"room": "q", "peer": "p"}), 201),
         ("POST", "/v1/tokens", "of the room q alone", json!({"room": "r", "peer": "p"}), 403),
+        ("POST", REVOKE, "of the room q alone", json!({"room": "q"}), 201),
+        ("POST", REVOKE, "of the room q alone", json!({"room": "r"}), 403),
+        ("POST", REVOKE, "of the room q alone", json!({"peer": "p"}), 403),
+        ("POST", REVOKE, tokens.as_str(), json!({"room": "q"}), 403),
         ("POST", "/v1/nodes/node-1/cordon", tokens.as_str(), json!({}), 200),
     ] {
         let answer = send(&app, Side::Whole, with(method, path, token, body)).await;

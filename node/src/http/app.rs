@@ -87,8 +87,8 @@ impl App {
         let joins = config.http.joins_per_second;
         let joins = joins.unwrap_or_else(|| JOINS_PER_WORKER.saturating_mul(workers));
         Self(Arc::new(Inner {
+            tokens: Tokens::watching(config.token_keys.clone(), node.revocations()),
             node,
-            tokens: Tokens::of(config.token_keys.clone()),
             admin: Admin::new(config.admin_tokens.clone()),
             passes: Passes::new(&config.cluster_secret),
             counters: Counters::default(),

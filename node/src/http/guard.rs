@@ -147,7 +147,8 @@ impl Operator {
         }
         who.check_scope(scope)?;
         // The room of the body is checked by the handler, which has read it.
-        let in_body = matches!(asked.template(), "/v1/rooms" | "/v1/tokens");
+        let in_body =
+            matches!(asked.template(), "/v1/rooms" | "/v1/tokens" | "/v1/tokens/revocations");
         if !(in_body && asked.method == Method::POST) {
             who.check_room(asked.room().as_ref())?;
         }

@@ -58,6 +58,8 @@ type Route = (&'static str, &'static [&'static str], MethodRouter<App>);
 fn admin_routes() -> Vec<Route> {
     use api::{direct, events, matrix, moves, nodes, pipes, policy, rooms, tokens};
     vec![
+        ("/v1/tokens/revocations", &["get", "post"], get(tokens::revocations).post(tokens::revoke)),
+        ("/v1/tokens/revocations/{revocation}", &["delete"], delete(tokens::pardon)),
         ("/v1/nodes", &["get"], get(nodes::list)),
         ("/v1/nodes/{id}", &["get"], get(nodes::one)),
         ("/v1/nodes/{id}/cordon", &["post"], post(nodes::cordon)),

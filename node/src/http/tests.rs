@@ -8,6 +8,7 @@ mod described;
 mod events;
 mod examples;
 mod manners;
+mod revocations;
 
 use super::*;
 use crate::testing::{ADMIN, Answer, app, request, send};

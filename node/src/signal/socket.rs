@@ -18,7 +18,7 @@ use axum::{
     },
     response::Response,
 };
-use futures::FutureExt;
+use futures::{FutureExt, future::BoxFuture};
 use serde::Deserialize;
 use starling_actors::session::{FromClient, Grants, Session, SessionRequest, ToClient};
 use starling_proto::{
@@ -30,7 +30,7 @@ use tokio::time::{sleep_until, timeout};
 
 use super::adaptor::{Adaptor, CLOSE_FOR_GOOD, CLOSE_GO_ELSEWHERE, Effect, fitting, named};
 use crate::{
-    auth::{Freshness, Reason},
+    auth::{Badge, Freshness, Reason},
     http::{
         App, Problem, dev, elsewhere,
         guard::{Remote, is_same},
@@ -69,6 +69,8 @@ struct Wish {
 pub struct Asked {
     upgrade: WebSocketUpgrade,
     request: SessionRequest,
+    /// Of its token; in dev it may have none.
+    badge: Option<Badge>,
 }
 
 impl FromRequestParts<App> for Asked {
@@ -98,10 +100,10 @@ impl FromRequestParts<App> for Asked {
         let Query(wish) = Query::<Wish>::from_request_parts(parts, app).await.map_err(|error| {
             error.hint("the URL needs ?roomId=…&peerId=…, and &token=… outside dev")
         })?;
-        let grants = grants(app, &wish)?;
+        let (grants, badge) = grants(app, &wish)?;
         let Wish { room_id: room, peer_id: peer, resume: resume_ticket, .. } = wish;
         let request = SessionRequest { room, peer, resume_ticket, remote, grants };
-        Ok(Self { upgrade, request })
+        Ok(Self { upgrade, request, badge })
     }
 }
 
@@ -129,14 +131,16 @@ fn offers_protoo(headers: &HeaderMap) -> bool {
     offers.any(|offer| offer.trim() == "protoo")
 }
 
-fn grants(app: &App, wish: &Wish) -> Result<Grants, Problem> {
+fn grants(app: &App, wish: &Wish) -> Result<(Grants, Option<Badge>), Problem> {
     match &wish.token {
         Some(token) => {
             let ticket = wish.resume.is_some();
             let freshness = if ticket { Freshness::WithTicket } else { Freshness::Now };
-            Ok(app.tokens.grants(token, &wish.room_id, &wish.peer_id, freshness)?)
+            let seat = app.tokens.seat(token, &wish.room_id, &wish.peer_id, freshness)?;
+            let badge = seat.badge();
+            Ok((seat.grants, Some(badge)))
         }
-        None if app.dev.is_some() => Ok(Grants::member()),
+        None if app.dev.is_some() => Ok((Grants::member(), None)),
         None => Err(Problem(app.tokens.refuse(Reason::Missing))
             .hint("add &token=… to the URL; `starling token create` makes one")),
     }
@@ -145,7 +149,7 @@ fn grants(app: &App, wish: &Wish) -> Result<Grants, Problem> {
 /// Takes the client in. What the node refuses after this is told by close code and reason, because
 /// a browser shows its page no status of a failed upgrade.
 pub async fn connect(State(app): State<App>, asked: Asked) -> Response {
-    let Asked { upgrade, request } = asked;
+    let Asked { upgrade, request, badge } = asked;
     let upgrade = upgrade
         .protocols(["protoo"])
         .max_message_size(MAX_FRAME)
@@ -156,14 +160,14 @@ pub async fn connect(State(app): State<App>, asked: Asked) -> Response {
         async move {
             app.counters.sessions.fetch_add(1, Relaxed);
             app.counters.sessions_total.fetch_add(1, Relaxed);
-            serve(&app, Line { socket, app: app.clone() }, request).await;
+            serve(&app, Line { socket, app: app.clone() }, request, badge).await;
             app.counters.sessions.fetch_sub(1, Relaxed);
         }
         .boxed()
     })
 }
 
-async fn serve(app: &App, mut line: Line, request: SessionRequest) {
+async fn serve(app: &App, mut line: Line, request: SessionRequest, badge: Option<Badge>) {
     let (room, began) = (request.room.clone(), Instant::now());
     if let Err(wait) = app.enter(request.resume_ticket.is_some()) {
         app.counters.refused(Code::Busy);
@@ -177,7 +181,8 @@ async fn serve(app: &App, mut line: Line, request: SessionRequest) {
     match opened {
         Ok(session) => {
             app.counters.joins.add(began.elapsed());
-            Carrier::new(line, session, ice).run().await;
+            let revoked = app.tokens.revoked(badge);
+            Carrier::new(line, session, ice, revoked).run().await;
         }
         Err(refusal) => {
             app.counters.refused(refusal.code);
@@ -260,6 +265,8 @@ struct Carrier {
     forward: Option<FromClient>,
     heard: Instant,
     pinged: Instant,
+    /// Ends when its token is good no longer.
+    revoked: BoxFuture<'static, ()>,
 }
 
 /// RFC 6455 §7.4.1: a message that is too big.
@@ -284,14 +291,15 @@ enum Happened {
     Deadline,
     ClientLeft,
     TooLarge,
+    Revoked,
     PeerEnded,
 }
 
 impl Carrier {
-    fn new(line: Line, session: Session, ice: ForClient) -> Self {
+    fn new(line: Line, session: Session, ice: ForClient, revoked: BoxFuture<'static, ()>) -> Self {
         let now = Instant::now();
         let adaptor = Adaptor::new(now).with_ice(ice);
-        Self { line, session, adaptor, forward: None, heard: now, pinged: now }
+        Self { line, session, adaptor, forward: None, heard: now, pinged: now, revoked }
     }
 
     async fn run(mut self) {
@@ -323,6 +331,7 @@ impl Carrier {
             said = self.session.outbox.recv() => {
                 said.map_or(Happened::PeerEnded, |said| Happened::Said(Box::new(said)))
             }
+            () = &mut self.revoked => Happened::Revoked,
             () = sleep_until(deadline) => Happened::Deadline,
         };
         match happened {
@@ -336,6 +345,11 @@ impl Carrier {
             Happened::ClientLeft => Next::End,
             Happened::TooLarge => {
                 self.line.close(CLOSE_TOO_LARGE, "a frame was too large [too_large]").await;
+                Next::End
+            }
+            Happened::Revoked => {
+                let Refusal { code, message, .. } = Reason::Revoked.into();
+                self.line.close(CLOSE_FOR_GOOD, &format!("{message} [{code}]")).await;
                 Next::End
             }
             // The client may come back at once.

@@ -296,3 +296,28 @@ fn the_documentation_names_every_code_and_method() {
         assert!(page.contains(&format!("`{method}`")), "missing: {method}");
     }
 }
+
+#[tokio::test]
+async fn who_came_with_a_token_that_is_revoked_is_sent_away_and_does_not_come_back() {
+    let case = Case::new().await;
+    let token = case.token("r", "alice");
+    let path = format!("/?roomId=r&peerId=alice&token={token}");
+    let mut alice = case.try_open(&path, Some("protoo")).await.unwrap();
+    let mut bob = case.open("r", "bob").await;
+    let ask = r#"{"request":true,"id":1,"method":"getRouterRtpCapabilities","data":{}}"#;
+    for socket in [&mut alice, &mut bob] {
+        say(socket, ask).await;
+        assert_eq!(next(socket).await["ok"], true);
+    }
+    let wish = serde_json::from_value(json!({"token": token})).unwrap();
+    let revocation = case.running.app.tokens.revocation(wish, "ops").unwrap();
+    case.running.node.revoke(revocation).await.unwrap();
+    assert_eq!(end(&mut alice).await, Some(4000), "protoo-client does not try again");
+    say(&mut bob, ask).await;
+    assert_eq!(next(&mut bob).await["ok"], true, "nobody else notices");
+    for resume in ["", "&resume=any"] {
+        let again = case.try_open(&format!("{path}{resume}"), Some("protoo")).await;
+        assert_eq!(again.err(), Some(401), "{resume}");
+    }
+    case.open("r", "alice").await;
+}

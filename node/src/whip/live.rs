@@ -6,6 +6,7 @@ use std::{
     time::{Duration, Instant},
 };
 
+use futures::future::BoxFuture;
 use serde_json::json;
 use starling_actors::session::{ToClient, TransportState};
 use starling_proto::{
@@ -103,6 +104,8 @@ pub(super) struct Live {
     pub(super) feeds: Feeds,
     /// Path and query of the POST that made it, for making another on another node.
     pub(super) again: String,
+    /// Ends when its token is good no longer.
+    pub(super) revoked: BoxFuture<'static, ()>,
 }
 
 impl Live {
@@ -134,6 +137,7 @@ impl Live {
                     Some(order) => self.carry_out(order).await,
                 },
                 () = late => break None,
+                () = &mut self.revoked => break None,
                 _ = look.tick(), if self.feeds.heard() => self.look().await,
             }
         };

@@ -26,7 +26,7 @@ use super::{
     slots::Slots,
 };
 use crate::{
-    auth::{Freshness, Reason},
+    auth::{Badge, Freshness, Reason},
     http::{
         App, Problem, dev, elsewhere,
         guard::{self, Remote},
@@ -75,6 +75,8 @@ struct Asked {
     again: String,
     /// What a redirect adds.
     token: Option<String>,
+    /// Of its token; in dev it may have none.
+    badge: Option<Badge>,
 }
 
 impl Asked {
@@ -96,7 +98,7 @@ impl Asked {
         dev::check_origin(app, &parts.headers)?;
         let Path(room) = Path::<RoomId>::from_request_parts(&mut parts, app).await?;
         let Query(wish) = Query::<Wish>::from_request_parts(&mut parts, app).await?;
-        let (peer, grants) = who(app, &parts, protocol, &room, &wish)?;
+        let (peer, grants, badge) = who(app, &parts, protocol, &room, &wish)?;
         check_type(&parts.headers, SDP)?;
         let token = carried(&parts.headers, &wish);
         let who = Introduction {
@@ -114,7 +116,7 @@ impl Asked {
             Protocol::Whep => check(&offer, router).map(|()| Vec::new())?,
         };
         let session = SessionRequest { room, peer, resume_ticket: None, remote, grants };
-        Ok(Self { session, offer, planned, who, of: wish.peer, again, token })
+        Ok(Self { session, offer, planned, who, of: wish.peer, again, token, badge })
     }
 }
 
@@ -149,7 +151,7 @@ fn who(
     protocol: Protocol,
     room: &RoomId,
     wish: &Wish,
-) -> Result<(PeerId, Grants), Problem> {
+) -> Result<(PeerId, Grants, Option<Badge>), Problem> {
     let Some(token) = guard::token(&parts.headers).or(wish.token.as_deref()) else {
         if app.dev.is_none() {
             return Err(Problem(app.tokens.refuse(Reason::Missing))
@@ -159,13 +161,14 @@ fn who(
             Protocol::Whip => peer_of("whip"),
             Protocol::Whep => peer_of(&format!("whep-{}", random(4))),
         });
-        return Ok((named, Grants::member()));
+        return Ok((named, Grants::member(), None));
     };
     let peer = match &wish.peer_id {
         Some(peer) => peer.clone(),
         None => app.tokens.verify(token)?.peer,
     };
-    let grants = app.tokens.grants(token, room, &peer, Freshness::Now)?;
+    let seat = app.tokens.seat(token, room, &peer, Freshness::Now)?;
+    let (badge, grants) = (seat.badge(), seat.grants);
     let (granted, what) = match protocol {
         Protocol::Whip => (grants.publish, "publish"),
         Protocol::Whep => (grants.subscribe, "subscribe"),
@@ -174,7 +177,7 @@ fn who(
         return Err(Problem::new(Code::Forbidden, format!("the token does not grant {what}"))
             .hint(format!("ask for a token with {what}")));
     }
-    Ok((peer, grants))
+    Ok((peer, grants, Some(badge)))
 }
 
 fn peer_of(text: &str) -> PeerId {
@@ -277,7 +280,14 @@ async fn serve(
     session: Session,
 ) -> Result<Response, Refusal> {
     let Asked {
-        session: SessionRequest { room, peer, .. }, offer, planned, who, of, again, ..
+        session: SessionRequest { room, peer, .. },
+        offer,
+        planned,
+        who,
+        of,
+        again,
+        badge,
+        ..
     } = asked;
     let mut caller = Caller::new(session);
     let number = rand::rng().random_range(1..i64::MAX as u64);
@@ -302,6 +312,7 @@ async fn serve(
         slots,
         feeds: Feeds::default(),
         again,
+        revoked: app.tokens.revoked(badge),
     };
     app.whip.start(place, live);
     Ok(response)

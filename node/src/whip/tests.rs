@@ -463,3 +463,24 @@ async fn only_who_chooses_is_told_of_producers_and_may_consume() {
     ask("consume", wish).await.unwrap();
     assert!(ask("getProducerStats", of).await.unwrap()["stats"].is_array());
 }
+
+#[tokio::test]
+async fn a_session_ends_with_its_token_and_does_not_begin_without() {
+    let app = app().await;
+    let ann = token(&app, "ann", true, true).await;
+    let session = location(&post(&app, "/whip/r", &ann, CHROMIUM).await);
+    let bob = token(&app, "bob", true, true).await;
+    let other = location(&post(&app, "/whip/r", &bob, CHROMIUM).await);
+    let wish = serde_json::from_value(json!({"token": ann})).unwrap();
+    app.node.revoke(app.tokens.revocation(wish, "ops").unwrap()).await.unwrap();
+    until_gone(&app, "ann").await;
+    assert_eq!(peers(&app).await, ["bob"]);
+    for (path, offer) in [("/whip/r", CHROMIUM.to_owned()), ("/whep/r", receiving())] {
+        assert_eq!(post(&app, path, &ann, &offer).await.code(), "unauthorized", "{path}");
+    }
+    let bearer = format!("Bearer {bob}");
+    let end = async |path: &str| {
+        ask(&app, "DELETE", path, &[("authorization", bearer.as_str())], "").await.status.as_u16()
+    };
+    assert_eq!((end(&session).await, end(&other).await), (404, 200));
+}

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::{MediaKind, PeerId, RoomId};
+use crate::{MediaKind, PeerId, RevocationId, RoomId, registry::RevocationRecord};
 
 /// Body of `POST /v1/tokens`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -87,4 +87,46 @@ pub struct TokenCreated {
     pub id: String,
     /// Seconds since 1970.
     pub expires_at: u64,
+}
+
+/// Body of `POST /v1/tokens/revocations`: one token by itself or by its `jti`, or all of a room, of
+/// a peer, or issued before a time; of several of these, those that are all of it.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct RevokeTokens {
+    /// The token itself; nothing else is needed then.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub token: Option<String>,
+    /// Its `jti`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub token_id: Option<String>,
+    /// For this room.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub room: Option<RoomId>,
+    /// For this peer.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub peer: Option<PeerId>,
+    /// Issued before then, in seconds since 1970; absent, and without a `tokenId`: until now.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub issued_before: Option<u64>,
+    /// When the last of them expires, in seconds since 1970; absent: the token's own end, or in 31
+    /// days, which is the longest life of a token that a node makes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub expires_at: Option<u64>,
+    /// Why, for operators.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub reason: String,
+}
+
+/// Which room tokens are good no longer.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
+#[serde(rename_all = "camelCase")]
+pub struct RevocationInfo {
+    /// By which it can be lifted.
+    pub id: RevocationId,
+    /// What it says.
+    #[serde(flatten)]
+    pub record: RevocationRecord,
 }

@@ -2,17 +2,19 @@
 
 use std::{
     net::SocketAddr,
-    time::{SystemTime, UNIX_EPOCH},
+    time::{Duration, Instant, SystemTime, UNIX_EPOCH},
 };
 
 use aws_lc_rs::hmac;
 use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
 use serde_json::{Value, json};
+use tokio::{io::AsyncReadExt, time::timeout};
+use tokio_tungstenite::tungstenite::http::Method;
 
 use super::{
     Context,
     findings::{Bound, Findings},
-    wire::{Reply, address, host, once, upgrade},
+    wire::{Reply, address, dial, host, once, say, upgrade},
 };
 use crate::{client::Failure, node::Node};
 
@@ -49,6 +51,7 @@ pub(super) async fn run(context: &Context, findings: &mut Findings) -> Result<()
             }
         }
     }
+    revoked(&node, to, findings).await?;
     let share = 100.0 * f64::from(refused) / f64::from(tries);
     findings.check("forged_refused_percent", share, Bound::Exactly(100.0), u64::from(tries));
     findings.tell("forgeries", forged.len() as f64, 1);
@@ -59,6 +62,34 @@ pub(super) async fn run(context: &Context, findings: &mut Findings) -> Result<()
     findings.check("refusals_counted", counted.iter().sum(), least, u64::from(refused));
     let leaks = node.logged().matches(&good[good.len() - 20..]).count() as f64;
     findings.check("tokens_in_the_log", leaks, Bound::Exactly(0.0), u64::from(tries));
+    Ok(())
+}
+
+/// One that was good, and has been used.
+async fn revoked(node: &Node, to: SocketAddr, findings: &mut Findings) -> Result<(), Failure> {
+    let stolen = signed(&node.secrets.token, &header("HS256"), &with(json!({"jti": "stolen"})));
+    let path = format!("/ws?roomId={ROOM}&peerId={PEER}&token={stolen}");
+    let mut inside = dial(host(0), to).await?;
+    let entered = say(&mut inside, upgrade(&path).as_bytes()).await?.status;
+    findings.check("a_stolen_token_status", f64::from(entered), Bound::Exactly(101.0), 1);
+    let wish = json!({"tokenId": "stolen", "reason": "T-S04"});
+    let told = node.api(Method::POST, "/v1/tokens/revocations", wish).await?;
+    findings.check("revoked_status", f64::from(told.status.as_u16()), Bound::Exactly(201.0), 1);
+    let began = Instant::now();
+    let mut rest = Vec::new();
+    timeout(Duration::from_secs(10), inside.read_to_end(&mut rest)).await??;
+    // Whoever does not join is sent away after ten.
+    findings.check("sent_away_after_s", began.elapsed().as_secs_f64(), Bound::AtMost(5.0), 1);
+    let mut refused = 0;
+    for status in [
+        knock(to, &stolen).await?.status,
+        post(to, "whip", &stolen).await?.status,
+        post(to, "whep", &stolen).await?.status,
+        placement(to, &stolen).await?.status,
+    ] {
+        refused += u32::from(status == 401);
+    }
+    findings.check("revoked_refused", f64::from(refused), Bound::Exactly(4.0), 4);
     Ok(())
 }
 

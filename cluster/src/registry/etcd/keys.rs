@@ -3,7 +3,7 @@
 
 use serde::{Serialize, de::DeserializeOwned};
 use starling_proto::{
-    Id, NodeId, RoomId,
+    Id, NodeId, RevocationId, RoomId,
     registry::{MAX_RECORD, NodeRecord},
 };
 
@@ -12,6 +12,7 @@ use super::super::{Change, Revision};
 /// What a key is about.
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum Key {
+    Revocation(RevocationId),
     Node(NodeId),
     Room(RoomId),
     Presence(RoomId, NodeId),
@@ -34,6 +35,10 @@ impl Keys {
         &self.prefix
     }
 
+    pub(super) fn revocation(&self, id: &RevocationId) -> String {
+        format!("{}revocations/{id}", self.prefix)
+    }
+
     pub(super) fn node(&self, node: &NodeId) -> String {
         format!("{}nodes/{node}", self.prefix)
     }
@@ -51,6 +56,9 @@ impl Keys {
         let mut parts = key.split('/');
         let parts = [parts.next(), parts.next(), parts.next(), parts.next(), parts.next()];
         match parts {
+            [Some("revocations"), Some(id), None, ..] => {
+                Some(Key::Revocation(RevocationId::parse(id).ok()?))
+            }
             [Some("nodes"), Some(node), None, ..] => Some(Key::Node(NodeId::parse(node).ok()?)),
             [Some("rooms"), Some(room), None, ..] => Some(Key::Room(RoomId::parse(room).ok()?)),
             [Some("rooms"), Some(room), Some("on"), Some(node), None] => {
@@ -64,6 +72,7 @@ impl Keys {
     /// names another node than the key.
     pub(super) fn written(&self, key: &[u8], value: &[u8], revision: Revision) -> Option<Change> {
         match self.parse(key)? {
+            Key::Revocation(id) => Some(Change::Revocation(id, Some(decode(value)?))),
             Key::Node(id) => {
                 let record: NodeRecord = decode(value).filter(|r: &NodeRecord| r.id == id)?;
                 Some(Change::Node(id, Some(record)))
@@ -76,6 +85,7 @@ impl Keys {
     /// That a key is gone; none if it is not ours.
     pub(super) fn deleted(&self, key: &[u8]) -> Option<Change> {
         Some(match self.parse(key)? {
+            Key::Revocation(id) => Change::Revocation(id, None),
             Key::Node(id) => Change::Node(id, None),
             Key::Room(id) => Change::Room(id, None),
             Key::Presence(room, node) => Change::Presence(room, node, None),
@@ -124,6 +134,8 @@ mod tests {
     fn a_key_of_somebody_else_is_not_ours() {
         let keys = Keys::new("/starling/");
         for key in [
+            "/starling/revocations/",
+            "/starling/revocations/a/b",
             "/starling/nodes",
             "/starling/nodes/",
             "/starling/nodes/a/b",

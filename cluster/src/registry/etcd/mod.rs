@@ -16,12 +16,12 @@ use std::{sync::Arc, time::Duration};
 use async_trait::async_trait;
 use client::{Etcd, bounded};
 use desk::Desk;
-use etcd_client::{Compare, CompareOp, Txn, TxnOp};
+use etcd_client::{Compare, CompareOp, PutOptions, Txn, TxnOp};
 use keys::{decode, encode};
 use session::Session;
 use starling_proto::{
-    NodeId, RoomId,
-    registry::{MAX_RECORD, NodeRecord, PresenceRecord, RoomRecord},
+    NodeId, RevocationId, RoomId,
+    registry::{MAX_RECORD, NodeRecord, PresenceRecord, RevocationRecord, RoomRecord},
 };
 use tokio::{sync::mpsc, task::JoinHandle};
 use watcher::Watcher;
@@ -190,6 +190,30 @@ impl Registry for EtcdRegistry {
             Some(ticket) => self.desk.fulfilled(ticket).await,
             None => Ok(()),
         }
+    }
+
+    async fn put_revocation(
+        &self,
+        id: &RevocationId,
+        record: &RevocationRecord,
+        within: Duration,
+    ) -> Result<(), RegistryError> {
+        let mut member = self.etcd.member().await?;
+        let ttl = i64::try_from(within.as_secs()).unwrap_or(i64::MAX);
+        let granted = bounded(member.client.lease_grant(ttl, None)).await;
+        let lease = member.answered(granted)?.id();
+        let (key, value) = (self.etcd.keys.revocation(id), encode(record));
+        let put = member.client.put(key, value, Some(PutOptions::new().with_lease(lease)));
+        let written = bounded(put).await;
+        // If it was not written the lease ends by itself, with nothing.
+        member.answered(written)?;
+        Ok(())
+    }
+
+    async fn delete_revocation(&self, id: &RevocationId) -> Result<bool, RegistryError> {
+        let mut member = self.etcd.member().await?;
+        let deleted = bounded(member.client.delete(self.etcd.keys.revocation(id), None)).await;
+        Ok(member.answered(deleted)?.deleted() > 0)
     }
 
     async fn room(&self, room: &RoomId) -> Result<Option<(Revision, RoomRecord)>, RegistryError> {

@@ -59,7 +59,7 @@ use crate::{auth::is_moderation, whip::http as whip};
         api::steer::change_consumer, api::steer::close_consumer,
         api::steer::request_key_frame,
         api::direct::open,
-        api::tokens::create,
+        api::tokens::create, api::tokens::revocations, api::tokens::revoke, api::tokens::pardon,
         api::broadcasters::capabilities, api::broadcasters::create, api::broadcasters::remove,
         api::broadcasters::transport, api::broadcasters::connect, api::broadcasters::produce,
         api::broadcasters::consume,

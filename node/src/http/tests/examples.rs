@@ -86,6 +86,11 @@ async fn nodes_and_rooms(it: &mut Recorder) {
     it.say("patch", "/v1/rooms/{room}/policy", Some(json!({ "pinnedNodes": [] }))).await;
     let token = json!({ "room": "stand-up", "peer": "ada", "ttlSeconds": 600 });
     it.post("/v1/tokens", token).await;
+    let revoked = json!({ "room": "stand-up", "peer": "ada", "reason": "her laptop was stolen" });
+    let made = it.post("/v1/tokens/revocations", revoked).await;
+    it.keep("revocation", &made, "id");
+    it.get("/v1/tokens/revocations").await;
+    it.say("delete", "/v1/tokens/revocations/{revocation}", None).await;
 }
 
 async fn media(it: &mut Recorder) {
