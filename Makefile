@@ -25,8 +25,8 @@
 #   make watch             alerts, dashboards and figures, with Prometheus' own parsers
 #   make deny              advisories and licences, if cargo-deny is installed
 #
-# e2e, codecs, chaos, drain, storm, regions, links, k8s-processes, bench, bandwidth, attack and soak print a table and
-# leave target/reports/<name>.json.
+# e2e, codecs, chaos, drain, moves, storm, regions, links, k8s-processes, bench, bandwidth, attack and soak print a
+# table and leave target/reports/<name>.json.
 
 SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
@@ -48,8 +48,8 @@ ROWS ?=
 export CARGO_TERM_COLOR ?= always
 
 .PHONY: run web test lint fmt-check clippy doc unit e2e e2e-short codecs chaos bench instructions \
-        bandwidth drain storm regions links fuzz attack attack-short api-fuzz api-fuzz-short soak sim sim-scale k8s \
-        watch k8s-processes sbom docs book openapi deny browsers setup-build help
+        bandwidth drain moves storm regions links fuzz attack attack-short api-fuzz api-fuzz-short soak sim \
+        sim-scale k8s watch k8s-processes sbom docs book openapi deny browsers setup-build help
 
 help:
 	@sed -n '3,26p' Makefile | cut -c3-
@@ -135,7 +135,7 @@ e2e-short: browsers
 	cd tests/e2e && CODECS=vp8 LOSS=0 E2E_SECONDS=10 MESSAGES=1000 CASES=h265,vp8 SWITCHES=6 COLD=1 \
 	  WHIP=simulcast,redirect,relay,relay_tls TRIALS=1 FAULTS=kill,stop3,cut MEMBERS=8 K8S=short \
 	  STARLING=$(abspath $(TARGET))/debug/starling STARLING_LOAD=$(abspath $(TARGET))/debug/starling-load \
-	  node run.mjs dev clients whip data codecs console operating docs examples bars chaos kubernetes
+	  node run.mjs dev clients whip data codecs console operating docs examples bars chaos moves kubernetes
 
 codecs: browsers
 	$(CARGO) build --release --locked -p starling-node
@@ -150,8 +150,9 @@ chaos: browsers
 	  STARLING_LOAD=$(abspath $(TARGET))/release/starling-load node run.mjs chaos \
 	  && code=0 || code=$$?; ../../tests/e2e/plots/run.sh; exit $$code
 
-# Sixty people whose nodes are drained and restarted under them; a thousand whose node dies.
-drain storm: browsers
+# Sixty people whose nodes are drained and restarted under them; nine who are moved one by one; a thousand whose node
+# dies.
+drain moves storm: browsers
 	$(CARGO) build --release --locked -p starling-node -p starling-tests
 	cd tests/e2e && STARLING=$(abspath $(TARGET))/release/starling \
 	  STARLING_LOAD=$(abspath $(TARGET))/release/starling-load node run.mjs $@

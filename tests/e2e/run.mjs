@@ -26,6 +26,7 @@
 //   chaos    four nodes and an etcd of three are killed, stopped and cut (TRIALS=5, FAULTS=kill,cut)
 //   drain    nodes are emptied and restarted under 60 people and three Chromium (TRIALS=3, DRAIN_BROWSERS=0)
 //   kubernetes  the pods of k8s/overlays/whole as processes: scaled, rolled, evicted (K8S=short)
+//   moves    people are moved one by one, to nodes new in the room and back (TRIALS=3)
 //   storm    a node of STORM (1000) people dies: how soon are all back?
 //
 // CODECS=vp8,h264  LOSS=2  E2E_SECONDS=30  STARLING=…  ETCD_BIN=…  CHROMIUM=…
@@ -42,11 +43,12 @@ import { call } from './suites/call.mjs';
 import { page } from './suites/page.mjs';
 
 const SUITES = ['dev', 'cluster', 'ffmpeg', 'clients', 'whip', 'data', 'tcp', 'codecs', 'e2ee', 'chaos',
-  'wire', 'bandwidth', 'loss', 'demo', 'drain', 'storm', 'links', 'regions',
+  'wire', 'bandwidth', 'loss', 'demo', 'drain', 'moves', 'storm', 'links', 'regions',
   'operating', 'console', 'ends', 'kubernetes',
   'docs', 'examples', 'bars', 'film'];
 /** These write a report of their own. */
-const OWN_REPORT = ['codecs', 'chaos', 'wire', 'bandwidth', 'loss', 'drain', 'storm', 'links', 'regions', 'kubernetes'];
+const OWN_REPORT = ['codecs', 'chaos', 'wire', 'bandwidth', 'loss', 'drain', 'moves', 'storm', 'links', 'regions',
+  'kubernetes'];
 const EVERYDAY = ['dev', 'cluster', 'ffmpeg', 'clients', 'whip', 'data', 'tcp', 'e2ee', 'console', 'operating', 'ends'];
 const MINUTE = 60_000;
 
@@ -182,6 +184,10 @@ async function suite(name, report) {
   if (name === 'drain') {
     const { drain, settings } = await import('./suites/drain.mjs');
     return on(ProcessCluster, name, 12 * MINUTE, () => drain({ cluster, report }), [settings]);
+  }
+  if (name === 'moves') {
+    const { MINUTES, moves } = await import('./suites/moves.mjs');
+    return on(ProcessCluster, name, MINUTES * MINUTE, () => moves({ cluster, report }));
   }
   if (name === 'ends') {
     const { ends, settings } = await import('./suites/ends.mjs');

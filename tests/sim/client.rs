@@ -69,8 +69,13 @@ impl Client {
 
     /// The node it is on; none if it has gone.
     pub(super) fn node(&self) -> Option<usize> {
+        self.seat().map(|(_, node)| node)
+    }
+
+    /// Its seat, and the node it is on.
+    pub(super) fn seat(&self) -> Option<(Seat, usize)> {
         let (seat, _) = self.using.filter(|_| !self.gone)?;
-        self.seats.get(&seat).map(|(node, _)| *node)
+        self.seats.get(&seat).map(|(node, _)| ((self.index, seat), *node))
     }
 
     /// It comes, through `node` first; a load balancer knows the others.
@@ -259,8 +264,8 @@ impl Client {
                 self.handle(ctx, Input::Joined { seat, url: name(node).to_string(), offer });
             }
             ToClient::Offered(offer) => self.handle(ctx, Input::Offered { seat, offer }),
-            ToClient::MoveTo { nodes } => {
-                self.handle(ctx, Input::MoveTo { seat, nodes, within_ms: 0 });
+            ToClient::MoveTo { nodes, within_ms } => {
+                self.handle(ctx, Input::MoveTo { seat, nodes, within_ms });
             }
             ToClient::Answer => {}
             ToClient::Closed(closed) => {

@@ -104,8 +104,10 @@ impl Ctx {
         share > 0.0 && self.rng.random::<f64>() < share
     }
 
+    /// Bugs rest while nothing is to break, but for the one that is of that time.
     pub(super) fn planted(&self, plant: Plant) -> bool {
-        self.plant == Some(plant)
+        let calm = self.oracle.calm.is_some();
+        self.plant == Some(plant) && calm == (plant == Plant::Homebody)
     }
 }
 

@@ -156,7 +156,7 @@ pub(super) enum ToClient {
     Opened,
     Joined(Offer),
     Offered(Offer),
-    MoveTo { nodes: Vec<String> },
+    MoveTo { nodes: Vec<String>, within_ms: u32 },
     Answer,
     Closed(Closed),
 }

@@ -37,6 +37,10 @@ pub enum Fault {
     ClientCut,
     /// A client is gone without a word.
     Vanishing,
+    /// A node sends its people away.
+    Drain,
+    /// An operator sends somebody to another node.
+    Move,
     /// Somebody takes an id that is in use elsewhere.
     Clone,
     /// A node's wall clock jumps.
@@ -57,7 +61,7 @@ pub enum Fault {
 
 impl Fault {
     /// All there are.
-    pub const ALL: [Self; 22] = [
+    pub const ALL: [Self; 24] = [
         Self::Crash,
         Self::PowerLoss,
         Self::Pause,
@@ -72,6 +76,8 @@ impl Fault {
         Self::Slowness,
         Self::ClientCut,
         Self::Vanishing,
+        Self::Drain,
+        Self::Move,
         Self::Clone,
         Self::ClockJump,
         Self::EtcdDown,

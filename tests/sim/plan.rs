@@ -20,7 +20,10 @@ pub const HEAL: u64 = 35_000;
 /// of back-off and 4 s of a slow connection, a link is dialled again within 2 s and up within 3,
 /// and a lost lease is noticed and taken again within 4.
 pub const WELL: u64 = 15_000;
-/// Everybody leaves a moment later; then the longest memory of a peer is 15 s, and that of a room
+/// Then people are moved while nothing breaks, and it is looked at for so long who hears whom: a
+/// room that is left by its last peer lingers for 3 s, and a tree is moved to 2 s after a change.
+pub const CALM: u64 = 8_000;
+/// Everybody leaves; then the longest memory of a peer is 15 s, and that of a room
 /// without anybody 3 s of lingering, 5 s of a lease and 5 s until its record is tidied up.
 pub const GONE: u64 = 35_000;
 
@@ -115,10 +118,12 @@ pub enum Action {
     Pause { node: usize },
     /// SIGCONT.
     Resume { node: usize },
-    /// Takes no peers and sends its own away.
-    Drain { node: usize },
+    /// Takes no peers and sends its own away within so many milliseconds, or as fast as can be.
+    Drain { node: usize, within_ms: u64, emergency: bool },
     /// Takes peers again.
     Undrain { node: usize },
+    /// An operator sends a client to this node.
+    Move { client: usize, node: usize },
     /// Nothing comes from one node to another.
     Cut { from: usize, to: usize },
     /// The way back of [`Action::Cut`].
@@ -230,7 +235,18 @@ impl Plan {
             let old = rng.random_range(0..nodes.len());
             nodes[old].speaks = VERSION_MIN;
         }
+        moves(&mut rng, nodes.len(), clients.len(), &mut actions);
         Self { seed, nodes, fan_out, clients, actions }
+    }
+}
+
+/// People are moved one by one, right after each other.
+fn moves(rng: &mut SmallRng, nodes: usize, clients: usize, actions: &mut Vec<Timed>) {
+    let mut at = HEAL + WELL;
+    for _ in 0..rng.random_range(1..=6) {
+        at += rng.random_range(10..200);
+        let (client, node) = (rng.random_range(0..clients), rng.random_range(0..nodes));
+        actions.push(Timed { at, action: Action::Move { client, node } });
     }
 }
 
@@ -258,7 +274,11 @@ fn trouble(rng: &mut SmallRng, nodes: usize, clients: usize, actions: &mut Vec<T
         0 => (Action::Crash { node }, Action::Restart { node }),
         1 => (Action::PowerLoss { node }, Action::Restart { node }),
         2 | 3 => (Action::Pause { node }, Action::Resume { node }),
-        4 => (Action::Drain { node }, Action::Undrain { node }),
+        4 => {
+            // Of two minds: now and then there is not enough time.
+            let (within_ms, emergency) = (lasting * 2 / 3, start % 3 == 0);
+            (Action::Drain { node, within_ms, emergency }, Action::Undrain { node })
+        }
         5 => (Action::Cut { from, to }, Action::Mend { from, to }),
         6 => (Action::Part { a: from, b: to }, Action::Unite { a: from, b: to }),
         7 => (Action::Isolate { node }, Action::Readmit { node }),

@@ -33,11 +33,13 @@ pub enum Plant {
     Eager,
     /// A node passes on nothing that comes from another.
     Selfish,
+    /// A node forgets who consumes a publisher of its own that leaves it; while all is well.
+    Homebody,
 }
 
 impl Plant {
     /// All there are.
-    pub const ALL: [Self; 12] = [
+    pub const ALL: [Self; 13] = [
         Self::Ghost,
         Self::ThinWalls,
         Self::Echo,
@@ -50,6 +52,7 @@ impl Plant {
         Self::Borderless,
         Self::Eager,
         Self::Selfish,
+        Self::Homebody,
     ];
 
     /// Which invariant is to find it.
@@ -65,6 +68,7 @@ impl Plant {
             Self::Forgetful => Invariant::ViewsAgree,
             Self::Boomerang => Invariant::ShortWays,
             Self::Borderless => Invariant::OneCrossing,
+            Self::Homebody => Invariant::NobodyStands,
         }
     }
 

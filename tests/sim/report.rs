@@ -15,6 +15,8 @@ pub struct Totals {
     pub events: u64,
     /// Packets that people heard.
     pub packets: u64,
+    /// The longest that somebody stood while people were moved, in milliseconds.
+    pub stood_ms: u64,
     /// Runs in which each fault took effect, and how often it did in all.
     pub faults: BTreeMap<Fault, (u64, u64)>,
     /// Runs in which an invariant did not hold.
@@ -29,6 +31,7 @@ impl Totals {
         self.runs += 1;
         self.events += outcome.events;
         self.packets += outcome.packets;
+        self.stood_ms = self.stood_ms.max(outcome.stood_ms);
         for (fault, hits) in &outcome.hits {
             let (runs, all) = self.faults.entry(*fault).or_default();
             *runs += u64::from(*hits > 0);
@@ -52,6 +55,7 @@ impl Totals {
         self.runs += other.runs;
         self.events += other.events;
         self.packets += other.packets;
+        self.stood_ms = self.stood_ms.max(other.stood_ms);
         for (fault, (runs, hits)) in other.faults {
             let sum = self.faults.entry(fault).or_default();
             *sum = (sum.0 + runs, sum.1 + hits);
@@ -71,6 +75,7 @@ impl Totals {
         let mut lines = vec![
             format!("{runs} runs in {seconds:.1} s, {red} red, {void} void"),
             format!("{} events, {} packets heard", self.events, self.packets),
+            format!("nobody stood for more than {} ms while people were moved", self.stood_ms),
             format!("{:<14} {:>8} {:>12}", "fault", "runs", "effects"),
         ];
         let faults = self.faults.iter();
@@ -101,6 +106,7 @@ impl Totals {
             "seconds": took.as_secs_f64(),
             "events": self.events,
             "packets": self.packets,
+            "stoodMs": self.stood_ms,
             "faults": faults.collect::<serde_json::Map<_, _>>(),
             "red": self.red,
             "void": self.void,

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
-use super::{fault::Fault, oracle::Violation, plan::Plan, plant::Plant, world::World};
+use super::{ctx::MS, fault::Fault, oracle::Violation, plan::Plan, plant::Plant, world::World};
 
 /// More events than any run has had by a factor of ten: two parts of the cluster keep each other
 /// busy without end.
@@ -25,6 +25,9 @@ pub struct Outcome {
     pub events: u64,
     /// Packets that people heard.
     pub packets: u64,
+    /// The longest that somebody who was to hear a source did not while people were moved and
+    /// nothing broke, in milliseconds.
+    pub stood_ms: u64,
 }
 
 impl Outcome {
@@ -53,6 +56,7 @@ pub fn run(plan: Plan, plant: Option<Plant>, mut trace: Option<&mut dyn FnMut(St
         hits: Fault::ALL.into_iter().map(|fault| (fault, faults.hits(fault))).collect(),
         events: world.events,
         packets: world.ctx.oracle.packets,
+        stood_ms: world.ctx.oracle.stood / MS,
         violation,
     }
 }

@@ -1,6 +1,6 @@
 //! All of it: machines, people, and the one loop that lets things happen to them in turn.
 
-use std::collections::VecDeque;
+use std::{collections::VecDeque, time::Duration};
 
 use super::{
     client::Client,
@@ -10,7 +10,7 @@ use super::{
     network::Way,
     node::Life,
     oracle::Violation,
-    plan::{Action, GONE, HEAL, Plan, WELL},
+    plan::{Action, CALM, GONE, HEAL, Plan, WELL},
     plant::Plant,
 };
 use starling_cluster::decide::rejoin::Closed;
@@ -70,8 +70,8 @@ impl World {
         ctx.after(0, Event::Leases);
         ctx.at(HEAL * MS, Event::Heal);
         ctx.at((HEAL + WELL) * MS, Event::Check);
-        ctx.at((HEAL + WELL + 500) * MS, Event::Leave);
-        ctx.at((HEAL + WELL + GONE) * MS, Event::End);
+        ctx.at((HEAL + WELL + CALM) * MS, Event::Leave);
+        ctx.at((HEAL + WELL + CALM + GONE) * MS, Event::End);
         let mut world =
             Self { ctx, plan, machines, clients, troubles: Vec::new(), events: 0, over: false };
         (0..world.machines.len()).for_each(|node| world.start(node));
@@ -137,6 +137,7 @@ impl World {
             Event::Heal => self.heal(),
             Event::Check => self.check(),
             Event::Leave => {
+                ctx.oracle.end_calm(ctx.now);
                 for client in &mut self.clients {
                     client.leave(ctx);
                 }
@@ -268,8 +269,9 @@ impl World {
                 ctx.faults.plan(Fault::Vanishing);
                 self.clients[client].vanish(ctx);
             }
-            Action::Drain { node } => self.with(node, |life, ctx| life.drain(ctx, true)),
-            Action::Undrain { node } => self.with(node, |life, ctx| life.drain(ctx, false)),
+            Action::Drain { .. } | Action::Undrain { .. } | Action::Move { .. } => {
+                self.act_on_seats(&action);
+            }
             Action::ClockJump { node, by_us } => {
                 ctx.faults.plan(Fault::ClockJump);
                 ctx.faults.hit(Fault::ClockJump);
@@ -291,6 +293,36 @@ impl World {
             | Action::EtcdWipe
             | Action::EtcdCompact => self.act_on_etcd(&action),
             _ => self.act_on_network(&action),
+        }
+    }
+
+    fn act_on_seats(&mut self, action: &Action) {
+        match *action {
+            Action::Drain { node, within_ms, emergency } => {
+                self.begin(Fault::Drain);
+                let within = Duration::from_millis(within_ms);
+                if self.machines[node].life.is_none() {
+                    self.ctx.faults.idle(Fault::Drain);
+                }
+                self.with(node, |life, ctx| life.drain(ctx, within, emergency));
+            }
+            Action::Undrain { node } => {
+                self.finish(Fault::Drain);
+                self.with(node, |life, ctx| life.undrain(ctx));
+            }
+            Action::Move { client, node } => {
+                self.ctx.faults.plan(Fault::Move);
+                let from = self.clients[client].seat().filter(|(_, from)| *from != node);
+                let told = from.is_some_and(|(seat, from)| {
+                    let life = self.machines[from].life.as_mut();
+                    life.is_some_and(|life| life.move_client(&mut self.ctx, seat, node))
+                });
+                match told {
+                    true => self.ctx.faults.hit(Fault::Move),
+                    false => self.ctx.faults.idle(Fault::Move),
+                }
+            }
+            _ => {}
         }
     }
 
@@ -430,7 +462,7 @@ impl World {
         for node in 0..self.machines.len() {
             self.resume(node);
             self.start(node);
-            self.with(node, |life, ctx| life.drain(ctx, false));
+            self.with(node, |life, ctx| life.undrain(ctx));
         }
     }
 
@@ -438,6 +470,7 @@ impl World {
         let lives = self.machines.iter().filter_map(|machine| machine.life.as_ref());
         let views: Vec<_> = lives.flat_map(Life::views).collect();
         self.ctx.oracle.check_well(self.ctx.now, &views);
+        self.ctx.oracle.calm = Some(self.ctx.now);
     }
 
     fn end(&mut self) {

@@ -216,7 +216,8 @@ impl RoomState {
         if !is_here && let Some(root) = kept.or_else(|| cores.first().copied()) {
             self.pipes.roots.insert(new.clone(), root);
         }
-        self.pull(|pulls, now, flows| pulls.replaced(now, old, &new, node, flows));
+        let used = !cores.is_empty();
+        self.pull(|pulls, now, flows| pulls.replaced(now, (old, &new), node, used, flows));
         if self.root_of(&new).is_some() {
             cores.into_iter().for_each(|core| self.spread(core, producer));
         }

@@ -157,3 +157,34 @@ async fn who_was_asked_and_has_not_gone_is_told_to_stay_when_the_node_does() {
     };
     ann.until("she is told to stay", |ann| ann.notifications.iter().any(stay)).await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_stays_gets_a_publisher_that_has_left_from_where_it_is() {
+    let [one, two] = World::new().nodes(["n1", "n2"]).await;
+    let mut ann = Client::join(&one, "ann", None).await;
+    ann.produce("audio", "microphone").await;
+    ann.produce("video", "webcam").await;
+    let mut bob = Client::join(&one, "bob", None).await;
+    bob.until("two streams", |bob| bob.consumers.len() == 2).await;
+    let moving = {
+        let one = one.clone();
+        tokio::spawn(async move { one.move_peer(&room(), &peer("ann"), to("n2")).await })
+    };
+    told_to_go(&mut ann).await;
+    let mut again = Client::join(&two, "ann", Some(ann.ticket())).await;
+    moving.await.unwrap().unwrap();
+    let mut sent =
+        vec![again.produce("audio", "microphone").await, again.produce("video", "webcam").await];
+    sent.sort();
+    until("n1 has both from n2", async || {
+        let pipes = one.pipes().await;
+        let used = pipes.iter().filter(|pipe| pipe.used && pipe.path == [two.id().clone()]);
+        let mut pulled: Vec<_> = used.map(|pipe| pipe.producer.to_string()).collect();
+        pulled.sort();
+        pulled == sent
+    })
+    .await;
+    drop(ann);
+    bob.ask("getRtcStatsUrl", json!({})).await.unwrap();
+    assert_eq!(bob.consumers.len(), 2, "he keeps what he has");
+}

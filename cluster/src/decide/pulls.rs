@@ -362,18 +362,17 @@ impl Pulls {
         out
     }
 
-    /// The source of `old` is `new` now, on `origin`: who consumed the one consumes the other. Make
-    /// before break: flows of `old` are kept for [`HANDOVER`], and then it is over.
+    /// The source of `old` is `new` now, on `origin`; `used`: somebody here consumed the one, and
+    /// consumes the other (also of what was this node's own until now, of which nothing is known
+    /// here). Make before break: flows of `old` are kept for [`HANDOVER`], and then it is over.
     pub fn replaced(
         &mut self,
         now: Instant,
-        old: &ProducerId,
-        new: &ProducerId,
+        (old, new): (&ProducerId, &ProducerId),
         origin: &NodeId,
+        used: bool,
         flows: &mut NewFlow<'_>,
     ) -> Vec<Action> {
-        let used = self.pulls.get(old).is_some_and(|pull| pull.used)
-            || self.pulls.get(new).is_some_and(|pull| pull.used);
         let mut out = Vec::new();
         self.recall(new, &mut out);
         if old == new {

@@ -4,6 +4,7 @@
 
 mod desk;
 mod joins;
+mod leaving;
 mod links;
 mod lives;
 mod pipes;
@@ -16,7 +17,9 @@ mod watch;
 use std::collections::{BTreeMap, BTreeSet};
 
 use starling_cluster::{
-    decide::{life::Life as Span, liveness::Liveness, pulls::Reach, view::ClusterView},
+    decide::{
+        drain::Drain, life::Life as Span, liveness::Liveness, pulls::Reach, view::ClusterView,
+    },
     link::peers::Peers,
     registry::WatchEvent,
 };
@@ -38,7 +41,7 @@ use links::LinkEnd;
 use registrar::Registrar;
 use room::Room;
 
-/// How often a node looks at the clock.
+/// How often a node looks at the clock: `drain::STEP`.
 const TICK: u64 = 100 * MS;
 /// `actors::limits::LOAD_EVERY`.
 const LOAD_EVERY: u64 = 500 * MS;
@@ -73,6 +76,8 @@ pub(super) struct Life {
     /// Open WebSockets.
     seats: BTreeMap<Seat, (RoomId, PeerId)>,
     state: NodeState,
+    /// It is sending its own away.
+    drain: Option<Drain>,
     registrar: Registrar,
     told: u64,
     written: u64,
@@ -129,6 +134,7 @@ impl Life {
             waiting: BTreeMap::new(),
             seats: BTreeMap::new(),
             state: NodeState::Up,
+            drain: None,
             registrar: Registrar::new(index, number),
             told: 0,
             written: 0,
@@ -192,6 +198,7 @@ impl Life {
         }
         self.end_silent(ctx);
         self.each_room(ctx, |room, desk| room.tick(desk));
+        self.step_drain(ctx);
         self.close_empty(ctx);
         if let Some(event) = self.registrar.tick(ctx) {
             self.on_registry(ctx, event);
@@ -328,13 +335,6 @@ impl Life {
         if let Some(event) = self.registrar.on_answer(ctx, answer) {
             self.on_registry(ctx, event);
         }
-    }
-
-    /// It takes no peers and sends its own away, or no more.
-    pub(super) fn drain(&mut self, ctx: &mut Ctx, draining: bool) {
-        self.state = if draining { NodeState::Draining } else { NodeState::Up };
-        self.tell_load(ctx);
-        self.each_room(ctx, |room, desk| room.drain(desk, draining));
     }
 
     /// A client says something.

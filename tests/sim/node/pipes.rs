@@ -80,7 +80,7 @@ impl Room {
         }
     }
 
-    /// A peer here consumes a producer; it is pulled if it is elsewhere.
+    /// A peer here consumes a producer, if it does not already; it is pulled if it is elsewhere.
     pub(super) fn consume(
         &mut self,
         desk: &mut Desk<'_>,
@@ -88,8 +88,7 @@ impl Room {
         node: &NodeId,
         producer: &ProducerId,
     ) {
-        self.plane.consume(producer, by);
-        if node != desk.id {
+        if self.plane.consume(producer, by) && node != desk.id {
             self.pull(desk, |pulls, now, flows| pulls.used(now, producer, node, flows));
         }
     }
@@ -110,13 +109,15 @@ impl Room {
         producer: &ProducerEntry,
     ) {
         let new = &producer.id;
+        let forgotten = self.own.contains_key(old) && desk.ctx.planted(Plant::Homebody);
         if old != new || node != desk.id {
             self.own.remove(old);
         }
         if old != new {
             self.plane.succeed(old, new);
         }
-        self.pull(desk, |pulls, now, flows| pulls.replaced(now, old, new, node, flows));
+        let used = self.plane.is_used(new) && !forgotten;
+        self.pull(desk, |pulls, now, flows| pulls.replaced(now, (old, new), node, used, flows));
     }
 
     pub(super) fn end_pull(&mut self, desk: &mut Desk<'_>, producer: &ProducerId) {

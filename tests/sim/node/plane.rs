@@ -47,8 +47,17 @@ pub(super) struct Plane {
 }
 
 impl Plane {
-    pub(super) fn consume(&mut self, producer: &ProducerId, by: &PeerId) {
-        self.uses.entry(producer.clone()).or_default().entry(by.clone()).or_default();
+    /// False if it did so already.
+    pub(super) fn consume(&mut self, producer: &ProducerId, by: &PeerId) -> bool {
+        let all = self.uses.entry(producer.clone()).or_default();
+        let known = all.contains_key(by);
+        all.entry(by.clone()).or_default();
+        !known
+    }
+
+    /// Somebody here consumes it.
+    pub(super) fn is_used(&self, producer: &ProducerId) -> bool {
+        self.uses.contains_key(producer)
     }
 
     /// Who is shown a producer; with a packet of it that these could begin with, they are.

@@ -81,6 +81,7 @@ impl Room {
         self.ask_rosters(desk);
         self.tick_pulls(desk);
         self.want_layers(desk);
+        self.close_moved(desk);
         self.empty = match self.here.is_empty() {
             true => self.empty.or(Some(desk.ctx.now)),
             false => None,

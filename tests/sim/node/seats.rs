@@ -1,7 +1,7 @@
 //! Sessions of a room on a simulated node: opened, joined, superseded, ended, as
 //! `actors/src/room/local.rs` has them.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, time::Duration};
 
 use starling_cluster::decide::{
     rejoin::{ELSEWHERE, FOR_GOOD, Offer},
@@ -17,6 +17,7 @@ use super::{
     Life,
     desk::Desk,
     joins::closed,
+    leaving::Moving,
     room::{Own, Room},
 };
 use crate::sim::{
@@ -35,6 +36,7 @@ pub(super) struct Here {
     pub(super) seat: Seat,
     pub(super) incarnation: u64,
     pub(super) joined: bool,
+    pub(super) moving: Moving,
     resumed: bool,
     pub(super) layer: u8,
     opened: u64,
@@ -71,6 +73,7 @@ impl Room {
             seat,
             incarnation,
             joined: false,
+            moving: Moving::No,
             resumed: resumed.is_some(),
             layer: 0,
             opened: now,
@@ -91,7 +94,7 @@ impl Room {
 
     /// Tells a session that there is a newer one of the peer, and ends it. If it had not joined,
     /// the newer one may be a try that its client gave up, come late: then it is to try again.
-    fn supersede(&mut self, desk: &mut Desk<'_>, peer: &PeerId, old: &Here) {
+    pub(super) fn supersede(&mut self, desk: &mut Desk<'_>, peer: &PeerId, old: &Here) {
         let code = if old.joined { FOR_GOOD } else { ELSEWHERE };
         desk.seats.remove(&old.seat);
         desk.tell(old.seat, ToClient::Closed(closed(code, "", Vec::new())));
@@ -172,7 +175,7 @@ impl Room {
         desk.tell(seat, ToClient::Joined(offer));
         self.consume_all(desk, peer);
         if self.draining {
-            self.tell_to_move(desk, peer);
+            self.tell_to_go(desk, peer, None, Duration::ZERO);
         }
     }
 
@@ -204,21 +207,6 @@ impl Room {
         }
         let local = self.replica.local_leave(desk.ctx.instant(), peer, incarnation);
         self.carry_out(desk, local);
-    }
-
-    /// The peer's session is on another node now. Where it was here, it is over.
-    pub(super) fn peer_moved(
-        &mut self,
-        desk: &mut Desk<'_>,
-        peer: &PeerId,
-        from: &NodeId,
-        to: &NodeId,
-    ) {
-        let winner = self.replica.peer(peer).map_or(u64::MAX, |view| view.entry.incarnation);
-        let over = self.here.get(peer).filter(|here| here.incarnation < winner).cloned();
-        if let Some(old) = over.filter(|_| from == desk.id && to != desk.id) {
-            self.supersede(desk, peer, &old);
-        }
     }
 
     fn produce(
@@ -262,7 +250,7 @@ impl Room {
         }
     }
 
-    fn offer(&self, desk: &Desk<'_>, incarnation: u64) -> Offer {
+    pub(super) fn offer(&self, desk: &Desk<'_>, incarnation: u64) -> Offer {
         let exclude = std::iter::once(desk.id.clone()).collect();
         let nodes = desk.view.reachable();
         let standby = standby(&self.id, &self.record.policy, &nodes, &exclude, STANDBYS);
@@ -275,21 +263,6 @@ impl Room {
             let offer = self.offer(desk, here.incarnation);
             desk.tell(here.seat, ToClient::Offered(offer));
         }
-    }
-
-    pub(super) fn drain(&mut self, desk: &mut Desk<'_>, draining: bool) {
-        self.draining = draining;
-        let peers: Vec<_> = self.here.iter().filter(|(_, here)| here.joined && draining).collect();
-        let peers: Vec<_> = peers.into_iter().map(|(peer, _)| peer.clone()).collect();
-        peers.iter().for_each(|peer| self.tell_to_move(desk, peer));
-    }
-
-    fn tell_to_move(&self, desk: &mut Desk<'_>, peer: &PeerId) {
-        let Some(here) = self.here.get(peer) else { return };
-        let offer = self.offer(desk, here.incarnation);
-        let nodes = offer.standby.clone();
-        desk.tell(here.seat, ToClient::Offered(offer));
-        desk.tell(here.seat, ToClient::MoveTo { nodes });
     }
 
     fn silent(&self, now: u64) -> Vec<(PeerId, Seat)> {

@@ -4,6 +4,7 @@
 mod bounds;
 mod everyone_hears;
 mod no_going_back;
+mod nobody_stands;
 mod nothing_left;
 mod one_crossing;
 mod one_incarnation;
@@ -49,6 +50,8 @@ pub enum Invariant {
     ShortWays,
     /// Soon after nodes have come to rest, each stream enters each region once.
     OneCrossing,
+    /// While nothing breaks, nobody stops hearing anybody, whoever is moved.
+    NobodyStands,
 }
 
 /// One that was not.
@@ -131,6 +134,10 @@ pub(super) struct Oracle {
     /// When a node last stood still or was slow.
     unwell: BTreeMap<usize, u64>,
     crossings: Crossings,
+    /// Since when nothing breaks.
+    pub(super) calm: Option<u64>,
+    /// The longest that somebody has not heard a source since then.
+    pub(super) stood: u64,
     /// Packets that people heard.
     pub(super) packets: u64,
 }
@@ -156,6 +163,8 @@ impl Oracle {
             rooms: BTreeMap::new(),
             unwell: BTreeMap::new(),
             crossings: Crossings::new(plan),
+            calm: None,
+            stood: 0,
             packets: 0,
         }
     }
@@ -258,8 +267,15 @@ impl Oracle {
         let since = known.map_or(now, |heard| heard.since);
         on_node.insert(node, Heard { incarnation, home, since, last: now });
         if watches {
-            self.last.insert((client, packet.client, packet.source), now);
+            let last = self.last.insert((client, packet.client, packet.source), now);
+            nobody_stands::check(self, now, (client, packet.client, packet.source), last);
         }
+    }
+
+    /// Things happen again.
+    pub(super) fn end_calm(&mut self, now: u64) {
+        nobody_stands::check_all(self, now);
+        self.calm = None;
     }
 
     /// All was mended a while ago.

@@ -191,6 +191,23 @@ fn a_publisher_that_moves_is_followed_by_all() {
     assert!(net.is_idle());
 }
 
+#[test]
+fn who_stays_on_a_node_follows_a_publisher_that_leaves_it() {
+    let mut net = Net::new(&["a0", "a1", "b0"], 10);
+    net.publish("a0");
+    ["a0", "b0"].iter().for_each(|name| net.consume(name));
+    net.move_to("a1", "new");
+    assert!(all(&net, &["a0", "b0"]));
+    assert_eq!(net.path("a0"), ["a1"]);
+    net.move_to("a0", "newer");
+    net.pass(HANDOVER);
+    assert_eq!((net.served_by("a0"), net.served_by("a1")), (1, 0), "to b0 alone");
+    for name in ["a0", "b0"] {
+        net.unconsume(name);
+    }
+    assert!(net.is_idle());
+}
+
 /// A node `b0` that consumes `p` of `a0` by the first flow, and a moment later.
 fn user() -> (Pulls, Instant, impl FnMut(&NodeId) -> Option<FlowId>) {
     let mut pulls = Pulls::new(node("b0"));
@@ -226,7 +243,7 @@ fn ends(actions: &[Action]) -> (Vec<u64>, Vec<ProducerId>) {
 fn what_a_publisher_that_moved_sent_before_is_kept_for_two_seconds_and_then_let_go() {
     let (mut pulls, now, mut flows) = user();
     let (p, q) = (producer("p"), producer("q"));
-    let moved = pulls.replaced(now, &p, &q, &node("a1"), &mut flows);
+    let moved = pulls.replaced(now, (&p, &q), &node("a1"), true, &mut flows);
     let attach = Action::Attach { producer: q.clone(), node: node("a1"), flow: FlowId(2) };
     assert!(moved.contains(&attach), "{moved:?}");
     assert_eq!(ends(&moved), (vec![], vec![]));
@@ -243,11 +260,11 @@ fn what_a_publisher_that_moved_sent_before_is_kept_for_two_seconds_and_then_let_
 fn flows_that_are_dead_already_are_not_closed_when_their_time_is_up() {
     let (p, q) = (producer("p"), producer("q"));
     let (mut pulls, now, mut flows) = user();
-    let _ = pulls.replaced(now, &p, &q, &node("a1"), &mut flows);
+    let _ = pulls.replaced(now, (&p, &q), &node("a1"), true, &mut flows);
     let _ = pulls.lose(now + MS(1), &node("a0"), &mut flows);
     assert_eq!(ends(&pulls.tick(now + HANDOVER, &mut flows)), (vec![], vec![p.clone()]));
     let (mut pulls, now, mut flows) = user();
-    let _ = pulls.replaced(now, &p, &q, &node("a1"), &mut flows);
+    let _ = pulls.replaced(now, (&p, &q), &node("a1"), true, &mut flows);
     let _ = pulls.over(now + MS(1), &node("a0"), FlowId(1), &mut flows);
     assert_eq!(ends(&pulls.tick(now + HANDOVER, &mut flows)), (vec![], vec![p]));
 }
@@ -256,8 +273,8 @@ fn flows_that_are_dead_already_are_not_closed_when_their_time_is_up() {
 fn a_session_that_is_the_true_one_again_does_not_end_when_its_time_is_up() {
     let (p, q) = (producer("p"), producer("q"));
     let (mut pulls, now, mut flows) = user();
-    let _ = pulls.replaced(now, &p, &q, &node("a1"), &mut flows);
-    let back = pulls.replaced(now + MS(9), &q, &p, &node("a0"), &mut flows);
+    let _ = pulls.replaced(now, (&p, &q), &node("a1"), true, &mut flows);
+    let back = pulls.replaced(now + MS(9), (&q, &p), &node("a0"), true, &mut flows);
     assert_eq!(ends(&back), (vec![1], vec![]), "it is pulled anew");
     let later = pulls.tick(now + HANDOVER + MS(9), &mut flows);
     assert_eq!(ends(&later), (vec![2], vec![q]));

@@ -27,6 +27,8 @@ const OUTSIDE = '203.0.113.10';
 /** Everybody hears both who send, in picture and sound, but nobody hears oneself. */
 const STREAMS = 2 * (FLEET.publishers * (FLEET.members - 1));
 const GUEST_EVERY = 500;
+/** The longest interval of anything, in ms, while something planned is done. */
+const LATE = 1_000;
 /** The longest guest: a join that is sent on twice, and its 3 s. */
 const LAST_GUESTS = 5_000;
 
@@ -119,7 +121,7 @@ mount --bind ${hosts} /etc/hosts && exec ${load()} "$@"' sh "$@"
    * What people saw while `go` went on. Planned things (`planned`): nobody loses a node, and no picture is late; after
    * others everybody is back.
    */
-  async during(name, go, { planned = true, settle = 3_000, late = 1_000 } = {}) {
+  async during(name, go, { planned = true, settle = 3_000 } = {}) {
     const { fleet, report } = this;
     await fleet.mark();
     const from = fleet.events.length;
@@ -142,7 +144,7 @@ mount --bind ${hosts} /etc/hosts && exec ${load()} "$@"' sh "$@"
         const good = report.check(`${name}_${event}`, count(event), (n) => n === 0, '0');
         if (!good) console.log(members.filter((one) => one.event === event).map(({ peer, why }) => `    ${event} ${peer}: ${why}`).join('\n'));
       }
-      report.check(`${name}_interval_max_ms`, longest, (ms) => ms <= late, `<= ${late}`);
+      report.check(`${name}_interval_max_ms`, longest, (ms) => ms <= LATE, `<= ${LATE}`);
     } else {
       this.rough.push([first, this.guests]);
       report.put(`${name}_interval_max_ms`, longest);

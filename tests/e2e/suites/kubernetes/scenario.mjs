@@ -14,9 +14,7 @@ async function grow(stage) {
   const made = await stage.during('scale_1_to_3', () => stage.cluster.scale('starling', 3));
   stage.report.put('new_pod_ready_ms', Math.max(...made.map(({ readySince, began }) => readySince - began)));
   await whole(stage);
-  // Publishers and who watches them move to new nodes within a third of a second, one after the other: pictures of one
-  // of them then stand still for up to 3 s now and then, which is too long (docs/failure-model.md).
-  await stage.during('spread', () => spread(stage), { late: 4_000 });
+  await stage.during('spread', () => spread(stage));
 }
 
 async function whole(stage, nodes = NODES) {

@@ -30,6 +30,8 @@ pub(super) struct Net {
     fan_out: usize,
     pulls: BTreeMap<NodeId, Pulls>,
     producer: ProducerId,
+    /// Nodes that consume it, wherever it is.
+    users: BTreeSet<NodeId>,
     /// Where each node believes the producer to be.
     origins: BTreeMap<NodeId, NodeId>,
     wire: VecDeque<(NodeId, NodeId, Message)>,
@@ -37,7 +39,7 @@ pub(super) struct Net {
     cut: BTreeSet<(NodeId, NodeId)>,
     old: BTreeSet<NodeId>,
     mute: BTreeSet<NodeId>,
-    attached: BTreeMap<NodeId, (NodeId, FlowId)>,
+    attached: BTreeMap<(NodeId, ProducerId), (NodeId, FlowId)>,
     served: BTreeMap<(NodeId, FlowId), (NodeId, u32)>,
     detached: usize,
 }
@@ -51,6 +53,7 @@ impl Net {
             fan_out,
             pulls: names.map(pulls).collect(),
             producer: producer("p"),
+            users: BTreeSet::new(),
             origins: BTreeMap::new(),
             wire: VecDeque::new(),
             next_flow: 0,
@@ -124,17 +127,16 @@ impl Net {
                 self.served.remove(&(node.clone(), flow));
                 send(node, Message::Closed(flow));
             }
-            Action::Attach { node, flow, .. } => {
-                self.attached.insert(here.clone(), (node, flow));
+            Action::Attach { producer, node, flow } => {
+                self.attached.insert((here.clone(), producer), (node, flow));
             }
-            Action::Detach(_) => {
+            Action::Detach(producer) => {
                 self.detached += 1;
-                self.attached.remove(here);
+                self.attached.remove(&(here.clone(), producer));
             }
-            Action::End(producer) if producer == self.producer => {
-                self.attached.remove(here);
+            Action::End(producer) => {
+                self.attached.remove(&(here.clone(), producer));
             }
-            Action::End(_) => {}
             Action::Serve { node, flow, layers, .. } => {
                 self.served.insert((node, flow), (here.clone(), layers));
             }
@@ -210,19 +212,21 @@ impl Net {
     pub(super) fn consume(&mut self, at: &str) {
         let (at, producer) = (node(at), self.producer.clone());
         let origin = self.origins[&at].clone();
+        self.users.insert(at.clone());
         self.on(&at, |pulls, now, flows| pulls.used(now, &producer, &origin, flows));
         self.run();
     }
 
     pub(super) fn unconsume(&mut self, at: &str) {
         let producer = self.producer.clone();
+        self.users.remove(&node(at));
         self.on(&node(at), |pulls, now, _| pulls.unused(now, &producer));
         self.run();
     }
 
     /// `at` wants layers of what it has asked `of` for.
     pub(super) fn wants(&mut self, at: &str, of: &str, layers: u32) {
-        let flow = self.attached[&node(at)].1;
+        let flow = self.attached[&(node(at), self.producer.clone())].1;
         let held = self.pulls.get_mut(&node(of)).unwrap().layers(&node(at), flow, layers);
         assert!(held);
     }
@@ -239,10 +243,8 @@ impl Net {
             *origin = at.clone();
         }
         for name in self.pulls.keys().cloned().collect::<Vec<_>>() {
-            self.on(&name, |pulls, now, flows| pulls.replaced(now, &old, &new, &at, flows));
-            if name == at {
-                self.attached.remove(&name);
-            }
+            let used = self.users.contains(&name);
+            self.on(&name, |pulls, now, flows| pulls.replaced(now, (&old, &new), &at, used, flows));
         }
         self.run();
     }
@@ -255,7 +257,8 @@ impl Net {
     pub(super) fn kill(&mut self, name: &str) {
         let gone = node(name);
         self.pulls.remove(&gone);
-        self.attached.remove(&gone);
+        self.users.remove(&gone);
+        self.attached.retain(|(at, _), _| *at != gone);
         self.served.retain(|(to, _), (by, _)| *to != gone && *by != gone);
         for name in self.pulls.keys().cloned().collect::<Vec<_>>() {
             self.lose(&name, &gone);
@@ -301,7 +304,7 @@ impl Net {
 
     /// A node says that a stream comes to it by another way than it does.
     pub(super) fn say_path(&mut self, from: &str, to: &str, path: &[&str]) {
-        let flow = self.attached[&node(to)].1;
+        let flow = self.attached[&(node(to), self.producer.clone())].1;
         let path = path.iter().map(|name| node(name)).collect();
         self.wire.push_back((node(from), node(to), Message::Path(flow, path)));
         self.run();
@@ -336,7 +339,8 @@ impl Net {
             if self.origins.get(&at) == Some(&at) {
                 return true;
             }
-            let Some((from, flow)) = self.attached.get(&at) else { return false };
+            let attached = self.attached.get(&(at.clone(), self.producer.clone()));
+            let Some((from, flow)) = attached else { return false };
             let served = self.served.get(&(at.clone(), *flow)).is_some_and(|(by, _)| by == from);
             if !served || !self.linked(&at, from) {
                 return false;

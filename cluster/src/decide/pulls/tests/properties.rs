@@ -10,6 +10,7 @@ use super::{Duration, net::Net};
 enum Step {
     Consume(usize),
     Unconsume(usize),
+    Move(usize),
     Come(usize),
     Die(usize),
     Cut(usize, usize),
@@ -23,6 +24,7 @@ fn step() -> impl Strategy<Value = Step> {
     prop_oneof![
         4 => any::<usize>().prop_map(Step::Consume),
         2 => any::<usize>().prop_map(Step::Unconsume),
+        1 => any::<usize>().prop_map(Step::Move),
         1 => any::<usize>().prop_map(Step::Come),
         1 => any::<usize>().prop_map(Step::Die),
         2 => (any::<usize>(), any::<usize>()).prop_map(|(a, b)| Step::Cut(a, b)),
@@ -33,9 +35,6 @@ fn step() -> impl Strategy<Value = Step> {
     ]
 }
 
-/// The publisher's node stays, all else may go.
-const ORIGIN: &str = "a0";
-
 fn all_names() -> Vec<String> {
     let of = |region: &str, n: usize| (0..n).map(|i| format!("{region}{i}")).collect::<Vec<_>>();
     [of("a", 3), of("b", 4), of("c", 4)].concat()
@@ -43,6 +42,10 @@ fn all_names() -> Vec<String> {
 
 struct Story {
     net: Net,
+    /// The publisher's node: it stays while it is that, all others may go.
+    origin: String,
+    /// How often the publisher has moved.
+    moves: usize,
     users: BTreeSet<String>,
     cuts: Vec<(String, String)>,
     muted: Vec<String>,
@@ -50,7 +53,8 @@ struct Story {
 
 impl Story {
     fn pick(&self, at: usize) -> Option<String> {
-        let others: Vec<_> = self.net.names().into_iter().filter(|name| name != ORIGIN).collect();
+        let names = self.net.names().into_iter();
+        let others: Vec<_> = names.filter(|name| *name != self.origin).collect();
         others.get(at % others.len().max(1)).cloned()
     }
 
@@ -66,6 +70,11 @@ impl Story {
                 let name = self.users.iter().nth(at % self.users.len().max(1))?.clone();
                 self.users.remove(&name);
                 self.net.unconsume(&name);
+            }
+            Step::Move(at) => {
+                self.origin = self.pick(*at)?;
+                self.moves += 1;
+                self.net.move_to(&self.origin, &format!("p{}", self.moves));
             }
             Step::Come(at) => {
                 let names = self.net.names();
@@ -113,14 +122,14 @@ impl Story {
     fn end(&mut self) {
         self.unmute();
         self.net.pass(Duration::from_secs(12));
-        let mut entered = [0; 2];
+        let mut entered = [0; 3];
         for name in &self.users {
             assert!(self.net.hears(name), "{name} hears nothing");
         }
         for name in self.net.names() {
             let path = self.net.path(&name);
             assert!(path.len() <= 3, "{path:?}");
-            for (at, region) in ["b", "c"].into_iter().enumerate() {
+            for (at, region) in ["a", "b", "c"].into_iter().enumerate() {
                 let here = name.starts_with(region);
                 let from = path.last().is_some_and(|last| !last.starts_with(region));
                 entered[at] += usize::from(here && from);
@@ -144,8 +153,8 @@ proptest! {
     ) {
         let net = Net::new(&all_names()[..8], fan_out);
         let (users, cuts, muted) = (BTreeSet::new(), Vec::new(), Vec::new());
-        let mut story = Story { net, users, cuts, muted };
-        story.net.publish(ORIGIN);
+        let mut story = Story { net, origin: "a0".to_owned(), moves: 0, users, cuts, muted };
+        story.net.publish("a0");
         for step in &steps {
             let _ = story.take(step);
         }
