@@ -4,6 +4,7 @@
 #   deploy/secrets.sh DIR NODE...
 #
 # DIR/cluster-secret, token-secret, admin-token   the same on all nodes
+# DIR/webhook-secret                              the same, shared with receivers of webhooks
 # DIR/turn-secret, turnserver.conf                shared with a TURN server, and what coturn is told
 # DIR/grafana-password                            for deploy/compose.yaml
 # DIR/link/ca.pem, NODE.pem, NODE.key             each node needs ca.pem and its own two
@@ -16,7 +17,7 @@ dir=$1
 shift
 umask 027
 mkdir -p "$dir/link" "$dir/authority"
-for name in cluster-secret token-secret admin-token turn-secret grafana-password; do
+for name in cluster-secret token-secret admin-token webhook-secret turn-secret grafana-password; do
   [ -s "$dir/$name" ] || head -c 32 /dev/urandom | od -An -v -tx1 | tr -d ' \n' >"$dir/$name"
 done
 cat >"$dir/turnserver.conf" <<END

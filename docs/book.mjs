@@ -20,6 +20,7 @@ const GUESTS = {
   'examples/token-server/README.md': ['examples-token-server.md', 'Token server'],
   'examples/whip-broadcaster/README.md': ['examples-whip-broadcaster.md', 'Broadcaster'],
   'examples/own-signalling/README.md': ['examples-own-signalling.md', 'Own signalling'],
+  'examples/webhook-receiver/README.md': ['examples-webhook-receiver.md', 'Webhook receiver'],
   'examples/recorder/README.md': ['examples-recorder.md', 'Recorder'],
 };
 const LINK = /(\]\()([^()\s]+)(\))/g;

@@ -33,5 +33,5 @@ pub use described::described;
 pub use metric::{Metric, MetricKind};
 pub use node::{
     Follower, Inspected, Node, NodeConfig, RESUME_WITHIN, Readiness, Revocations, StartError,
-    Steered, Told,
+    Steered, Told, Webhooks,
 };

@@ -53,6 +53,10 @@ pub(crate) const JOIN_WITHIN: Duration = Duration::from_secs(10);
 /// compared with all of them, in less than 0.1 ms.
 pub(crate) const REVOCATIONS: usize = 10_000;
 
+/// Webhooks of a cluster: a product's backend, its billing, a chat bot and what people try out.
+/// Each node keeps a queue for each.
+pub(crate) const WEBHOOKS: usize = 32;
+
 /// Joins that wait for a room's registry record. Each waits at most the registry's 2 s, so more
 /// than this at once is a flood of new room names.
 pub(crate) const PENDING_JOINS: usize = 4_096;

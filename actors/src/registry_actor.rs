@@ -6,8 +6,8 @@ use std::{sync::Arc, time::Duration};
 use ractor::{Actor, ActorProcessingErr, ActorRef};
 use starling_cluster::registry::{Registry, RegistryError, Revision};
 use starling_proto::{
-    Code, Refusal, RevocationId, RoomId,
-    registry::{NodeRecord, PresenceRecord, RoomPolicy, RoomRecord},
+    Code, Refusal, RevocationId, RoomId, WebhookId,
+    registry::{NodeRecord, PresenceRecord, RoomPolicy, RoomRecord, WebhookRecord},
     rest::{PolicyChange, RevocationInfo},
 };
 use tokio::sync::Semaphore;
@@ -50,6 +50,10 @@ pub(crate) enum RegistryMsg {
     },
     /// No such room any more.
     Delete { room: RoomId, reply: Reply<()> },
+    /// Somebody who is told what happens.
+    CreateWebhook { id: WebhookId, record: WebhookRecord, reply: Reply<()> },
+    /// Nobody any more, if it is still at this revision.
+    DeleteWebhook { id: WebhookId, revision: Revision, reply: Reply<()> },
     /// Gives the lease back, then answers.
     Leave(Reply<()>),
 }
@@ -147,6 +151,17 @@ impl Actor for RegistryActor {
             RegistryMsg::Delete { room, reply } => state.call(async move {
                 let _ = reply.send(delete(&*registry, &room).await);
             }),
+            RegistryMsg::CreateWebhook { id, record, reply } => state.call(async move {
+                let written = registry.put_webhook(&id, &record, 0).await;
+                let _ = reply.send(written.map(drop).map_err(|error| match error {
+                    RegistryError::Conflict => webhook_exists(&id),
+                    error => unavailable(&error),
+                }));
+            }),
+            RegistryMsg::DeleteWebhook { id, revision, reply } => state.call(async move {
+                let deleted = registry.delete_webhook(&id, revision).await;
+                let _ = reply.send(deleted.map_err(|error| unavailable(&error)));
+            }),
         }
         Ok(())
     }
@@ -234,6 +249,11 @@ async fn delete(registry: &dyn Registry, room: &RoomId) -> Result<(), Refusal> {
         }
     }
     Err(unavailable(&RegistryError::Conflict))
+}
+
+fn webhook_exists(id: &WebhookId) -> Refusal {
+    Refusal::new(Code::WebhookExists, format!("there is a webhook '{id}' already"))
+        .hint("delete it first, or give another id")
 }
 
 /// The registry has not answered for a while.

@@ -28,8 +28,10 @@ pub struct SessionRequest {
     pub resume_ticket: Option<String>,
     /// From where.
     pub remote: IpAddr,
-    /// What the token grants.
+    /// What the token grants, or what is left of that.
     pub grants: Grants,
+    /// Less is left: a resume ticket of this session is good for no more, either.
+    pub narrowed: bool,
 }
 
 /// An open session. Dropping both halves ends it, and with it the peer's place on this node.

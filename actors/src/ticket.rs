@@ -4,14 +4,15 @@
 use aws_lc_rs::hmac;
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use serde::{Deserialize, Serialize};
-use starling_proto::{PeerId, RoomId};
+use starling_proto::{Grants, PeerId, RoomId};
 
 /// How long a ticket is good: a call may last a working day, and the ticket is only as strong as
 /// the room token that it stands for.
 const LIFETIME_US: u64 = 24 * 3600 * 1_000_000;
 
-/// Longest ticket that is looked at; a real one is about 250 bytes.
-const MAX_LEN: usize = 1024;
+/// Longest ticket that is looked at; a real one is about 250 bytes, or 500 with what is left of its
+/// peer's grants, and the rest is for names of sources.
+const MAX_LEN: usize = 4096;
 
 /// What a ticket says.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -22,6 +23,9 @@ pub(crate) struct Ticket {
     pub(crate) peer: PeerId,
     /// The session it was given to.
     pub(crate) incarnation: u64,
+    /// What was left of its token's grants when it was let in, if that was less.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) grants: Option<Grants>,
     /// Microseconds since 1970.
     expires: u64,
 }
@@ -29,7 +33,13 @@ pub(crate) struct Ticket {
 impl Ticket {
     /// A ticket for a session that began at `incarnation` (microseconds since 1970).
     pub(crate) fn new(room: RoomId, peer: PeerId, incarnation: u64) -> Self {
-        Self { room, peer, incarnation, expires: incarnation.saturating_add(LIFETIME_US) }
+        let expires = incarnation.saturating_add(LIFETIME_US);
+        Self { room, peer, incarnation, grants: None, expires }
+    }
+
+    /// The same for a peer that was let in with no more than this.
+    pub(crate) fn narrowed(self, grants: Option<&Grants>) -> Self {
+        Self { grants: grants.cloned(), ..self }
     }
 
     /// The ticket as text, signed.
@@ -71,6 +81,17 @@ mod tests {
     fn a_ticket_is_good_on_every_node_with_the_secret() {
         let text = ticket().sign(b"secret");
         assert_eq!(Ticket::verify(&text, b"secret", 2_000), Some(ticket()));
+    }
+
+    #[test]
+    fn what_was_left_of_grants_is_signed_with_it() {
+        let left = Grants { publish: false, ..Grants::member() };
+        let narrowed = ticket().narrowed(Some(&left));
+        let text = narrowed.sign(b"secret");
+        assert_eq!(Ticket::verify(&text, b"secret", 2_000).unwrap().grants, Some(left));
+        let (whole, (_, tag)) = (ticket().sign(b"secret"), text.split_once('.').unwrap());
+        let forged = format!("{}.{tag}", whole.split_once('.').unwrap().0);
+        assert_eq!(Ticket::verify(&forged, b"secret", 2_000), None);
     }
 
     #[test]

@@ -4,12 +4,15 @@
 //! placement: it asks `starling_actors::Node` and says what that answered.
 #![forbid(unsafe_code)]
 
+mod admission;
 mod announce;
 pub mod auth;
 pub mod cli;
 pub mod config;
 pub mod dev;
+mod entrance;
 mod events;
+mod hooks;
 pub mod http;
 pub mod ice;
 pub mod limit;

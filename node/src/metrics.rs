@@ -19,8 +19,8 @@ use starling_proto::Code;
 pub struct Counters {
     /// Answers by class: 1xx (upgrades), 2xx, 3xx, 4xx, 5xx.
     answers: [AtomicU64; 5],
-    /// Refusals by [`Code`], in the order of `Code::ALL`.
-    refusals: [AtomicU64; Code::ALL.len()],
+    /// Refusals.
+    refusals: ByCode,
     /// TCP connections now.
     pub connections: AtomicU64,
     /// Connections that were not accepted, because descriptors or our own bound were used up.
@@ -43,6 +43,16 @@ pub struct Counters {
     pub joins: Histogram,
 }
 
+/// Counts by [`Code`], in the order of `Code::ALL`: more than the library has defaults for.
+#[derive(Debug)]
+struct ByCode([AtomicU64; Code::ALL.len()]);
+
+impl Default for ByCode {
+    fn default() -> Self {
+        Self([const { AtomicU64::new(0) }; Code::ALL.len()])
+    }
+}
+
 impl Counters {
     /// Counts an answer.
     pub fn answered(&self, status: u16) {
@@ -53,7 +63,7 @@ impl Counters {
     /// Counts a refusal.
     pub fn refused(&self, code: Code) {
         let place = Code::ALL.iter().position(|other| *other == code);
-        self.refusals[place.expect("ALL has all codes")].fetch_add(1, Relaxed);
+        self.refusals.0[place.expect("ALL has all codes")].fetch_add(1, Relaxed);
     }
 
     /// All of it.
@@ -133,7 +143,7 @@ impl Counters {
             let help = "HTTP answers by class of status.";
             all.push(counter("starling_http_answers_total", help, cell).label("status", *class));
         }
-        for (code, cell) in Code::ALL.iter().zip(&self.refusals) {
+        for (code, cell) in Code::ALL.iter().zip(&self.refusals.0) {
             let help = "Refusals over HTTP and at the start of signalling, by code.";
             let metric = counter("starling_refusals_total", help, cell);
             all.push(metric.label("code", code.as_str()));

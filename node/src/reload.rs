@@ -1,6 +1,7 @@
-//! Settings that change while the node runs: keys of room tokens, admin tokens and the certificate
-//! of `listen`. They are read again on SIGHUP, when an operator asks, and when one of their files
-//! has changed. All are taken over, or none. Never does: take over what only a restart can.
+//! Settings that change while the node runs: keys of room tokens, admin tokens, what webhooks are
+//! signed with, and the certificate of `listen`. They are read again on SIGHUP, when an operator
+//! asks, and when one of their files has changed. All are taken over, or none. Never does: take
+//! over what only a restart can.
 
 use std::{
     fs,
@@ -102,6 +103,7 @@ pub fn now(app: &App) -> Result<Reloaded, Refusal> {
     }
     app.tokens.replace(config.token_keys.clone());
     app.admin.replace(config.admin_tokens.clone());
+    app.hooks.replace(&config.hooks);
     Ok(Reloaded {
         token_keys: config.token_keys.len(),
         admin_tokens: config.admin_tokens.len(),

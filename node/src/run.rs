@@ -13,6 +13,7 @@ use tokio::{
 
 use crate::{
     config::Config,
+    hooks::Hooks,
     http::{App, Side, dev::DevNodes, router, server},
     notify,
     reload::{self, Renewal, Settings},
@@ -74,6 +75,7 @@ pub struct Running {
     /// What the listeners serve.
     #[cfg(test)]
     pub(crate) app: App,
+    hooks: Hooks,
     /// Ends the listeners.
     stop: watch::Sender<bool>,
 }
@@ -97,6 +99,7 @@ pub async fn start(config: &Config, around: Surroundings) -> Result<Running, Run
     let renewal = Renewal { settings: around.settings, certificates, link_ends };
     renewal.warn();
     let app = App::new(node.clone(), config, around.dev, renewal);
+    app.hooks.start(node.clone());
     let (stop, stopped) = watch::channel(false);
     if reads {
         reload::watch(app.clone(), config.files.clone(), stopped.clone())
@@ -110,12 +113,14 @@ pub async fn start(config: &Config, around: Surroundings) -> Result<Running, Run
             tokio::spawn(server::serve(listener, tls, router, app, stopped));
         }
     }
+    let hooks = app.hooks.clone();
     Ok(Running {
         node,
         listening,
         admin: admin_at,
         #[cfg(test)]
         app,
+        hooks,
         stop,
     })
 }
@@ -146,7 +151,7 @@ impl Running {
         }
         self.node.stop().await;
         let _ = self.stop.send(true);
-        tokio::time::sleep(LAST_REQUESTS).await;
+        tokio::join!(tokio::time::sleep(LAST_REQUESTS), self.hooks.emptied());
         tracing::info!("drained");
         Ok(())
     }

@@ -17,7 +17,7 @@ use tower::ServiceExt;
 
 use crate::{
     auth::{AdminTokens, KeySet},
-    config::{Config, Http, Ice, Link, Log, Registry, Rtc, Secret},
+    config::{Config, Hooks, Http, Ice, Link, Log, Registry, Rtc, Secret},
     http::{App, Side, router},
     reload::Renewal,
     run::{self, Surroundings},
@@ -68,6 +68,10 @@ pub(crate) fn config() -> Config {
         cluster_secret: Secret::new("cluster-cluster-cluster-cluster-cluster"),
         token_keys: KeySet::of_secret(&Secret::new(TOKEN_SECRET)),
         admin_tokens: AdminTokens::of_secret(&Secret::new(ADMIN)),
+        hooks: Hooks {
+            private: true,
+            ..Hooks::signed_with(Some(Secret::new(crate::hooks::receiver::SECRET)))
+        },
         log: Log::default(),
         files: Vec::new(),
     }

@@ -98,6 +98,12 @@ codes! {
     NodeUnreachable = "node_unreachable", 504;
     /// No such revocation, or it has ended.
     RevocationNotFound = "revocation_not_found", 404;
+    /// No such webhook.
+    WebhookNotFound = "webhook_not_found", 404;
+    /// The webhook exists.
+    WebhookExists = "webhook_exists", 409;
+    /// Whoever decides about joins did not answer, and nobody comes in without.
+    AdmissionUnavailable = "admission_unavailable", 503;
 }
 
 impl fmt::Display for Code {

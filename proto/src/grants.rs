@@ -15,7 +15,7 @@ pub enum Moderation {
 }
 
 /// What a peer may do in its room.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Grants {
     /// May produce.
     pub publish: bool,
@@ -47,6 +47,25 @@ impl Grants {
             admin: false,
             hidden: false,
             recorder: false,
+        }
+    }
+
+    /// What both have. Lists of which nothing is in both leave nothing to publish: an empty list
+    /// would be all.
+    #[must_use]
+    pub fn and(&self, other: &Self) -> Self {
+        let kinds = common(&self.kinds, &other.kinds, PartialEq::eq);
+        let same = |a: &String, b: &String| Source::of(a) == Source::of(b);
+        let sources = common(&self.sources, &other.sources, same);
+        Self {
+            publish: self.publish && other.publish && kinds.is_some() && sources.is_some(),
+            kinds: kinds.unwrap_or_default(),
+            sources: sources.unwrap_or_default(),
+            subscribe: self.subscribe && other.subscribe,
+            data: self.data && other.data,
+            admin: self.admin && other.admin,
+            hidden: self.hidden && other.hidden,
+            recorder: self.recorder && other.recorder,
         }
     }
 
@@ -112,6 +131,15 @@ impl Grants {
         Err(Refusal::new(Code::Forbidden, "a hidden peer sends nothing")
             .hint("ask for a token without hidden"))
     }
+}
+
+/// What is in both lists, of which an empty one has everything; nothing if they share nothing.
+fn common<T: Clone>(a: &[T], b: &[T], same: impl Fn(&T, &T) -> bool) -> Option<Vec<T>> {
+    if a.is_empty() || b.is_empty() {
+        return Some([a, b].concat());
+    }
+    let both: Vec<T> = a.iter().filter(|one| b.iter().any(|two| same(one, two))).cloned().collect();
+    (!both.is_empty()).then_some(both)
 }
 
 /// What a producer shows, by whichever name a client calls it: mediasoup-demo's, LiveKit's
@@ -188,6 +216,25 @@ mod tests {
         assert!(!allowed(&grants, MediaKind::Video, "microphone"), "a camera under another name");
         assert!(!allowed(&grants, MediaKind::Audio, "screen"));
         assert!(!allowed(&grants, MediaKind::Audio, "other"));
+    }
+
+    #[test]
+    fn of_two_grants_that_is_left_which_both_have() {
+        let member = Grants::member();
+        let all = Grants { admin: true, hidden: true, recorder: true, ..Grants::member() };
+        assert_eq!((member.and(&all), all.and(&member)), (member.clone(), member.clone()));
+        let quiet = Grants { publish: false, data: false, ..Grants::member() };
+        assert_eq!(member.and(&quiet), quiet);
+        let audio = Grants { kinds: vec![MediaKind::Audio], ..Grants::member() };
+        assert_eq!((member.and(&audio), audio.and(&member)), (audio.clone(), audio.clone()));
+        let video = Grants { kinds: vec![MediaKind::Video], ..Grants::member() };
+        assert!(!audio.and(&video).publish, "nothing is left, which no list can say");
+        let of = |sources: &[&str]| Grants {
+            sources: sources.iter().map(|it| (*it).to_owned()).collect(),
+            ..Grants::member()
+        };
+        assert_eq!(of(&["webcam", "mic"]).and(&of(&["camera", "screen"])), of(&["webcam"]));
+        assert!(!of(&["camera"]).and(&of(&["mic"])).publish);
     }
 
     #[test]

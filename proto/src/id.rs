@@ -93,6 +93,8 @@ ids! {
     DataProducerId;
     /// A data consumer; unique on its node.
     DataConsumerId;
+    /// Somebody who is told what happens, by the name an operator gave it.
+    WebhookId;
 }
 
 #[cfg(test)]

@@ -31,6 +31,6 @@ pub use error::{Code, Refusal};
 pub use grants::{Grants, Moderation};
 pub use id::{
     ConsumerId, DataConsumerId, DataProducerId, Id, IdError, NodeId, PeerId, ProducerId,
-    RevocationId, RoomId, TransportId,
+    RevocationId, RoomId, TransportId, WebhookId,
 };
 pub use rtp::{MediaKind, RtpCapabilities, RtpParameters};

@@ -1,6 +1,6 @@
-//! Records of the registry: readable JSON under `nodes/`, `rooms/`, `rooms/…/on/` and
-//! `revocations/`. Values are untrusted input to whoever reads them. Never holds a peer, a producer
-//! or a secret.
+//! Records of the registry: readable JSON under `nodes/`, `rooms/`, `rooms/…/on/`, `revocations/`
+//! and `webhooks/`. Values are untrusted input to whoever reads them. Never holds a peer, a
+//! producer or a secret.
 
 use std::net::SocketAddr;
 
@@ -211,4 +211,21 @@ pub struct PresenceRecord {
     pub epoch: u64,
     /// Which room of that name.
     pub incarnation: u64,
+}
+
+/// `webhooks/<id>`, without a lease: whom each node tells what happens on it. What it is signed
+/// with is every node's setting and no part of this.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct WebhookRecord {
+    /// Milliseconds since 1970 at its creation.
+    pub created_at: u64,
+    /// Where it is told, by POST.
+    pub url: String,
+    /// Types of events it is told; empty: all. As texts, because a later release has more.
+    #[serde(default)]
+    pub events: Vec<String>,
+    /// Of this room alone.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub room: Option<RoomId>,
 }

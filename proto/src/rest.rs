@@ -10,6 +10,7 @@ mod placement;
 mod problem;
 mod tokens;
 mod transports;
+mod webhooks;
 
 use std::net::SocketAddr;
 
@@ -26,6 +27,7 @@ pub use placement::*;
 pub use problem::*;
 pub use tokens::*;
 pub use transports::*;
+pub use webhooks::*;
 
 use crate::{
     ConsumerId, MediaKind, NodeId, PeerId, ProducerId, RoomId, TransportId,

@@ -183,7 +183,7 @@ def secrets():
             subprocess.run([DEPLOY / "secrets.sh", f"{folder}/s", "n-1", "n-2"], check=True, env=env, capture_output=True)
         made = {str(path.relative_to(f"{folder}/s")) for path in pathlib.Path(f"{folder}/s").rglob("*") if path.is_file()}
         wanted = {"cluster-secret", "token-secret", "admin-token", "authority/ca.key", "authority/ca.pem", "link/ca.pem"}
-        wanted |= {"turn-secret", "turnserver.conf", "grafana-password"}
+        wanted |= {"webhook-secret", "turn-secret", "turnserver.conf", "grafana-password"}
         wanted |= {f"link/{node}.{end}" for node in ("n-1", "n-2") for end in ("pem", "key")}
         hold(made == wanted, f"made {sorted(made)}")
         hold(len((pathlib.Path(folder) / "s/token-secret").read_text()) == 64, "a short secret")

@@ -15,10 +15,10 @@ use starling_cluster::{
     registry::{Change, RegistryError, WatchEvent},
 };
 use starling_proto::{
-    NodeId, Refusal, RevocationId, RoomId,
+    NodeId, Refusal, RevocationId, RoomId, WebhookId,
     link::{LinkMessage, PlacedJoins},
     observer::Happened,
-    registry::{NodeCost, NodeLoad, NodeState, RoomPolicy, RoomRecord},
+    registry::{NodeCost, NodeLoad, NodeState, RoomPolicy, RoomRecord, WebhookRecord},
     rest::{
         ClientAt, CreatePeer, CreateRoom, LinkInfo, NodeInfo, PeerInfo, Placement,
         PlacementExplained, PolicyChange, RevocationInfo, RoomInfo, RoomMoving, WorkersInfo,
@@ -105,6 +105,10 @@ pub(crate) enum NodeMsg {
     },
     /// REST.
     DeleteRoom { room: RoomId, reply: Reply<()> },
+    /// REST.
+    CreateWebhook { id: WebhookId, record: WebhookRecord, reply: Reply<()> },
+    /// REST.
+    DeleteWebhook { id: WebhookId, reply: Reply<()> },
     /// REST.
     Links(Reply<Vec<LinkInfo>>),
     /// All rooms with peers here.
@@ -324,6 +328,8 @@ impl NodeTree {
     fn on_registry(&mut self, event: WatchEvent) {
         self.shared.on_revocations(&event);
         let nodes = matches!(event, WatchEvent::Snapshot(_) | WatchEvent::Change(Change::Node(..)));
+        let webhooks =
+            matches!(event, WatchEvent::Snapshot(_) | WatchEvent::Change(Change::Webhook(..)));
         let changed = self.view.on_registry(Instant::now(), event);
         for (room, record) in changed {
             match (self.rooms.get_mut(&room), record) {
@@ -337,6 +343,9 @@ impl NodeTree {
         if nodes {
             self.endpoint.set_targets(self.view.targets());
             self.publish_nodes();
+        }
+        if webhooks {
+            self.publish_webhooks();
         }
     }
 

@@ -59,6 +59,8 @@ impl NodeTree {
                 self.broadcast(&LinkMessage::RoomDeleted(room.clone()));
                 let _ = self.registry.cast(RegistryMsg::Delete { room, reply });
             }
+            NodeMsg::CreateWebhook { id, record, reply } => self.create_webhook(id, record, reply),
+            NodeMsg::DeleteWebhook { id, reply } => self.delete_webhook(id, reply),
             NodeMsg::Links(reply) => self.link_infos(reply),
             NodeMsg::RoomRefs(reply) => {
                 let actors = self.rooms.values().map(|here| here.actor.clone());

@@ -89,24 +89,32 @@ impl Waitlist {
 }
 
 impl NodeTree {
-    pub(super) async fn open_session(&mut self, request: SessionRequest, reply: Reply<Session>) {
-        let resumed = match self.read_ticket(&request) {
-            Ok(resumed) => resumed,
+    pub(super) async fn open_session(
+        &mut self,
+        mut request: SessionRequest,
+        reply: Reply<Session>,
+    ) {
+        let ticket = match self.read_ticket(&request) {
+            Ok(ticket) => ticket,
             Err(refusal) => {
                 let _ = reply.send(Err(refusal));
                 return;
             }
         };
+        let resumed = ticket.as_ref().map(|ticket| ticket.incarnation);
+        if let Some(left) = ticket.and_then(|ticket| ticket.grants) {
+            (request.grants, request.narrowed) = (request.grants.and(&left), true);
+        }
         let room = request.room.clone();
         self.admit(room, Waiting::Client(Box::new(request), resumed, reply)).await;
     }
 
-    fn read_ticket(&self, request: &SessionRequest) -> Result<Option<u64>, Refusal> {
+    fn read_ticket(&self, request: &SessionRequest) -> Result<Option<Ticket>, Refusal> {
         let Some(text) = &request.resume_ticket else { return Ok(None) };
         let secret = &self.shared.config.cluster_secret;
         let ticket = Ticket::verify(text, secret, fresh::wall_us());
         match ticket.filter(|t| t.room == request.room && t.peer == request.peer) {
-            Some(ticket) => Ok(Some(ticket.incarnation)),
+            Some(ticket) => Ok(Some(ticket)),
             None => Err(Refusal::new(Code::Unauthorized, "the resume ticket is not valid")
                 .hint("join without it")),
         }

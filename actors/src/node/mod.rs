@@ -21,6 +21,7 @@ mod rtts;
 mod shared;
 mod start;
 mod told;
+mod webhooks;
 mod workers;
 
 use std::{collections::BTreeSet, sync::Arc, time::Duration};
@@ -44,6 +45,7 @@ pub use peers::{Inspected, Steered};
 pub use revocations::Revocations;
 pub(crate) use revocations::revocation_not_found;
 pub(crate) use told::is_first;
+pub use webhooks::Webhooks;
 
 pub(crate) use actor::NodeMsg;
 use drain::Target;

@@ -14,7 +14,7 @@ use std::{
 use starling_cluster::decide::standby::{STANDBYS, standby};
 use starling_media::ice::{Announcement, worker_candidates};
 use starling_proto::{
-    NodeId, PeerId, RoomId, RtpCapabilities,
+    Grants, NodeId, PeerId, RoomId, RtpCapabilities,
     registry::{NodeRecord, RoomPolicy},
     rest::{DrainInfo, DrainStage},
     signal::{NodeHint, ResumeOffer},
@@ -24,7 +24,9 @@ use starling_proto::{
 use ractor::ActorRef;
 use tokio::sync::watch;
 
-use super::{NodeConfig, feed::Feed, journal::Journal, revocations::Revocations};
+use super::{
+    NodeConfig, feed::Feed, journal::Journal, revocations::Revocations, webhooks::Webhooks,
+};
 use crate::{
     Metric,
     dtls::{Cause, Certificate},
@@ -84,6 +86,8 @@ pub(crate) struct Shared {
     pub(crate) feed: Feed,
     /// What the cluster's events are told to.
     pub(crate) journal: Arc<Journal>,
+    /// Who is told what happens.
+    pub(super) webhooks: watch::Sender<Option<Webhooks>>,
     /// How far it is with leaving.
     drain: RwLock<DrainInfo>,
 }
@@ -165,6 +169,7 @@ impl Shared {
             speakers: SpeakerCounters::default(),
             dtls: DtlsCounters::default(),
             feed: Feed::default(),
+            webhooks: watch::Sender::default(),
             drain: RwLock::new(quiet),
         }
     }
@@ -273,18 +278,19 @@ impl Shared {
         }
     }
 
-    /// Where a peer goes, and with what, if this node dies.
+    /// Where a peer goes, and with what, if this node dies. `narrowed`: with no more than this.
     pub(crate) fn resume_offer(
         &self,
         room: &RoomId,
         policy: &RoomPolicy,
         peer: &PeerId,
         incarnation: u64,
+        narrowed: Option<&Grants>,
     ) -> ResumeOffer {
         let nodes = self.nodes.read().unwrap_or_else(PoisonError::into_inner);
         let exclude = BTreeSet::from([self.config.id.clone()]);
         let standby = standby(room, policy, &nodes, &exclude, STANDBYS);
-        let ticket = Ticket::new(room.clone(), peer.clone(), incarnation);
+        let ticket = Ticket::new(room.clone(), peer.clone(), incarnation).narrowed(narrowed);
         let within = self.config.resume_within.as_millis();
         ResumeOffer {
             standby: standby.iter().filter_map(|id| nodes.get(id)).map(hint_of).collect(),

@@ -91,7 +91,8 @@ impl RoomState {
 
     fn offer(&self, peer: &PeerId, here: &Here) -> ResumeOffer {
         let (room, policy) = (&self.args.id, &self.args.record.policy);
-        self.args.shared.resume_offer(room, policy, peer, here.incarnation)
+        let narrowed = here.narrowed.as_ref();
+        self.args.shared.resume_offer(room, policy, peer, here.incarnation, narrowed)
     }
 
     pub(super) fn handle_leaving(&mut self, message: RoomMsg) {

@@ -34,6 +34,8 @@ pub(super) struct Here {
     pub(super) moving: Moving,
     /// Its client, to be told when its actor can no longer do it.
     pub(super) outbox: Option<mpsc::Sender<ToClient>>,
+    /// What it was let in with, if that is less than its token grants.
+    pub(super) narrowed: Option<Grants>,
     /// Where its transports are.
     pub(super) core: usize,
     /// Whose video it wishes.
@@ -65,6 +67,7 @@ impl RoomState {
         let (outbox, to_client) = mpsc::channel(OUTBOX);
         let (core, of_core) = self.place().await?;
         let (outbox_of, hidden) = (Some(outbox.clone()), request.grants.hidden);
+        let narrowed = request.narrowed.then(|| request.grants.clone());
         let args = self.peer_args(&request.peer, incarnation, request.grants, core, outbox_of)?;
         let actor = self.spawn_peer(args).await?;
         let here = Here {
@@ -74,6 +77,7 @@ impl RoomState {
             resumed: resumed.is_some(),
             moving: Moving::No,
             outbox: Some(outbox),
+            narrowed,
             core,
             wish: ShownWish::default(),
             shown: None,
@@ -107,6 +111,7 @@ impl RoomState {
             resumed: false,
             moving: Moving::No,
             outbox: None,
+            narrowed: None,
             core,
             wish: ShownWish::default(),
             shown: None,
@@ -287,6 +292,7 @@ impl RoomState {
                 &self.args.record.policy,
                 peer,
                 incarnation,
+                self.here.get(peer).and_then(|here| here.narrowed.as_ref()),
             ),
         }
     }

@@ -1,7 +1,9 @@
 //! Tickets that are used again: clients whose answers were lost, and pages that were copied.
 
+use starling_proto::Code;
+
 use super::world::{Client, World, peer, room, until};
-use crate::Node;
+use crate::{Node, session::Grants};
 
 async fn is_on(asked: &Node, node: &Node) {
     until("ann is there", async || {
@@ -45,4 +47,22 @@ async fn of_two_sessions_with_one_ticket_the_one_that_was_opened_last_is_true() 
     ends(&mut slow).await;
     quick.ask("getRtcStatsUrl", serde_json::json!({})).await.expect("it goes on");
     is_on(&three, &three).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_was_let_in_with_less_comes_back_with_no_more_whatever_its_token_grants() {
+    let [one, two, three] = World::new().nodes(["n1", "n2", "n3"]).await;
+    let left = Grants { sources: vec!["mic".into()], ..Grants::member() };
+    let mut ann = Client::join_narrowed(&one, "ann", left).await;
+    ann.produce("audio", "mic").await;
+    // Once, and once more with the ticket that it gets there.
+    for node in [&two, &three] {
+        ann = Client::join(node, "ann", Some(ann.ticket())).await;
+        let refusal = ann.try_produce("video", "webcam").await.unwrap_err();
+        assert_eq!(refusal.code, Code::Forbidden, "{refusal:?}");
+        ann.produce("audio", "mic").await;
+    }
+    let ben = Client::join(&one, "ben", None).await;
+    let mut ben = Client::join(&two, "ben", Some(ben.ticket())).await;
+    ben.produce("video", "webcam").await;
 }

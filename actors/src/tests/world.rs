@@ -252,15 +252,19 @@ impl Client {
         ticket: Option<String>,
         grants: Grants,
     ) -> Result<Self, Refusal> {
-        let session = node
-            .open_session(SessionRequest {
-                room: room(),
-                peer: peer(id),
-                resume_ticket: ticket,
-                remote: IpAddr::V4(Ipv4Addr::LOCALHOST),
-                grants,
-            })
-            .await?;
+        let request = SessionRequest {
+            room: room(),
+            peer: peer(id),
+            resume_ticket: ticket,
+            remote: IpAddr::V4(Ipv4Addr::LOCALHOST),
+            grants,
+            narrowed: false,
+        };
+        Self::open_by(node, request).await
+    }
+
+    async fn open_by(node: &Node, request: SessionRequest) -> Result<Self, Refusal> {
+        let session = node.open_session(request).await?;
         Ok(Self {
             session,
             next: 0,
@@ -284,6 +288,21 @@ impl Client {
     /// The same with a token that grants this.
     pub(super) async fn join_as(node: &Node, id: &str, grants: Grants) -> Self {
         let mut client = Self::open_as(node, id, None, grants).await.expect("the node lets it in");
+        client.finish_join(id).await;
+        client
+    }
+
+    /// The same with less than its token grants.
+    pub(super) async fn join_narrowed(node: &Node, id: &str, grants: Grants) -> Self {
+        let request = SessionRequest {
+            room: room(),
+            peer: peer(id),
+            resume_ticket: None,
+            remote: IpAddr::V4(Ipv4Addr::LOCALHOST),
+            grants,
+            narrowed: true,
+        };
+        let mut client = Self::open_by(node, request).await.expect("the node lets it in");
         client.finish_join(id).await;
         client
     }

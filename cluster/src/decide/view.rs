@@ -10,9 +10,9 @@ use std::{
 };
 
 use starling_proto::{
-    NodeId, RoomId,
+    NodeId, RoomId, WebhookId,
     link::PlacedJoins,
-    registry::{NodeCost, NodeLoad, NodeRecord, NodeState, RoomPolicy, RoomRecord},
+    registry::{NodeCost, NodeLoad, NodeRecord, NodeState, RoomPolicy, RoomRecord, WebhookRecord},
 };
 
 use self::{
@@ -70,6 +70,8 @@ pub struct ClusterView {
     rooms: BTreeMap<RoomId, (Revision, RoomRecord)>,
     /// Which nodes have peers of which room, as the registry has it.
     presence: BTreeSet<(RoomId, NodeId)>,
+    /// Webhooks of the registry.
+    webhooks: BTreeMap<WebhookId, (Revision, WebhookRecord)>,
     /// Own record, also while the registry does not know it.
     own: NodeRecord,
     /// Which life of this node the registry has.
@@ -99,6 +101,7 @@ impl ClusterView {
             seen: false,
             rooms: BTreeMap::new(),
             presence: BTreeSet::new(),
+            webhooks: BTreeMap::new(),
             own,
             own_registered: None,
             others: BTreeMap::new(),
@@ -122,6 +125,7 @@ impl ClusterView {
                 rooms.extend(view.rooms.keys().cloned());
                 self.rooms = view.rooms;
                 self.presence = view.presence.into_keys().collect();
+                self.webhooks = view.webhooks;
                 let had = self.others.iter().filter(|(_, other)| other.registered);
                 let had: Vec<_> = had.map(|(node, _)| node.clone()).collect();
                 let lost = had.into_iter().filter(|node| !view.nodes.contains_key(node));
@@ -154,11 +158,23 @@ impl ClusterView {
             }
             // Who reads tokens knows them; nothing is placed by them.
             WatchEvent::Change(Change::Revocation(..)) => Vec::new(),
+            WatchEvent::Change(Change::Webhook(id, value)) => {
+                match value {
+                    Some(value) => self.webhooks.insert(id, value),
+                    None => self.webhooks.remove(&id),
+                };
+                Vec::new()
+            }
             WatchEvent::Lost => {
                 self.available = false;
                 Vec::new()
             }
         }
+    }
+
+    /// Who is told what happens.
+    pub fn webhooks(&self) -> &BTreeMap<WebhookId, (Revision, WebhookRecord)> {
+        &self.webhooks
     }
 
     /// The registry has a node, or has lost it: its lease has ended. If nobody reaches it either,

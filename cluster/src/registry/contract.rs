@@ -8,8 +8,11 @@ use std::{
 
 use async_trait::async_trait;
 use starling_proto::{
-    Id, NodeId, RevocationId, RoomId,
-    registry::{NodeLoad, NodeRecord, NodeState, PresenceRecord, RevocationRecord, RoomRecord},
+    Id, NodeId, RevocationId, RoomId, WebhookId,
+    registry::{
+        NodeLoad, NodeRecord, NodeState, PresenceRecord, RevocationRecord, RoomRecord,
+        WebhookRecord,
+    },
 };
 use tokio::sync::mpsc;
 
@@ -82,6 +85,7 @@ contract! {
     the_first_thing_a_watch_brings_is_the_view,
     of_eight_writers_of_a_room_one_wins,
     a_revocation_ends_by_itself_or_is_taken_back,
+    a_webhook_is_known_to_all_until_it_is_deleted,
     changes_come_in_the_order_they_were_made_in,
     presence_waits_for_its_node,
     what_a_dead_node_wrote_ends_with_its_lease,
@@ -176,6 +180,25 @@ async fn a_revocation_ends_by_itself_or_is_taken_back(bed: impl Bed) {
     assert!(b.delete_revocation(&long).await.unwrap());
     seen.until(|view| view.revocations.is_empty()).await;
     assert!(!b.delete_revocation(&long).await.unwrap());
+}
+
+async fn a_webhook_is_known_to_all_until_it_is_deleted(bed: impl Bed) {
+    let (a, b) = (bed.node("a"), bed.node("b"));
+    let mut seen = Seen::new(b.watch());
+    let id: WebhookId = "billing".parse().unwrap();
+    let record = WebhookRecord {
+        created_at: 7,
+        url: "https://example.org/hook".to_owned(),
+        events: vec!["room.started".to_owned()],
+        room: Some(room("r")),
+    };
+    let first = a.put_webhook(&id, &record, 0).await.unwrap();
+    assert_eq!(b.put_webhook(&id, &record, 0).await, Err(RegistryError::Conflict));
+    seen.until(|view| view.webhooks.get(&id) == Some(&(first, record.clone()))).await;
+    assert_eq!(b.delete_webhook(&id, first + 1).await, Err(RegistryError::Conflict));
+    b.delete_webhook(&id, first).await.unwrap();
+    seen.until(|view| view.webhooks.is_empty()).await;
+    assert!(a.put_webhook(&id, &record, 0).await.unwrap() > first);
 }
 
 async fn changes_come_in_the_order_they_were_made_in(bed: impl Bed) {

@@ -9,8 +9,8 @@ use std::{
 
 use async_trait::async_trait;
 use starling_proto::{
-    NodeId, RevocationId, RoomId,
-    registry::{NodeRecord, PresenceRecord, RevocationRecord, RoomRecord},
+    NodeId, RevocationId, RoomId, WebhookId,
+    registry::{NodeRecord, PresenceRecord, RevocationRecord, RoomRecord, WebhookRecord},
 };
 use tokio::sync::mpsc;
 
@@ -213,7 +213,7 @@ impl Store {
             Change::Presence(room, node, presence) => {
                 ((node.clone(), Some(room.clone())), presence.is_some())
             }
-            Change::Revocation(..) | Change::Room(..) => return,
+            Change::Revocation(..) | Change::Room(..) | Change::Webhook(..) => return,
         };
         if there {
             self.leased.insert(key, life);
@@ -402,6 +402,37 @@ impl Registry for MemoryNode {
             return Err(RegistryError::Conflict);
         }
         store.write(&Change::Room(room.clone(), None));
+        Ok(())
+    }
+
+    async fn put_webhook(
+        &self,
+        id: &WebhookId,
+        record: &WebhookRecord,
+        expected: Revision,
+    ) -> Result<Revision, RegistryError> {
+        let mut store = self.registry.store();
+        self.reach(&store)?;
+        if store.view.webhooks.get(id).map_or(0, |(revision, _)| *revision) != expected {
+            return Err(RegistryError::Conflict);
+        }
+        store.revision += 1;
+        let revision = store.revision;
+        store.write(&Change::Webhook(id.clone(), Some((revision, record.clone()))));
+        Ok(revision)
+    }
+
+    async fn delete_webhook(
+        &self,
+        id: &WebhookId,
+        expected: Revision,
+    ) -> Result<(), RegistryError> {
+        let mut store = self.registry.store();
+        self.reach(&store)?;
+        if store.view.webhooks.get(id).map_or(0, |(revision, _)| *revision) != expected {
+            return Err(RegistryError::Conflict);
+        }
+        store.write(&Change::Webhook(id.clone(), None));
         Ok(())
     }
 

@@ -1,4 +1,5 @@
-//! What must be agreed or must survive: nodes, rooms, presence. Never a peer, producer or packet.
+//! What must be agreed or must survive: nodes, rooms, presence, webhooks. Never a peer, producer or
+//! packet.
 
 #[cfg(test)]
 mod contract;
@@ -15,12 +16,12 @@ use std::{collections::BTreeMap, time::Duration};
 
 use async_trait::async_trait;
 use starling_proto::{
-    NodeId, RevocationId, RoomId,
-    registry::{NodeRecord, PresenceRecord, RevocationRecord, RoomRecord},
+    NodeId, RevocationId, RoomId, WebhookId,
+    registry::{NodeRecord, PresenceRecord, RevocationRecord, RoomRecord, WebhookRecord},
 };
 use tokio::sync::mpsc;
 
-/// Version of a room's record, for compare-and-swap; 0 means "does not exist".
+/// Version of a room's or webhook's record, for compare-and-swap; 0 means "does not exist".
 pub type Revision = i64;
 
 /// Why the registry did not do it.
@@ -55,6 +56,8 @@ pub struct View {
     pub rooms: BTreeMap<RoomId, (Revision, RoomRecord)>,
     /// Which nodes have peers of which room.
     pub presence: BTreeMap<(RoomId, NodeId), PresenceRecord>,
+    /// Who is told what happens.
+    pub webhooks: BTreeMap<WebhookId, (Revision, WebhookRecord)>,
 }
 
 /// One change of the view. A value of `None` means it is gone.
@@ -68,6 +71,8 @@ pub enum Change {
     Room(RoomId, Option<(Revision, RoomRecord)>),
     /// A node has its first peer of a room, or none any more.
     Presence(RoomId, NodeId, Option<PresenceRecord>),
+    /// A webhook was made, changed or deleted.
+    Webhook(WebhookId, Option<(Revision, WebhookRecord)>),
 }
 
 /// What a watch brings.
@@ -118,6 +123,17 @@ pub trait Registry: Send + Sync + 'static {
     ) -> Result<Revision, RegistryError>;
     /// Deletes a room's record if it is still at `expected`.
     async fn delete_room(&self, room: &RoomId, expected: Revision) -> Result<(), RegistryError>;
+    /// Writes a webhook's record if it is still at `expected` (0: does not exist); answers its
+    /// revision.
+    async fn put_webhook(
+        &self,
+        id: &WebhookId,
+        record: &WebhookRecord,
+        expected: Revision,
+    ) -> Result<Revision, RegistryError>;
+    /// Deletes a webhook's record if it is still at `expected`.
+    async fn delete_webhook(&self, id: &WebhookId, expected: Revision)
+    -> Result<(), RegistryError>;
     /// Since this node's lease was last renewed, where there are leases and it has one.
     fn lease_age(&self) -> Option<Duration> {
         None

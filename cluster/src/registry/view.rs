@@ -20,6 +20,7 @@ impl View {
             Change::Presence(room, node, value) => {
                 set(&mut self.presence, &(room.clone(), node.clone()), value.as_ref())
             }
+            Change::Webhook(id, value) => set(&mut self.webhooks, id, value.as_ref()),
         }
     }
 

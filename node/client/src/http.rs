@@ -5,6 +5,7 @@
 //! [`Client`]: crate::Client
 
 use std::{
+    net::IpAddr,
     sync::{Arc, OnceLock},
     time::Duration,
 };
@@ -20,7 +21,7 @@ use hyper_util::rt::TokioIo;
 use rustls::pki_types::ServerName;
 use tokio::{
     io::{AsyncRead, AsyncWrite},
-    net::TcpStream,
+    net::{TcpStream, lookup_host},
     task::AbortHandle,
 };
 use tokio_rustls::TlsConnector;
@@ -29,6 +30,8 @@ use tokio_rustls::TlsConnector;
 const MAX_ANSWER: usize = 16 * 1024 * 1024;
 /// Longest wait for a TCP and TLS handshake: three round trips between continents, and one resend.
 const CONNECT: Duration = Duration::from_secs(4);
+/// What an operator has named is asked wherever it is.
+const ANYWHERE: Reach = |_, _| true;
 
 /// Why there is no answer.
 #[derive(Debug, thiserror::Error)]
@@ -39,6 +42,9 @@ pub enum ClientError {
     /// Nobody is there.
     #[error("cannot connect to {0}: {1}")]
     Connect(String, std::io::Error),
+    /// It is nowhere that may be asked.
+    #[error("{0} is at no address that may be asked")]
+    Barred(String),
     /// It took too long.
     #[error("{0} did not answer within {1:?}")]
     Timeout(String, Duration),
@@ -54,7 +60,7 @@ pub struct Ask {
     pub method: Method,
     /// Whom and what.
     pub url: String,
-    /// Beside Host and Content-Type.
+    /// Beside Host; Content-Type is JSON's unless it is among them.
     pub headers: Vec<(HeaderName, HeaderValue)>,
     /// JSON, or empty.
     pub body: Bytes,
@@ -76,6 +82,9 @@ pub struct Answer {
     /// All of it.
     pub body: Bytes,
 }
+
+/// Whether to connect to an address, with TLS or without.
+pub type Reach = fn(IpAddr, bool) -> bool;
 
 /// An answer that goes on: it is read as it comes.
 #[derive(Debug)]
@@ -101,8 +110,16 @@ impl Streamed {
     /// # Errors
     /// [`ClientError::Http`].
     pub async fn read(self, url: &str) -> Result<Bytes, ClientError> {
+        self.read_most(url, MAX_ANSWER).await
+    }
+
+    /// All of it, if that is no more than so many bytes.
+    ///
+    /// # Errors
+    /// [`ClientError::Http`].
+    pub async fn read_most(self, url: &str, most: usize) -> Result<Bytes, ClientError> {
         let Self { body, connection, .. } = self;
-        let read = Limited::new(body, MAX_ANSWER).collect().await;
+        let read = Limited::new(body, most).collect().await;
         drop(connection);
         read.map(|body| body.to_bytes())
             .map_err(|error| ClientError::Http(url.into(), error.to_string()))
@@ -126,7 +143,7 @@ impl Drop for Connection {
 pub async fn ask(ask: Ask) -> Result<Answer, ClientError> {
     let (within, url) = (ask.within, ask.url.clone());
     let exchange = async {
-        let (headers, answer) = begin(ask).await?;
+        let (headers, answer) = begin(ask, ANYWHERE).await?;
         let header = |name: HeaderName| headers.get(name).cloned();
         let (content_type, link, date) = (header(CONTENT_TYPE), header(LINK), header(DATE));
         let status = answer.status;
@@ -141,13 +158,22 @@ pub async fn ask(ask: Ask) -> Result<Answer, ClientError> {
 /// # Errors
 /// [`ClientError`]; an answer with an error status is an answer.
 pub async fn stream(ask: Ask) -> Result<Streamed, ClientError> {
+    stream_from(ask, ANYWHERE).await
+}
+
+/// The same, of somebody who is only asked at certain addresses: what a name resolves to now is
+/// looked at, and that is connected to.
+///
+/// # Errors
+/// [`ClientError`]; an answer with an error status is an answer.
+pub async fn stream_from(ask: Ask, reach: Reach) -> Result<Streamed, ClientError> {
     let (within, url) = (ask.within, ask.url.clone());
     let late = |_| ClientError::Timeout(url, within);
-    let (_, answer) = tokio::time::timeout(within, begin(ask)).await.map_err(late)??;
+    let (_, answer) = tokio::time::timeout(within, begin(ask, reach)).await.map_err(late)??;
     Ok(answer)
 }
 
-async fn begin(ask: Ask) -> Result<(HeaderMap, Streamed), ClientError> {
+async fn begin(ask: Ask, reach: Reach) -> Result<(HeaderMap, Streamed), ClientError> {
     let uri: Uri = ask.url.parse().map_err(|_| ClientError::Url(ask.url.clone()))?;
     let tls = match uri.scheme_str() {
         Some("http") => false,
@@ -158,7 +184,7 @@ async fn begin(ask: Ask) -> Result<(HeaderMap, Streamed), ClientError> {
     let host = authority.host().trim_matches(['[', ']']).to_owned();
     let port = authority.port_u16().unwrap_or(if tls { 443 } else { 80 });
     let name = authority.to_string();
-    let stream = dial(&host, port, tls).await?;
+    let stream = dial_where(&host, port, tls, reach).await?;
     send(TokioIo::new(stream), &uri, ask, &name).await
 }
 
@@ -172,13 +198,28 @@ impl<T: AsyncRead + AsyncWrite + Send + Sync + Unpin> Io for T {}
 /// # Errors
 /// [`ClientError`].
 pub async fn dial(host: &str, port: u16, tls: bool) -> Result<Box<dyn Io>, ClientError> {
+    dial_where(host, port, tls, ANYWHERE).await
+}
+
+async fn dial_where(
+    host: &str,
+    port: u16,
+    tls: bool,
+    reach: Reach,
+) -> Result<Box<dyn Io>, ClientError> {
     let name =
         if host.contains(':') { format!("[{host}]:{port}") } else { format!("{host}:{port}") };
     let refused = |error| ClientError::Connect(name.clone(), error);
     let timeout = || ClientError::Timeout(name.clone(), CONNECT);
-    let connect = TcpStream::connect((host, port));
-    let tcp = tokio::time::timeout(CONNECT, connect).await.map_err(|_| timeout())?;
-    let tcp = tcp.map_err(refused)?;
+    let connect = async {
+        let found = lookup_host((host, port)).await.map_err(refused)?;
+        let allowed: Vec<_> = found.filter(|address| reach(address.ip(), tls)).collect();
+        if allowed.is_empty() {
+            return Err(ClientError::Barred(name.clone()));
+        }
+        TcpStream::connect(&allowed[..]).await.map_err(refused)
+    };
+    let tcp = tokio::time::timeout(CONNECT, connect).await.map_err(|_| timeout())??;
     if !tls {
         return Ok(Box::new(tcp));
     }
@@ -203,7 +244,7 @@ where
     let connection = Connection(tokio::spawn(connection).abort_handle());
     let path = uri.path_and_query().map_or("/", |path| path.as_str());
     let mut request = Request::builder().method(ask.method).uri(path).header(HOST, name);
-    if !ask.body.is_empty() {
+    if !ask.body.is_empty() && ask.headers.iter().all(|(name, _)| name != CONTENT_TYPE) {
         request = request.header(CONTENT_TYPE, "application/json");
     }
     for (header, value) in ask.headers {

@@ -28,6 +28,7 @@ mod probes;
 mod rooms;
 mod stream;
 mod tokens;
+mod webhooks;
 
 pub use client::{Called, Client, PATIENCE};
 pub use error::Error;

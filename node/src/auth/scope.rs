@@ -16,7 +16,7 @@ pub enum Scope {
     Peers,
     /// Transports, producers and consumers of peers.
     Media,
-    /// Nodes: cordon, drain, log, reload.
+    /// Nodes: cordon, drain, log, reload; and who is told what happens on them.
     Nodes,
     /// Room tokens.
     Tokens,
@@ -57,7 +57,7 @@ impl Scope {
         let parts: Vec<_> =
             template.strip_prefix("/v1").unwrap_or(template).split('/').skip(1).collect();
         match parts.as_slice() {
-            ["nodes", ..] | ["admin", ..] => Some(Self::Nodes),
+            ["nodes" | "admin" | "webhooks", ..] => Some(Self::Nodes),
             ["tokens", ..] => Some(Self::Tokens),
             ["rooms"] | ["rooms", "{room}"] | ["rooms", "{room}", "policy" | "move"] => {
                 Some(Self::Rooms)

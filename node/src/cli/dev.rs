@@ -29,7 +29,8 @@ pub(super) fn run(args: &DevArgs) -> Result<(), Failure> {
     logs::init(&Log { filter: args.log.clone(), json: false });
     let fresh = || Secret::new(random_secret());
     let admin = args.admin_token.clone().map_or_else(fresh, Secret::new);
-    let secrets = Secrets { cluster: fresh(), token: fresh(), admin };
+    let webhook = args.webhook_secret.clone().map(Secret::new);
+    let secrets = Secrets { cluster: fresh(), token: fresh(), admin, webhook };
     let configs = args.configs(&secrets);
     let links = links(args, &configs, &secrets);
     let failed = |error: std::io::Error| Failure::Failed(error.to_string());

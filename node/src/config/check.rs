@@ -16,6 +16,7 @@ use starling_proto::{
 };
 
 mod access;
+mod hooks;
 mod ice;
 
 use super::{
@@ -92,6 +93,7 @@ impl Checker<'_> {
         let admin_tokens = self.admin_tokens();
         let api_url = self.api_url(&http, &rtc);
         let ice = self.ice();
+        let hooks = self.hooks();
         Config {
             id,
             region: self.place_name("region"),
@@ -107,6 +109,7 @@ impl Checker<'_> {
             cluster_secret,
             token_keys,
             admin_tokens,
+            hooks,
             log: self.log(),
             files: std::mem::take(&mut self.files),
         }

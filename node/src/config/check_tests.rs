@@ -3,7 +3,7 @@
 use super::*;
 use crate::{
     auth::AdminTokens,
-    config::{Flags, IceAccess},
+    config::{Flags, Hooks, IceAccess},
 };
 
 const SECRET: &str = "pQ3v9sZk1LmX7tRb2NcY8wHd4JfG6aUe";
@@ -207,4 +207,33 @@ fn turn_servers_need_one_way_to_let_clients_in() {
     let nine = ["'stun:s.example'"; 9].join(",");
     let told = with_secrets(&format!("ice_servers = [{nine}]")).unwrap_err();
     assert!(told[0].contains("at most 8"), "{told:?}");
+}
+
+#[test]
+fn webhooks_and_the_admission_hook_are_signed_and_bounded() {
+    assert_eq!(with_secrets("").unwrap().hooks, Hooks::signed_with(None));
+    let hooks = |file: &str| with_secrets(file).map(|config| config.hooks);
+    let signed = "webhook_secret_file = '/secret'\n";
+    assert_eq!(hooks(signed).unwrap(), Hooks::signed_with(Some(Secret::new(SECRET))));
+    let asked = hooks(&format!(
+        "{signed}admission_url = 'http://backend:8080/ask'\nadmission_timeout = '500ms'\n\
+         admission_failure = 'open'\nwebhook_key = 'k2'\nwebhook_private = true"
+    ));
+    let asked = asked.unwrap();
+    assert_eq!((asked.key.as_str(), asked.private), ("k2", true));
+    let admission = asked.admission.unwrap();
+    assert_eq!(admission.url, "http://backend:8080/ask");
+    assert_eq!((admission.timeout, admission.open), (Duration::from_millis(500), true));
+    for (file, told) in [
+        ("admission_url = 'https://example.org'", "webhook_secret"),
+        ("webhook_secret = 'short'", "webhook_secret"),
+        ("webhook_secret_file = '/secret'\nadmission_url = 'example.org'", "admission_url"),
+        ("admission_timeout = '11s'", "50 ms to 10 s"),
+        ("admission_timeout = '49ms'", "50 ms to 10 s"),
+        ("admission_failure = 'maybe'", "open or closed"),
+        ("webhook_key = ''", "webhook_key"),
+    ] {
+        let told_all = hooks(file).unwrap_err();
+        assert!(told_all.len() == 1 && told_all[0].contains(told), "{file}: {told_all:?}");
+    }
 }

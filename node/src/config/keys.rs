@@ -290,6 +290,42 @@ pub const KEYS: &[Key] = &[
         "none",
         "More such tokens, by their hashes: each with a name, scopes and perhaps rooms (docs/tokens.md).",
     ),
+    key(
+        "webhook_key",
+        "NAME",
+        "starling",
+        "What signatures of webhooks name as their issuer: LiveKit's receivers call it the API key.",
+    ),
+    secret(
+        "webhook_secret",
+        "none: there are no webhooks then",
+        "At least 32 bytes, the same on all nodes, shared with receivers: signs what is sent to webhooks and to admission_url (JWT, HS256). Read again without a restart (docs/webhooks.md).",
+    ),
+    key("webhook_secret_file", "FILE", "none", "File with webhook_secret."),
+    key(
+        "webhook_private",
+        "BOOL",
+        "false",
+        "Let webhooks be at addresses of the machine itself and of private networks, and there by http:// as well. Otherwise whoever may make a webhook could reach what only the nodes can.",
+    ),
+    key(
+        "admission_url",
+        "URL",
+        "none",
+        "Who is asked before a client joins, and may refuse or lower what its token grants (docs/webhooks.md). Needs webhook_secret.",
+    ),
+    key(
+        "admission_timeout",
+        "DURATION",
+        "2s",
+        "How long a client waits for its answer, 50 ms to 10 s.",
+    ),
+    key(
+        "admission_failure",
+        "open or closed",
+        "closed",
+        "Who comes in while it does not answer: everybody with a token, or nobody.",
+    ),
     key("log", "FILTER", "info", "What is logged, as `warn` or `info,starling_actors=debug`."),
     key("log_format", "FORMAT", "text", "text or json."),
 ];

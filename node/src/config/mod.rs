@@ -3,6 +3,7 @@
 
 mod check;
 pub mod effective;
+mod hooks;
 pub mod keys;
 mod raw;
 pub mod schema;
@@ -17,6 +18,7 @@ use std::{
 };
 
 pub use check::{Host, check, examine};
+pub use hooks::{Admission, Hooks};
 pub use raw::{Flags, Origin, Raw};
 use starling_proto::{NodeId, link::VERSION_MAX, transport::Protocol};
 pub use value::Secret;
@@ -54,6 +56,8 @@ pub struct Config {
     pub token_keys: KeySet,
     /// Open the REST API.
     pub admin_tokens: AdminTokens,
+    /// Whom it tells and asks.
+    pub hooks: Hooks,
     /// What is logged and how.
     pub log: Log,
     /// Files that were read, or are when it starts: a change of them is a change of settings.

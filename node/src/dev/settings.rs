@@ -8,7 +8,7 @@ use starling_proto::{Id, NodeId};
 
 use crate::{
     auth::{AdminTokens, KeySet},
-    config::{Config, Http, Ice, Link, Log, Registry, Rtc, Secret},
+    config::{Config, Hooks, Http, Ice, Link, Log, Registry, Rtc, Secret},
 };
 
 /// Most nodes: each has threads of its own, and the page shows them all.
@@ -48,6 +48,9 @@ pub struct DevArgs {
     /// The admin token; without it a random one.
     #[arg(long, env = "STARLING_ADMIN_TOKEN", hide_env_values = true)]
     pub admin_token: Option<String>,
+    /// What webhooks are signed with; without it there are none.
+    #[arg(long, env = "STARLING_WEBHOOK_SECRET", hide_env_values = true)]
+    pub webhook_secret: Option<String>,
     /// What is logged, as `warn` or `info,starling_actors=debug`.
     #[arg(long, env = "STARLING_LOG", default_value = "warn")]
     pub log: String,
@@ -117,6 +120,7 @@ impl DevArgs {
             cluster_secret: secrets.cluster.clone(),
             token_keys: KeySet::of_secret(&secrets.token),
             admin_tokens: AdminTokens::of_secret(&secrets.admin),
+            hooks: Hooks { private: true, ..Hooks::signed_with(secrets.webhook.clone()) },
             log: Log { filter: self.log.clone(), json: false },
             files: Vec::new(),
         }
@@ -132,6 +136,8 @@ pub struct Secrets {
     pub token: Secret,
     /// Operators.
     pub admin: Secret,
+    /// Receivers of webhooks, if there are any.
+    pub webhook: Option<Secret>,
 }
 
 /// `localhost` is ::1 first for most browsers: listen there, too, if the machine has it.

@@ -1,5 +1,7 @@
 //! Tests of the development cluster: real nodes, real links, a real kill.
 
+mod webhooks;
+
 use std::{
     net::{Ipv4Addr, TcpListener},
     time::{Duration, Instant},
@@ -15,6 +17,7 @@ use super::*;
 use crate::{
     client::{Answer, Ask, Streamed, ask, stream},
     config::Secret,
+    hooks::receiver::{self, Receiver},
     http::dev::DevNodes,
 };
 
@@ -42,7 +45,9 @@ impl Case {
             .unwrap();
         let text = |word: &str| Secret::new(word.repeat(6));
         let admin = Secret::new(ADMIN);
-        let secrets = Secrets { cluster: text("cluster"), token: text("tokens"), admin };
+        let (cluster, token) = (text("cluster"), text("tokens"));
+        let webhook = Some(Secret::new(receiver::SECRET));
+        let secrets = Secrets { cluster, token, admin, webhook };
         for port in free_ports(nodes) {
             let (nodes, port) = (nodes.to_string(), port.to_string());
             let line = ["dev", "--nodes", &nodes, "--port", &port, "--workers", "1"];

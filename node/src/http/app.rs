@@ -11,9 +11,11 @@ use tokio::sync::Semaphore;
 
 use super::{Answers, dev::DevNodes};
 use crate::{
+    admission::Admission,
     auth::{Admin, Passes, Tokens},
     config::Config,
     events,
+    hooks::Hooks,
     ice::IceServers,
     limit::{JOINS_PER_WORKER, PerAddress, Rate, Turnstile},
     metrics::Counters,
@@ -50,6 +52,10 @@ pub struct Inner {
     pub api_url: String,
     /// STUN and TURN servers for clients.
     pub ice: IceServers,
+    /// Whom the node tells what happens.
+    pub(crate) hooks: Hooks,
+    /// Whom it asks who may join.
+    pub(crate) admission: Admission,
     /// WHIP and WHEP sessions.
     pub whip: crate::whip::Sessions,
     /// What can be read again.
@@ -86,6 +92,8 @@ impl App {
         let workers = u32::try_from(config.rtc.workers).unwrap_or(u32::MAX);
         let joins = config.http.joins_per_second;
         let joins = joins.unwrap_or_else(|| JOINS_PER_WORKER.saturating_mul(workers));
+        let hooks = Hooks::new(&config.hooks);
+        let admission = Admission::new(&config.hooks, hooks.signing(), config.id.clone());
         Self(Arc::new(Inner {
             tokens: Tokens::watching(config.token_keys.clone(), node.revocations()),
             node,
@@ -99,6 +107,8 @@ impl App {
             trust_forwarded_for: config.http.trust_forwarded_for,
             api_url: config.http.api_url.clone(),
             ice: IceServers::new(&config.ice),
+            hooks,
+            admission,
             whip: crate::whip::Sessions::default(),
             renewal,
             answers: Answers::default(),
@@ -115,6 +125,8 @@ impl App {
         let mut all = self.counters.metrics();
         all.extend(self.tokens.metrics());
         all.extend(self.renewal.metrics());
+        all.extend(self.hooks.metrics());
+        all.extend(self.admission.metrics());
         all
     }
 

@@ -9,6 +9,7 @@ pub mod dev;
 mod doorway;
 pub(crate) mod elsewhere;
 pub(crate) mod forward;
+mod gather;
 pub mod guard;
 pub mod manners;
 mod openapi;
@@ -56,7 +57,7 @@ type Route = (&'static str, &'static [&'static str], MethodRouter<App>);
 
 /// What operators use.
 fn admin_routes() -> Vec<Route> {
-    use api::{direct, events, matrix, moves, nodes, pipes, policy, rooms, tokens};
+    use api::{direct, events, matrix, moves, nodes, pipes, policy, rooms, tokens, webhooks};
     vec![
         ("/v1/tokens/revocations", &["get", "post"], get(tokens::revocations).post(tokens::revoke)),
         ("/v1/tokens/revocations/{revocation}", &["delete"], delete(tokens::pardon)),
@@ -87,6 +88,11 @@ fn admin_routes() -> Vec<Route> {
         ("/v1/rooms/{room}/matrix", &["get"], get(matrix::matrix)),
         ("/v1/rooms/{room}/move", &["post"], post(moves::move_room)),
         ("/v1/tokens", &["post"], post(tokens::create)),
+        ("/v1/webhooks", &["get", "post"], get(webhooks::list).post(webhooks::create)),
+        ("/v1/webhooks/{webhook}", &["get", "delete"], get(webhooks::one).delete(webhooks::delete)),
+        ("/v1/webhooks/{webhook}/try", &["post"], post(webhooks::try_out)),
+        ("/v1/webhooks/{webhook}/dead-letters", &["get"], get(webhooks::dead_letters)),
+        ("/v1/webhooks/{webhook}/redeliver", &["post"], post(webhooks::redeliver)),
         // A WebSocket is not handed on: it is opened on the peer's node.
         ("/v1/rooms/{room}/peers/{peer}/direct", &["get"], get(direct::open)),
     ]

@@ -5,6 +5,8 @@ pub mod generation;
 pub mod socket;
 
 #[cfg(test)]
+mod admission_tests;
+#[cfg(test)]
 mod replay_tests;
 #[cfg(test)]
 mod tests;

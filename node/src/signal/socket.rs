@@ -31,6 +31,7 @@ use tokio::time::{sleep_until, timeout};
 use super::adaptor::{Adaptor, CLOSE_FOR_GOOD, CLOSE_GO_ELSEWHERE, Effect, fitting, named};
 use crate::{
     auth::{Badge, Freshness, Reason},
+    entrance::Entrance,
     http::{
         App, Problem, dev, elsewhere,
         guard::{Remote, is_same},
@@ -47,8 +48,6 @@ const SILENCE: Duration = Duration::from_secs(15);
 const WRITE: Duration = Duration::from_secs(10);
 /// How long the close frame may take to be answered, so that it is not lost to a reset.
 const GOODBYE: Duration = Duration::from_secs(1);
-/// Longest wait for a place while the client does not yet know whether it is in.
-const OPEN: Duration = Duration::from_secs(8);
 /// Bytes that may wait to be written; beyond that `send` waits, and then [`WRITE`] counts.
 const WRITE_BUFFER: usize = 512 * 1024;
 /// Bytes read at once, held for as long as the session lasts: most frames are shorter, and the
@@ -102,7 +101,7 @@ impl FromRequestParts<App> for Asked {
         })?;
         let (grants, badge) = grants(app, &wish)?;
         let Wish { room_id: room, peer_id: peer, resume: resume_ticket, .. } = wish;
-        let request = SessionRequest { room, peer, resume_ticket, remote, grants };
+        let request = SessionRequest { room, peer, resume_ticket, remote, grants, narrowed: false };
         Ok(Self { upgrade, request, badge })
     }
 }
@@ -167,20 +166,20 @@ pub async fn connect(State(app): State<App>, asked: Asked) -> Response {
     })
 }
 
-async fn serve(app: &App, mut line: Line, request: SessionRequest, badge: Option<Badge>) {
-    let (room, began) = (request.room.clone(), Instant::now());
+async fn serve(app: &App, mut line: Line, mut request: SessionRequest, badge: Option<Badge>) {
+    let (room, entrance) = (request.room.clone(), Entrance::new(app));
     if let Err(wait) = app.enter(request.resume_ticket.is_some()) {
         app.counters.refused(Code::Busy);
         let refusal = Refusal::new(Code::Busy, "this node takes in as many as it can");
         return turn_away(app, &mut line, &room, &refusal, wait).await;
     }
     let ice = app.ice.for_client(request.peer.clone());
-    let opened = timeout(OPEN, app.node.open_session(request)).await.unwrap_or_else(|_| {
-        Err(Refusal::new(Code::Timeout, "the node did not answer in time").hint("try again"))
-    });
+    let opened = match entrance.admit(&mut request).await {
+        Ok(()) => entrance.open(&request).await,
+        Err(refusal) => Err(refusal),
+    };
     match opened {
         Ok(session) => {
-            app.counters.joins.add(began.elapsed());
             let revoked = app.tokens.revoked(badge);
             Carrier::new(line, session, ice, revoked).run().await;
         }
@@ -210,7 +209,9 @@ async fn turn_away(app: &App, line: &mut Line, room: &RoomId, refusal: &Refusal,
             }
             if nowhere { CLOSE_TRY_AGAIN } else { CLOSE_GO_ELSEWHERE }
         }
-        Code::RegistryUnavailable | Code::Internal | Code::Timeout => CLOSE_TRY_AGAIN,
+        Code::RegistryUnavailable | Code::Internal | Code::Timeout | Code::AdmissionUnavailable => {
+            CLOSE_TRY_AGAIN
+        }
         _ => CLOSE_FOR_GOOD,
     };
     line.close(code, fitting(&reason)).await;

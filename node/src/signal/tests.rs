@@ -34,7 +34,7 @@ impl Case {
         Self::with(config()).await
     }
 
-    async fn with(config: Config) -> Self {
+    pub(super) async fn with(config: Config) -> Self {
         let running = run::start(&config, around(&config)).await.unwrap();
         registered(&running.node).await;
         Self { running, config }

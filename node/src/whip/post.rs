@@ -1,7 +1,7 @@
 //! The POST that makes a session: who asks, whether the node takes them in, and what is answered.
 //! Never does: read an offer itself, or know what becomes of the session.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use axum::{
     body::Bytes,
@@ -13,7 +13,7 @@ use rand::Rng;
 use serde::Deserialize;
 use starling_actors::session::{Grants, Session, SessionRequest};
 use starling_proto::{Code, Id, PeerId, Refusal, RoomId, transport::WebRtcTransportInfo};
-use tokio::time::{sleep, timeout};
+use tokio::time::sleep;
 
 use super::{
     caller::Caller,
@@ -27,6 +27,7 @@ use super::{
 };
 use crate::{
     auth::{Badge, Freshness, Reason},
+    entrance::Entrance,
     http::{
         App, Problem, dev, elsewhere,
         guard::{self, Remote},
@@ -42,8 +43,6 @@ pub(super) const SDP: &str = "application/sdp";
 pub(super) const FRAGMENT: &str = "application/trickle-ice-sdpfrag";
 /// What the names of WHEP's extensions begin with (draft-ietf-wish-whep §4.10).
 const URN: &str = "urn:ietf:params:whep:ext:core:";
-/// Longest way into the room, as for a WebSocket.
-const OPEN: Duration = Duration::from_secs(8);
 /// A peer that came again waits so often and so long for its old session to be out of the room.
 const AGAIN: (u32, Duration) = (20, Duration::from_millis(50));
 /// Longest `User-Agent` that is shown to the room.
@@ -115,7 +114,8 @@ impl Asked {
             Protocol::Whip => plan(&offer, router)?,
             Protocol::Whep => check(&offer, router).map(|()| Vec::new())?,
         };
-        let session = SessionRequest { room, peer, resume_ticket: None, remote, grants };
+        let session =
+            SessionRequest { room, peer, resume_ticket: None, remote, grants, narrowed: false };
         Ok(Self { session, offer, planned, who, of: wish.peer, again, token, badge })
     }
 }
@@ -169,15 +169,20 @@ fn who(
     };
     let seat = app.tokens.seat(token, room, &peer, Freshness::Now)?;
     let (badge, grants) = (seat.badge(), seat.grants);
-    let (granted, what) = match protocol {
-        Protocol::Whip => (grants.publish, "publish"),
-        Protocol::Whep => (grants.subscribe, "subscribe"),
-    };
+    let (granted, what) = granted(protocol, &grants);
     if !granted {
         return Err(Problem::new(Code::Forbidden, format!("the token does not grant {what}"))
             .hint(format!("ask for a token with {what}")));
     }
     Ok((peer, grants, Some(badge)))
+}
+
+/// Whether what a protocol is for is granted, and what that is.
+const fn granted(protocol: Protocol, grants: &Grants) -> (bool, &'static str) {
+    match protocol {
+        Protocol::Whip => (grants.publish, "publish"),
+        Protocol::Whep => (grants.subscribe, "subscribe"),
+    }
 }
 
 fn peer_of(text: &str) -> PeerId {
@@ -215,40 +220,49 @@ pub(super) async fn bytes(app: &App, request: Request) -> Result<Bytes, Problem>
 }
 
 pub(super) async fn start(app: App, protocol: Protocol, request: Request) -> Response {
-    let asked = match Asked::read(&app, protocol, request).await {
+    let mut asked = match Asked::read(&app, protocol, request).await {
         Ok(asked) => asked,
         Err(problem) => return problem.into_response(),
     };
-    let began = Instant::now();
-    let opened = match app.whip.check_room() {
-        Ok(()) => open(&app, &asked.session).await,
-        Err(refusal) => Err(refusal),
-    };
-    let session = match opened {
+    let session = match enter(&app, protocol, &mut asked.session).await {
         Ok(session) => session,
         Err(refusal) => return turn_away(&app, &asked, refusal).await,
     };
-    app.counters.joins.add(began.elapsed());
     match serve(&app, protocol, asked, session).await {
         Ok(response) => response,
         Err(refusal) => Problem::from(refusal).into_response(),
     }
 }
 
+async fn enter(
+    app: &App,
+    protocol: Protocol,
+    request: &mut SessionRequest,
+) -> Result<Session, Refusal> {
+    app.whip.check_room()?;
+    let entrance = Entrance::new(app);
+    entrance.admit(request).await?;
+    let (left, what) = granted(protocol, &request.grants);
+    if !left {
+        return Err(Refusal::new(Code::Forbidden, format!("this client may not {what} here"))
+            .hint("the application behind this service decided so"));
+    }
+    open(app, &entrance, request).await
+}
+
 /// A place in the room. Who has one here already by the same protocol comes again after its
 /// connection broke, and takes its own place.
-async fn open(app: &App, request: &SessionRequest) -> Result<Session, Refusal> {
-    let attempt = async || {
-        timeout(OPEN, app.node.open_session(request.clone())).await.unwrap_or_else(|_| {
-            Err(Refusal::new(Code::Timeout, "the node did not answer in time").hint("try again"))
-        })
-    };
-    let mut opened = attempt().await;
+async fn open(
+    app: &App,
+    entrance: &Entrance<'_>,
+    request: &SessionRequest,
+) -> Result<Session, Refusal> {
+    let mut opened = entrance.open(request).await;
     if opened.as_ref().is_err_and(|refusal| refusal.code == Code::PeerExists)
         && app.whip.end_of(&request.room, &request.peer).await
     {
         for _ in 0..AGAIN.0 {
-            opened = attempt().await;
+            opened = entrance.open(request).await;
             if !opened.as_ref().is_err_and(|refusal| refusal.code == Code::PeerExists) {
                 break;
             }

@@ -2,7 +2,9 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::{ConsumerId, MediaKind, NodeId, PeerId, ProducerId, RoomId, time::Timestamp};
+use crate::{
+    ConsumerId, MediaKind, NodeId, PeerId, ProducerId, RoomId, WebhookId, time::Timestamp,
+};
 
 /// One event. Each is told by one node, of those that know it the one nearest to it; while nodes do
 /// not see each other two may tell the same, under two ids.
@@ -97,6 +99,11 @@ events! {
         node: NodeId,
         /// From which address.
         address: String,
+    }
+    /// An operator tries a webhook. Told to that one alone.
+    WebhookTried = "webhook.tried" {
+        /// Which.
+        webhook: WebhookId,
     }
     /// A peer joined a room.
     PeerJoined = "peer.joined" {
@@ -277,6 +284,11 @@ events! {
 }
 
 impl Happening {
+    /// Whether it is of a kind, or of all kinds of a thing, as in `peer.*`.
+    pub fn is_of(&self, wish: &str) -> bool {
+        is_named(self.name(), wish)
+    }
+
     /// Which room it is about, if it is about one.
     pub const fn room(&self) -> Option<&RoomId> {
         match self {
@@ -295,7 +307,8 @@ impl Happening {
             | Self::SubscriberRecovered { room, .. }
             | Self::PipeUp { room, .. }
             | Self::PipeDown { room, .. } => Some(room),
-            Self::NodeJoined { .. }
+            Self::WebhookTried { .. }
+            | Self::NodeJoined { .. }
             | Self::NodeCordoned { .. }
             | Self::NodeDraining { .. }
             | Self::NodeUndrained { .. }
@@ -305,6 +318,13 @@ impl Happening {
             | Self::LinkDown { .. } => None,
         }
     }
+}
+
+/// Whether a kind is what somebody wishes for: its name, or its thing's and `.*`.
+pub fn is_named(kind: &str, wish: &str) -> bool {
+    let thing = wish.strip_suffix(".*");
+    kind == wish
+        || thing.is_some_and(|thing| kind.split_once('.').is_some_and(|(it, _)| it == thing))
 }
 
 /// What of a stream of events was not told: more happened than a node keeps. What the reader knew
@@ -351,6 +371,21 @@ mod tests {
         assert_eq!(serde_json::from_value::<Event>(told).unwrap(), event);
         assert_eq!(event.what.name(), "peer.joined");
         assert_eq!(event.what.room().unwrap().to_string(), "stand-up");
+    }
+
+    #[test]
+    fn kinds_are_wished_for_one_by_one_or_by_what_they_are_about() {
+        for (wish, is) in [
+            ("peer.joined", true),
+            ("peer.*", true),
+            ("peer.left", false),
+            ("peer", false),
+            ("pee.*", false),
+            ("*", false),
+            (".*", false),
+        ] {
+            assert_eq!(is_named("peer.joined", wish), is, "{wish}");
+        }
     }
 
     #[test]

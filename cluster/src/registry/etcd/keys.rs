@@ -3,7 +3,7 @@
 
 use serde::{Serialize, de::DeserializeOwned};
 use starling_proto::{
-    Id, NodeId, RevocationId, RoomId,
+    Id, NodeId, RevocationId, RoomId, WebhookId,
     registry::{MAX_RECORD, NodeRecord},
 };
 
@@ -16,6 +16,7 @@ enum Key {
     Node(NodeId),
     Room(RoomId),
     Presence(RoomId, NodeId),
+    Webhook(WebhookId),
 }
 
 /// All keys, below one prefix.
@@ -51,6 +52,10 @@ impl Keys {
         format!("{}rooms/{room}/on/{node}", self.prefix)
     }
 
+    pub(super) fn webhook(&self, id: &WebhookId) -> String {
+        format!("{}webhooks/{id}", self.prefix)
+    }
+
     fn parse(&self, key: &[u8]) -> Option<Key> {
         let key = std::str::from_utf8(key).ok()?.strip_prefix(&self.prefix)?;
         let mut parts = key.split('/');
@@ -63,6 +68,9 @@ impl Keys {
             [Some("rooms"), Some(room), None, ..] => Some(Key::Room(RoomId::parse(room).ok()?)),
             [Some("rooms"), Some(room), Some("on"), Some(node), None] => {
                 Some(Key::Presence(RoomId::parse(room).ok()?, NodeId::parse(node).ok()?))
+            }
+            [Some("webhooks"), Some(id), None, ..] => {
+                Some(Key::Webhook(WebhookId::parse(id).ok()?))
             }
             _ => None,
         }
@@ -79,6 +87,7 @@ impl Keys {
             }
             Key::Room(id) => Some(Change::Room(id, Some((revision, decode(value)?)))),
             Key::Presence(room, node) => Some(Change::Presence(room, node, Some(decode(value)?))),
+            Key::Webhook(id) => Some(Change::Webhook(id, Some((revision, decode(value)?)))),
         }
     }
 
@@ -89,6 +98,7 @@ impl Keys {
             Key::Node(id) => Change::Node(id, None),
             Key::Room(id) => Change::Room(id, None),
             Key::Presence(room, node) => Change::Presence(room, node, None),
+            Key::Webhook(id) => Change::Webhook(id, None),
         })
     }
 }
@@ -144,6 +154,8 @@ mod tests {
             "/starling/rooms/r/off/n",
             "/starling/rooms/r/on/n/x",
             "/starling/rooms//on/n",
+            "/starling/webhooks/",
+            "/starling/webhooks/a/b",
             "/starling/other/x",
             "/starlings/nodes/a",
             "",

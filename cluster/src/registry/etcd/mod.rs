@@ -20,8 +20,10 @@ use etcd_client::{Compare, CompareOp, PutOptions, Txn, TxnOp};
 use keys::{decode, encode};
 use session::Session;
 use starling_proto::{
-    NodeId, RevocationId, RoomId,
-    registry::{MAX_RECORD, NodeRecord, PresenceRecord, RevocationRecord, RoomRecord},
+    NodeId, RevocationId, RoomId, WebhookId,
+    registry::{
+        MAX_RECORD, NodeRecord, PresenceRecord, RevocationRecord, RoomRecord, WebhookRecord,
+    },
 };
 use tokio::{sync::mpsc, task::JoinHandle};
 use watcher::Watcher;
@@ -230,18 +232,30 @@ impl Registry for EtcdRegistry {
         record: &RoomRecord,
         expected: Revision,
     ) -> Result<Revision, RegistryError> {
-        let value = encode(record);
-        if value.len() > MAX_RECORD {
-            let text = format!("the room's record is larger than {MAX_RECORD} bytes");
-            return Err(RegistryError::Unavailable(text));
-        }
-        let key = self.etcd.keys.room(room);
-        let put = TxnOp::put(key.as_str(), value, None);
-        self.swap(key, expected, put).await
+        self.put(self.etcd.keys.room(room), encode(record), expected).await
     }
 
     async fn delete_room(&self, room: &RoomId, expected: Revision) -> Result<(), RegistryError> {
         let key = self.etcd.keys.room(room);
+        let delete = TxnOp::delete(key.as_str(), None);
+        self.swap(key, expected, delete).await.map(drop)
+    }
+
+    async fn put_webhook(
+        &self,
+        id: &WebhookId,
+        record: &WebhookRecord,
+        expected: Revision,
+    ) -> Result<Revision, RegistryError> {
+        self.put(self.etcd.keys.webhook(id), encode(record), expected).await
+    }
+
+    async fn delete_webhook(
+        &self,
+        id: &WebhookId,
+        expected: Revision,
+    ) -> Result<(), RegistryError> {
+        let key = self.etcd.keys.webhook(id);
         let delete = TxnOp::delete(key.as_str(), None);
         self.swap(key, expected, delete).await.map(drop)
     }
@@ -256,6 +270,21 @@ impl Registry for EtcdRegistry {
 }
 
 impl EtcdRegistry {
+    /// Writes a record if `key` is still at `expected`.
+    async fn put(
+        &self,
+        key: String,
+        value: Vec<u8>,
+        expected: Revision,
+    ) -> Result<Revision, RegistryError> {
+        if value.len() > MAX_RECORD {
+            let text = format!("the record is larger than {MAX_RECORD} bytes");
+            return Err(RegistryError::Unavailable(text));
+        }
+        let put = TxnOp::put(key.as_str(), value, None);
+        self.swap(key, expected, put).await
+    }
+
     /// Does `op` if `key` is still at `expected`; answers the revision that made.
     async fn swap(
         &self,

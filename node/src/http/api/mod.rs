@@ -16,3 +16,4 @@ pub(crate) mod rooms;
 pub(crate) mod steer;
 pub(crate) mod tokens;
 pub(crate) mod transports;
+pub(crate) mod webhooks;

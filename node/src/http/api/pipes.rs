@@ -2,31 +2,24 @@
 
 use axum::{
     Json,
-    body::{Bytes, to_bytes},
     extract::{OriginalUri, State},
     http::{Method, Uri},
     response::{IntoResponse, Response},
 };
-use futures::{StreamExt, stream};
 use serde::de::DeserializeOwned;
 use starling_proto::{
     NodeId,
-    rest::{LinkInfo, Links, NodeInfo, PipeInfo, Pipes, Problem as ProblemBody},
+    rest::{LinkInfo, Links, PipeInfo, Pipes, Problem as ProblemBody},
 };
 
 use crate::http::{
     App, Problem,
     api::nodes::look_at,
-    forward,
+    gather::gather,
     guard::Operator,
     page::{self, Page, linked},
     problem::{Path, Query},
 };
-
-/// Nodes asked at a time: an answer may be a megabyte.
-const AT_ONCE: usize = 16;
-/// Longest answer of one node: 10,000 pipes of 400 bytes.
-const MAX_ANSWER: usize = 4 << 20;
 
 /// All links, from both ends.
 #[utoipa::path(
@@ -40,7 +33,7 @@ pub(crate) async fn links(
     OriginalUri(uri): OriginalUri,
     Query(page): Query<Page>,
 ) -> Result<Response, Problem> {
-    let (links, missing) = gather(&app, "links", app.node.links().await).await;
+    let (links, missing) = of_all(&app, "links", app.node.links().await).await;
     let cut = page.cut(links, of_link)?;
     let link = cut.link(&uri);
     Ok(linked(Json(Links { links: cut.items, missing }).into_response(), link))
@@ -58,7 +51,7 @@ pub(crate) async fn pipes(
     OriginalUri(uri): OriginalUri,
     Query(page): Query<Page>,
 ) -> Result<Response, Problem> {
-    let (pipes, missing) = gather(&app, "pipes", app.node.pipes().await).await;
+    let (pipes, missing) = of_all(&app, "pipes", app.node.pipes().await).await;
     let cut = page.cut(pipes, of_pipe)?;
     let link = cut.link(&uri);
     Ok(linked(Json(Pipes { pipes: cut.items, missing }).into_response(), link))
@@ -116,28 +109,8 @@ fn asked(uri: &Uri) -> String {
 }
 
 /// What this node tells and what all others do, by node; and who did not answer.
-async fn gather<T: DeserializeOwned>(app: &App, what: &str, own: Vec<T>) -> (Vec<T>, Vec<NodeId>) {
-    let nodes = app.node.nodes().await;
-    let others = stream::iter(nodes.into_iter().filter(|node| !node.here));
-    let answers = others.map(|node| async move {
-        let told = told::<T>(app, &node, what).await;
-        (node.id, told)
-    });
-    let answers: Vec<_> = answers.buffered(AT_ONCE).collect().await;
-    let (mut all, mut missing) = (own, Vec::new());
-    for (node, told) in answers {
-        match told {
-            Some(told) => all.extend(told),
-            None => missing.push(node),
-        }
-    }
-    (all, missing)
-}
-
-async fn told<T: DeserializeOwned>(app: &App, node: &NodeInfo, what: &str) -> Option<Vec<T>> {
-    let path = format!("/v1/nodes/{}/{what}?limit={}", node.id, page::MAX);
-    let asked = forward::hand_on(app, node, Method::GET, &path, Bytes::new(), forward::WITHIN);
-    let answer = asked.await.ok()?;
-    let body = to_bytes(answer.into_body(), MAX_ANSWER).await.ok()?;
-    serde_json::from_slice(&body).ok()
+async fn of_all<T: DeserializeOwned>(app: &App, what: &str, own: Vec<T>) -> (Vec<T>, Vec<NodeId>) {
+    let path = |id: &NodeId| format!("/v1/nodes/{id}/{what}?limit={}", page::MAX);
+    let (told, missing) = gather::<Vec<T>>(app, &Method::GET, path).await;
+    (own.into_iter().chain(told.into_iter().flatten()).collect(), missing)
 }

@@ -60,6 +60,8 @@ use crate::{auth::is_moderation, whip::http as whip};
         api::steer::request_key_frame,
         api::direct::open,
         api::tokens::create, api::tokens::revocations, api::tokens::revoke, api::tokens::pardon,
+        api::webhooks::list, api::webhooks::create, api::webhooks::one, api::webhooks::delete,
+        api::webhooks::try_out, api::webhooks::dead_letters, api::webhooks::redeliver,
         api::broadcasters::capabilities, api::broadcasters::create, api::broadcasters::remove,
         api::broadcasters::transport, api::broadcasters::connect, api::broadcasters::produce,
         api::broadcasters::consume,

@@ -21,6 +21,7 @@ const JOINED: &[Code] = &[
 ];
 /// What an offer may run into.
 const OFFERED: &[Code] = &[
+    Code::AdmissionUnavailable,
     Code::BadRequest,
     Code::Unauthorized,
     Code::Forbidden,
@@ -134,6 +135,18 @@ pub(crate) const OPERATIONS: &[Operation] = &[
         ],
     ),
     ("post", "/v1/tokens", "createToken", &[]),
+    ("get", "/v1/webhooks", "listWebhooks", &[]),
+    (
+        "post",
+        "/v1/webhooks",
+        "createWebhook",
+        &[Code::WebhookExists, Code::LimitReached, Code::RegistryUnavailable],
+    ),
+    ("get", "/v1/webhooks/{webhook}", "getWebhook", &[]),
+    ("delete", "/v1/webhooks/{webhook}", "deleteWebhook", &[Code::RegistryUnavailable]),
+    ("post", "/v1/webhooks/{webhook}/try", "tryWebhook", &[]),
+    ("get", "/v1/webhooks/{webhook}/dead-letters", "listDeadLetters", &[]),
+    ("post", "/v1/webhooks/{webhook}/redeliver", "redeliverDeadLetters", &[]),
     ("get", "/v1/rooms/{room}/peers", "listPeers", &[]),
     ("post", "/v1/rooms/{room}/peers", "createPeer", JOINED),
     ("get", peer!(""), "getPeer", &[]),
@@ -280,6 +293,7 @@ pub(super) fn usual(method: &str, path: &str, has_body: bool) -> Vec<Code> {
     with(path.contains("{producer}") || path.contains("{dataProducer}"), &[Code::ProducerNotFound]);
     with(path.contains("{consumer}") || path.contains("{dataConsumer}"), &[Code::ConsumerNotFound]);
     with(path.contains("{session}"), &[Code::SessionNotFound]);
+    with(path.contains("{webhook}"), &[Code::WebhookNotFound]);
     with(has_body && admin, &[Code::TooLarge]);
     with(v1 && method == "post", &[Code::IdempotencyKeyReused, Code::WrongState]);
     let changes = matches!(method, "put" | "patch" | "delete");

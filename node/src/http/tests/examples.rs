@@ -91,6 +91,20 @@ async fn nodes_and_rooms(it: &mut Recorder) {
     it.keep("revocation", &made, "id");
     it.get("/v1/tokens/revocations").await;
     it.say("delete", "/v1/tokens/revocations/{revocation}", None).await;
+    webhooks(it).await;
+}
+
+async fn webhooks(it: &mut Recorder) {
+    let hook = json!({
+        "id": "billing", "url": "https://example.org/starling",
+        "events": ["room.started", "room.ended"]
+    });
+    it.post("/v1/webhooks", hook).await;
+    it.ids.insert("webhook", "billing".to_owned());
+    it.get("/v1/webhooks").await;
+    it.get("/v1/webhooks/{webhook}").await;
+    it.say("post", "/v1/webhooks/{webhook}/redeliver", None).await;
+    it.say("delete", "/v1/webhooks/{webhook}", None).await;
 }
 
 async fn media(it: &mut Recorder) {
@@ -220,6 +234,12 @@ fn by_hand() -> Value {
         of["answer"] = answer;
         of
     };
+    let dead = json!({
+        "at": "2026-11-30T05:05:07.123Z", "reason": "too_old",
+        "trouble": "cannot connect to example.org: Connection refused", "attempts": 18,
+        "event": { "id": "node-1.1796011506789000.42", "at": "2026-11-30T04:05:06.789Z",
+            "by": "node-1", "type": "room.started", "room": "stand-up" }
+    });
     let dev = json!([{ "id": "node-1", "alive": true, "url": "http://127.0.0.1:7000" }]);
     json!({
         "getMetrics": { "answer": "# HELP starling_peers Sessions on this node.\n\
@@ -242,6 +262,8 @@ fn by_hand() -> Value {
         "openWhepEvents": { "request": ["active", "inactive", "viewercount"] },
         "streamWhepEvents": { "answer": whep },
         "listDevNodes": { "answer": dev },
+        "tryWebhook": { "answer": { "delivered": true, "status": 200, "tookMs": 42 } },
+        "listDeadLetters": { "answer": { "letters": [dead], "missing": [] } },
     })
 }
 

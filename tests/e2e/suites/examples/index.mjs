@@ -9,19 +9,22 @@ import { root } from '../../lib/paths.mjs';
 import { broadcaster } from './broadcaster.mjs';
 import { ownSignalling } from './own_signalling.mjs';
 import { recorder } from './recorder.mjs';
-import { tokenServer } from './token_server.mjs';
+import * as tokens from './token_server.mjs';
+import * as webhooks from './webhook_receiver.mjs';
 
-export { settings } from './token_server.mjs';
+/** Of the cluster that they are run on. */
+export const settings = { ...tokens.settings, ...webhooks.settings };
 const MAX_LINES = 100;
 
 export async function examples({ cluster, report }) {
   short(report);
   const browser = new Browser();
   try {
-    await tokenServer({ cluster, browser, report });
+    await tokens.tokenServer({ cluster, browser, report });
     const room = await broadcaster({ cluster, browser, report });
     await recorder({ cluster, room, report });
     await ownSignalling({ cluster, browser, report });
+    await webhooks.webhookReceiver({ cluster, report });
   } finally {
     await browser.stop();
   }

@@ -18,7 +18,7 @@ export function secrets(folder, nodes) {
   execFileSync(join(root, 'deploy', 'etcd-certificates.sh'), [etcd, 'starling'], quiet);
   const plain = join(folder, 'plain');
   mkdirSync(plain);
-  for (const name of ['cluster-secret', 'token-secret', 'admin-token']) {
+  for (const name of ['cluster-secret', 'token-secret', 'admin-token', 'webhook-secret']) {
     writeFileSync(join(plain, name), readFileSync(join(own, name)));
   }
   const { tls, authority } = certificate(join(folder, 'public'));
