@@ -14,6 +14,8 @@ import tomllib
 import uuid
 
 PROGRAM = "starling-node"
+# As the image is built.
+FEATURES = "otel"
 
 
 def output(*words):
@@ -26,7 +28,8 @@ def target():
 
 def crates():
     """What cargo links into the program: {(name, version): component}, and {(name, version): what it needs}."""
-    words = ["cargo", "tree", "--locked", "-p", PROGRAM, "-e", "normal", "--target", target(), "--prefix", "depth"]
+    words = ["cargo", "tree", "--locked", "-p", PROGRAM, "--features", FEATURES]
+    words += ["-e", "normal", "--target", target(), "--prefix", "depth"]
     lock = tomllib.loads(pathlib.Path("Cargo.lock").read_text())
     sums = {(package["name"], package["version"]): package.get("checksum") for package in lock["package"]}
     made, needs, above = {}, {}, []

@@ -14,6 +14,11 @@ pub(crate) fn id<T: Id>() -> T {
     T::parse(&text).expect("hex and dashes, 36 characters")
 }
 
+/// The name of a span: all zero is none (W3C Trace Context §3.2.2.4), and one in 2^64.
+pub(crate) fn span() -> [u8; 8] {
+    rand::rng().random::<u64>().max(1).to_be_bytes()
+}
+
 /// Microseconds since 1970: epochs and incarnations.
 pub(crate) fn wall_us() -> u64 {
     let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();

@@ -23,6 +23,7 @@ pub mod session;
 #[cfg(test)]
 mod tests;
 mod ticket;
+mod traces;
 mod transport;
 pub mod worker;
 mod worker_actor;
@@ -35,3 +36,4 @@ pub use node::{
     Follower, Inspected, Node, NodeConfig, RESUME_WITHIN, Readiness, Revocations, StartError,
     Steered, Told, Webhooks,
 };
+pub use traces::Traces;

@@ -18,7 +18,7 @@ use starling_proto::{NodeId, RoomId, flow::FlowId, link::LinkMessage};
 
 use crate::{
     node::NodeMsg,
-    room::{DataRoomMsg, RoomMsg},
+    room::{DataRoomMsg, RoomMsg, TracedRoomMsg},
 };
 
 /// Most flows of a link, both sides' together: 1,000 rooms of 20 remote producers.
@@ -184,12 +184,11 @@ impl LinkState {
             | LinkMessage::Delta { .. }
             | LinkMessage::SnapshotWanted(_)
             | LinkMessage::RostersWanted { .. }
-            | LinkMessage::Roster { .. }) => self.on_roster(node, message),
+            | LinkMessage::Roster { .. }
+            | LinkMessage::Muted { .. }
+            | LinkMessage::Joining { .. }) => self.on_roster(node, message),
             LinkMessage::Voices { room, voices } => {
                 self.tell_room(&room, RoomMsg::RemoteVoices { node, voices });
-            }
-            LinkMessage::Muted { room, peer, muted } => {
-                self.tell_room(&room, RoomMsg::RemoteMuted { peer, muted });
             }
             LinkMessage::PipeOpen { flow, room, producer, layers } => {
                 self.pipe_open(node, &room, Request { flow, producer, layers, hops: None });
@@ -246,6 +245,12 @@ impl LinkState {
             }
             LinkMessage::Roster { room, node: of, epoch, snapshot } => {
                 self.tell_room(&room, RoomMsg::Roster { by: node, of, epoch, snapshot });
+            }
+            LinkMessage::Muted { room, peer, muted } => {
+                self.tell_room(&room, RoomMsg::RemoteMuted { peer, muted });
+            }
+            LinkMessage::Joining { room, peer, context } => {
+                self.tell_room(&room, RoomMsg::Traced(TracedRoomMsg::Joining { peer, context }));
             }
             _ => {}
         }

@@ -170,6 +170,8 @@ pub(crate) struct PeerArgs {
     pub(crate) muted: Muted,
     /// Absent for a program's peer.
     pub(crate) outbox: Option<mpsc::Sender<ToClient>>,
+    /// What its lines in the log are part of: the trace of its join, or nothing.
+    pub(crate) logged: tracing::Span,
 }
 
 /// A producer of this peer.
@@ -252,7 +254,9 @@ impl Actor for PeerActor {
         state: &mut PeerState,
     ) -> Result<(), ActorProcessingErr> {
         match message {
-            PeerMsg::Client(message, _permit) => state.on_client(*message),
+            PeerMsg::Client(message, _permit) => {
+                state.args.logged.clone().in_scope(|| state.on_client(*message));
+            }
             PeerMsg::SessionEnded => myself.stop(None),
             PeerMsg::JoinDeadline if state.joined => {}
             PeerMsg::JoinDeadline => {
@@ -263,7 +267,7 @@ impl Actor for PeerActor {
             PeerMsg::Panic => panic!("asked to"),
             #[cfg(test)]
             PeerMsg::Hold(until) => drop(until.await),
-            other => state.handle(other),
+            other => state.args.logged.clone().in_scope(|| state.handle(other)),
         }
         Ok(())
     }

@@ -18,6 +18,7 @@ mod remote;
 mod routers;
 mod shown;
 mod told;
+mod traced;
 mod uses;
 
 use std::{collections::BTreeMap, sync::Arc, time::Instant};
@@ -26,7 +27,7 @@ use ractor::{Actor, ActorProcessingErr, ActorRef, SupervisionEvent};
 use serde_json::Value;
 use starling_cluster::decide::{
     budget::Top, exchange::Exchange, floor::Floor, liveness::Verdict, pulls::Request,
-    roster::RoomReplica,
+    roster::RoomReplica, traced::Traced,
 };
 use starling_media::command::{ConsumerParams, ProducerParams};
 use starling_proto::{
@@ -60,6 +61,7 @@ use local::Here;
 use pipes::Pipes;
 use routers::Routers;
 pub(crate) use shown::{Shown, ShownWish};
+pub(crate) use traced::TracedRoomMsg;
 use uses::Uses;
 
 /// What a room is told.
@@ -137,6 +139,8 @@ pub(crate) enum RoomMsg {
     RemoteVoices { node: NodeId, voices: Voices },
     /// About data channels.
     Data(DataRoomMsg),
+    /// About traced joins.
+    Traced(TracedRoomMsg),
     /// Something may be due.
     Tick,
     /// Something about pulls is.
@@ -215,6 +219,8 @@ pub(crate) struct Heard {
 /// What a peer wants to consume.
 pub(crate) struct Consume {
     pub(crate) peer: ActorRef<PeerMsg>,
+    /// Its name.
+    pub(crate) by: PeerId,
     /// Where the peer's transports are.
     pub(crate) core: usize,
     pub(crate) transport: TransportId,
@@ -268,6 +274,8 @@ pub(crate) struct RoomState {
     opened: u64,
     /// Who joins is told where to go.
     draining: bool,
+    /// Of traced joins.
+    traced: Traced,
 }
 
 /// Also after a panic and a kill, where an actor's `post_stop` is not called.
@@ -317,6 +325,7 @@ impl Actor for RoomActor {
             nodes_version: args.shared.nodes_version(),
             opened: 0,
             draining: false,
+            traced: Traced::new(args.id.clone()),
             args,
         })
     }
@@ -338,6 +347,7 @@ impl Actor for RoomActor {
                 state.count_opened();
                 let _ = reply.send(created);
             }
+            RoomMsg::Traced(message) => state.handle_traced(message),
             RoomMsg::Fail(reason) => state.fail(&reason),
             RoomMsg::RouterLost { seq, reason } => {
                 if !state.router_lost(seq, &reason) {

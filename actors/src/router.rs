@@ -2,6 +2,7 @@
 //! which transport, producer and consumer, turns the room's and the peers' wishes into commands,
 //! and tells the worker's facts to whom they concern. Decides nothing.
 
+mod awaited;
 mod events;
 mod keys;
 mod message;
@@ -10,10 +11,16 @@ mod relay;
 mod stats;
 mod trace;
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
 
 use ractor::{Actor, ActorProcessingErr, ActorRef, SupervisionEvent};
-use starling_cluster::{decide::budget::Top, link::Link};
+use starling_cluster::{
+    decide::{budget::Top, traced::Stream},
+    link::Link,
+};
 use starling_media::{
     Command, ConsumerKey, PipeKey, ProducerKey, TransportKey,
     command::{ConsumerParams, IceCredentials, ProducerParams},
@@ -110,6 +117,8 @@ pub(crate) struct RouterState {
     served: BTreeMap<Taker, Served>,
     stats: BTreeMap<u64, Question>,
     tracers: Tracers,
+    /// Whose first packets the room waits for.
+    awaited: BTreeSet<Stream>,
     myself: ActorRef<RouterMsg>,
 }
 
@@ -144,6 +153,7 @@ impl Actor for RouterActor {
             served: BTreeMap::new(),
             stats: BTreeMap::new(),
             tracers: Tracers::default(),
+            awaited: BTreeSet::new(),
             myself,
         })
     }
@@ -302,6 +312,7 @@ impl RouterState {
 
     fn remove_consumer(&mut self, id: &ConsumerId) {
         self.on_consumer(id, |consumer| Command::RemoveConsumer { consumer });
+        self.await_no_more(|| Stream::Forward(id.clone()));
         if let Some(consumer) = self.consumers.remove(id) {
             self.consumer_ids.remove(&consumer.key);
             self.tracers.end(TraceOf::Consumer(consumer.key));

@@ -7,6 +7,7 @@ pub use starling_proto::Grants;
 use starling_proto::{
     ConsumerId, DataConsumerId, PeerId, Refusal, RoomId, TransportId,
     signal::{ClientNotification, ClientRequest, ServerNotification, ServerRequest},
+    span::SpanContext,
 };
 use tokio::sync::mpsc;
 
@@ -32,6 +33,8 @@ pub struct SessionRequest {
     pub grants: Grants,
     /// Less is left: a resume ticket of this session is good for no more, either.
     pub narrowed: bool,
+    /// What its join is a part of, if that is traced.
+    pub trace: Option<SpanContext>,
 }
 
 /// An open session. Dropping both halves ends it, and with it the peer's place on this node.

@@ -187,9 +187,9 @@ fn key_of(event: &Event) -> u64 {
         | Event::LayersWanted { producer, .. }
         | Event::VideoOrientation { producer, .. }
         | Event::Voice { producer, .. } => producer.0,
-        Event::ConsumerScore { consumer, .. } | Event::ConsumerLayers { consumer, .. } => {
-            consumer.0
-        }
+        Event::ConsumerStarted { consumer }
+        | Event::ConsumerScore { consumer, .. }
+        | Event::ConsumerLayers { consumer, .. } => consumer.0,
         Event::Trace { of: TraceOf::Producer(producer), .. } => producer.0,
         Event::Trace { of: TraceOf::Consumer(consumer), .. } => consumer.0,
         Event::Trace { of: TraceOf::Transport(transport), .. } => transport.0,

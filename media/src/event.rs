@@ -64,6 +64,11 @@ pub enum Event {
         /// All of its producer's streams'.
         producer_scores: Vec<u8>,
     },
+    /// A consumer's first packet is on its way. Once.
+    ConsumerStarted {
+        /// Whose.
+        consumer: ConsumerKey,
+    },
     /// A consumer forwards other layers.
     ConsumerLayers {
         /// Whose.

@@ -27,6 +27,7 @@ pub mod signal;
 #[cfg(test)]
 mod testing;
 pub mod tls;
+mod traces;
 pub mod whip;
 
 /// How nodes ask each other.

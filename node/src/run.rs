@@ -3,7 +3,7 @@
 
 use std::{io, net::SocketAddr, sync::Arc, time::Duration};
 
-use starling_actors::{Node, NodeConfig, RESUME_WITHIN, StartError};
+use starling_actors::{Node, NodeConfig, RESUME_WITHIN, StartError, Traces};
 use starling_cluster::{link::LinkTls, registry::Registry};
 use tokio::{
     net::TcpListener,
@@ -18,6 +18,7 @@ use crate::{
     notify,
     reload::{self, Renewal, Settings},
     tls::{self, Certificate, Certificates},
+    traces::Exported,
 };
 
 /// After the drain, how long open requests may take.
@@ -76,6 +77,7 @@ pub struct Running {
     #[cfg(test)]
     pub(crate) app: App,
     hooks: Hooks,
+    exported: Exported,
     /// Ends the listeners.
     stop: watch::Sender<bool>,
 }
@@ -94,11 +96,13 @@ pub async fn start(config: &Config, around: Surroundings) -> Result<Running, Run
     let acceptor = certificates.as_ref().map(Certificates::acceptor);
     let link_cert = config.link.tls.as_ref().map(|[_, cert, _]| tls::ends("link_cert", cert));
     let link_ends = link_cert.transpose()?;
-    let node = Node::start(node_config(config, around.registry, around.link_tls)).await?;
+    let exported = Exported::start(config.traces.as_ref(), &config.id);
+    let traces = exported.traces().clone();
+    let node = Node::start(node_config(config, around.registry, around.link_tls, traces)).await?;
     let reads = around.settings.is_some();
     let renewal = Renewal { settings: around.settings, certificates, link_ends };
     renewal.warn();
-    let app = App::new(node.clone(), config, around.dev, renewal);
+    let app = App::new(node.clone(), config, around.dev, renewal, exported.clone());
     app.hooks.start(node.clone());
     let (stop, stopped) = watch::channel(false);
     if reads {
@@ -121,6 +125,7 @@ pub async fn start(config: &Config, around: Surroundings) -> Result<Running, Run
         #[cfg(test)]
         app,
         hooks,
+        exported,
         stop,
     })
 }
@@ -151,7 +156,11 @@ impl Running {
         }
         self.node.stop().await;
         let _ = self.stop.send(true);
-        tokio::join!(tokio::time::sleep(LAST_REQUESTS), self.hooks.emptied());
+        tokio::join!(
+            tokio::time::sleep(LAST_REQUESTS),
+            self.hooks.emptied(),
+            self.exported.flush()
+        );
         tracing::info!("drained");
         Ok(())
     }
@@ -179,6 +188,7 @@ pub(crate) fn node_config(
     config: &Config,
     registry: Arc<dyn Registry>,
     link_tls: LinkTls,
+    traces: Traces,
 ) -> NodeConfig {
     NodeConfig {
         id: config.id.clone(),
@@ -204,5 +214,6 @@ pub(crate) fn node_config(
         max_peers: config.max_peers,
         version: env!("CARGO_PKG_VERSION").to_owned(),
         resume_within: RESUME_WITHIN,
+        traces,
     }
 }

@@ -8,7 +8,7 @@ use axum::{
     response::Response,
 };
 use serde_json::Value;
-use starling_actors::Node;
+use starling_actors::{Node, Traces};
 use starling_cluster::{
     link::{DevCa, LinkTls},
     registry::memory::MemoryRegistry,
@@ -21,6 +21,7 @@ use crate::{
     http::{App, Side, router},
     reload::Renewal,
     run::{self, Surroundings},
+    traces::Exported,
 };
 
 /// The admin token of every node of the tests.
@@ -73,6 +74,7 @@ pub(crate) fn config() -> Config {
             ..Hooks::signed_with(Some(Secret::new(crate::hooks::receiver::SECRET)))
         },
         log: Log::default(),
+        traces: None,
         files: Vec::new(),
     }
 }
@@ -97,10 +99,16 @@ pub(crate) async fn app() -> App {
 /// The same with other settings.
 pub(crate) async fn app_with(config: Config) -> App {
     let around = around(&config);
-    let node_config = run::node_config(&config, around.registry, around.link_tls);
+    app_around(config, around).await
+}
+
+/// The same in a cluster of the test's own.
+pub(crate) async fn app_around(config: Config, around: Surroundings) -> App {
+    let node_config =
+        run::node_config(&config, around.registry, around.link_tls, Traces::default());
     let node = Node::start(node_config).await.unwrap();
     registered(&node).await;
-    App::new(node, &config, None, Renewal::default())
+    App::new(node, &config, None, Renewal::default(), Exported::default())
 }
 
 /// Waits until a node has registered, which takes a turn of its actors.

@@ -22,6 +22,7 @@ pub mod roster;
 pub mod rtp;
 pub mod sctp;
 pub mod signal;
+pub mod span;
 pub mod time;
 pub mod trace;
 pub mod transport;

@@ -9,6 +9,7 @@ use crate::{
     mute::Muted,
     registry::{NodeCost, NodeLoad, NodeState},
     roster::{Change, Known, Snapshot},
+    span::SpanContext,
     voice::Voices,
 };
 
@@ -199,6 +200,15 @@ pub enum LinkMessage {
         /// What.
         muted: Muted,
     },
+    /// The sender is about to tell that this peer joins, which is part of a trace (version 4).
+    Joining {
+        /// Which room.
+        room: RoomId,
+        /// Who.
+        peer: PeerId,
+        /// What the receiver's part of it belongs to.
+        context: SpanContext,
+    },
 }
 
 /// Joins to a room that were placed on a node.
@@ -228,7 +238,8 @@ impl LinkMessage {
             | Self::RostersWanted { .. }
             | Self::Roster { .. }
             | Self::Moderate { .. }
-            | Self::Muted { .. } => 4,
+            | Self::Muted { .. }
+            | Self::Joining { .. } => 4,
             _ => 1,
         }
     }

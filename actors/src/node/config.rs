@@ -10,6 +10,8 @@ use std::{
 use starling_cluster::{link::LinkTls, registry::Registry};
 use starling_proto::{NodeId, transport::Protocol};
 
+use crate::Traces;
+
 /// A node's settings.
 #[derive(Clone)]
 pub struct NodeConfig {
@@ -61,6 +63,8 @@ pub struct NodeConfig {
     pub version: String,
     /// How long a room keeps the place of a peer whose node died.
     pub resume_within: Duration,
+    /// Where spans of joins go.
+    pub traces: Traces,
 }
 
 /// Default of [`NodeConfig::resume_within`]: a page needs about a second to rejoin, a browser tab

@@ -167,6 +167,7 @@ impl PeerState {
         );
         self.to_room(RoomMsg::Consume(Box::new(Consume {
             peer: self.myself.clone(),
+            by: self.args.id.clone(),
             core: self.args.core,
             transport: transport.clone(),
             consumer: consumer.clone(),

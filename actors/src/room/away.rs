@@ -156,6 +156,7 @@ impl RoomState {
         let others = offer.standby.iter().filter(|node| node.node_id != to.node_id).cloned();
         let nodes = std::iter::once(to.clone()).chain(others).collect();
         self.tell_to_go(peer, offer, move_to(nodes, *within, reason));
+        self.trace_move(peer, &to.node_id);
         Ok(())
     }
 

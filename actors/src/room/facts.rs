@@ -33,6 +33,7 @@ impl RoomState {
         let changed = facts.iter().any(changes);
         for fact in facts {
             self.tell_fact(&fact);
+            self.trace_fact(&fact);
             self.apply_one(fact);
         }
         if changed {

@@ -11,6 +11,7 @@ use starling_proto::{
     rest::{CreatePeer, PeerInfo},
     roster::{PeerEntry, ProducerEntry},
     signal::{JoinAnswer, PeerSummary},
+    span::SpanContext,
 };
 use tokio::sync::{Semaphore, mpsc};
 
@@ -38,6 +39,8 @@ pub(super) struct Here {
     pub(super) narrowed: Option<Grants>,
     /// Where its transports are.
     pub(super) core: usize,
+    /// Its join is a part of this, until it has joined.
+    trace: Option<SpanContext>,
     /// Whose video it wishes.
     pub(super) wish: ShownWish,
     /// Whose video it gets.
@@ -69,6 +72,8 @@ impl RoomState {
         let (outbox_of, hidden) = (Some(outbox.clone()), request.grants.hidden);
         let narrowed = request.narrowed.then(|| request.grants.clone());
         let args = self.peer_args(&request.peer, incarnation, request.grants, core, outbox_of)?;
+        let logged = request.trace.map(|of| tracing::info_span!("peer", trace_id = of.trace_id()));
+        let args = PeerArgs { logged: logged.unwrap_or_else(tracing::Span::none), ..args };
         let actor = self.spawn_peer(args).await?;
         let here = Here {
             actor: actor.clone(),
@@ -79,6 +84,7 @@ impl RoomState {
             outbox: Some(outbox),
             narrowed,
             core,
+            trace: request.trace,
             wish: ShownWish::default(),
             shown: None,
             hidden,
@@ -113,6 +119,7 @@ impl RoomState {
             outbox: None,
             narrowed: None,
             core,
+            trace: None,
             wish: ShownWish::default(),
             shown: None,
             hidden: false,
@@ -182,6 +189,7 @@ impl RoomState {
             grants,
             muted: self.muted_of(peer),
             outbox,
+            logged: tracing::Span::none(),
         })
     }
 
@@ -234,10 +242,11 @@ impl RoomState {
         let actor = here.actor.clone();
         let heir = take(&mut self.heirs, peer, incarnation);
         let old = heir.and_then(|heir| self.here.insert(peer.clone(), heir));
-        let mut hidden = false;
+        let (mut hidden, mut trace) = (false, None);
         if let Some(here) = self.here.get_mut(peer) {
-            (here.joined, hidden) = (true, here.hidden);
+            (here.joined, hidden, trace) = (true, here.hidden, here.trace.take());
         }
+        let entering = trace.map(|trace| self.begin_join(peer, trace, hidden));
         if !hidden {
             self.take_in(peer, incarnation, display_name, device);
         }
@@ -259,6 +268,9 @@ impl RoomState {
         }
         if self.draining {
             self.tell_to_move(peer);
+        }
+        if let Some(span) = entering {
+            self.args.shared.config.traces.end(span);
         }
     }
 

@@ -7,6 +7,7 @@ use std::{collections::BTreeMap, time::Instant};
 
 use starling_cluster::decide::{
     pulls::{Action, NewFlow, Pulls, Reach, Request},
+    traced::Stream,
     tree::Place,
 };
 use starling_proto::{
@@ -20,7 +21,7 @@ use starling_proto::{
 use super::{Consume, RoomMsg, RoomState};
 use crate::{
     peer::PeerMsg,
-    router::{RouterMsg, Source, Taker},
+    router::{Look, RouterMsg, Source, Taker},
 };
 
 /// The link protocol that brought relays.
@@ -58,7 +59,7 @@ impl RoomState {
             let _ = consume.peer.clone().cast(PeerMsg::NotConsumed(Box::new(consume)));
             return;
         };
-        let Consume { peer, core, transport, consumer, producer, params } = consume;
+        let Consume { peer, by, core, transport, consumer, producer, params } = consume;
         let (node, entry) = (owner.node.clone(), entry.clone());
         let first = self.uses.add(consumer.clone(), producer.clone(), core);
         if node != self.args.shared.config.id {
@@ -68,11 +69,16 @@ impl RoomState {
         if first {
             self.spread(core, &entry);
         }
+        if self.trace_consumer(&consumer, &by, &producer) {
+            self.routers
+                .tell(core, RouterMsg::Look(Look::Await(Stream::Forward(consumer.clone()))));
+        }
         let consume = RouterMsg::Consume { transport, consumer, producer, params, peer };
         self.routers.tell(core, consume);
     }
 
     pub(super) fn unconsume(&mut self, consumer: &ConsumerId) {
+        self.traced.gave_up(&Stream::Forward(consumer.clone()));
         let Some(ended) = self.uses.remove(consumer) else { return };
         let producer = ended.producer;
         self.routers.tell(ended.core, RouterMsg::RemoveConsumer(consumer.clone()));
@@ -108,6 +114,7 @@ impl RoomState {
     }
 
     fn carry_out_pull(&mut self, action: Action) {
+        let traced = self.trace_pull(&action);
         match action {
             Action::Open { node, flow, producer, hops } => {
                 let Some(port) = self.links.get(&node) else { return };
@@ -147,7 +154,7 @@ impl RoomState {
                 }
             }
             Action::Serve { node, flow, producer, layers } => {
-                self.serve(&node, flow, &producer, layers);
+                self.serve(&node, flow, &producer, layers, traced);
             }
             Action::Unserve { node, flow } => {
                 let taker = Taker::Node(node, flow);
@@ -183,7 +190,14 @@ impl RoomState {
         Some(root)
     }
 
-    fn serve(&mut self, node: &NodeId, flow: FlowId, producer: &ProducerId, layers: u32) {
+    fn serve(
+        &mut self,
+        node: &NodeId,
+        flow: FlowId,
+        producer: &ProducerId,
+        layers: u32,
+        traced: bool,
+    ) {
         let entry = self.replica.producer(producer).map(|(_, entry)| Box::new(entry.clone()));
         let root = self.root_for(producer);
         let Some(port) = self.links.get(node) else { return };
@@ -192,6 +206,10 @@ impl RoomState {
             return self.flow_over(node, flow);
         };
         let link = port.link.clone();
+        if traced {
+            self.routers
+                .tell(root, RouterMsg::Look(Look::Await(Stream::Serve(node.clone(), flow))));
+        }
         self.routers.tell(root, RouterMsg::Serve { entry, flow, link, layers });
     }
 
@@ -297,6 +315,9 @@ impl RoomState {
     }
 
     pub(super) fn pipe_served(&mut self, node: &NodeId, flow: FlowId, path: Vec<NodeId>) {
+        if !path.is_empty() {
+            self.arrived(&Stream::Pull(node.clone(), flow));
+        }
         self.pull(|pulls, now, flows| pulls.served(now, node, flow, path, flows));
     }
 

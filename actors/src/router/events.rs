@@ -78,6 +78,7 @@ impl RouterState {
                 });
                 self.tell_consumer(consumer, |id| PeerMsg::ConsumerScore { id, score });
             }
+            Event::ConsumerStarted { consumer } => self.on_started(consumer),
             Event::ConsumerLayers { consumer, layers } => {
                 self.tell_consumer(consumer, |id| PeerMsg::ConsumerLayers { id, layers });
             }

@@ -4,7 +4,10 @@ use std::{net::SocketAddr, sync::Arc};
 
 use bytes::Bytes;
 use ractor::ActorRef;
-use starling_cluster::{decide::budget::Top, link::Link};
+use starling_cluster::{
+    decide::{budget::Top, traced::Stream},
+    link::Link,
+};
 use starling_media::{
     Event, PipeKey, SocketId,
     command::{Bitrates, ConsumerParams, IceCredentials, ProducerParams, SrtpKeys},
@@ -158,6 +161,8 @@ pub(crate) enum Look {
     Trace { of: StatsWish, types: Vec<TraceType>, reply: Reply<mpsc::Receiver<Traced>> },
     /// A tracer listens no more.
     Untrace(TraceOf),
+    /// Tell the room when the first packet of this leaves, which it asks for next.
+    Await(Stream),
 }
 
 /// Sockets of a plain transport: closed when this is dropped, wherever it got to.

@@ -5,7 +5,7 @@
 use std::{sync::Arc, time::Duration};
 
 use starling_cluster::{
-    decide::budget,
+    decide::{budget, traced::Stream},
     link::{Link, PacketClass},
 };
 use starling_media::{
@@ -142,6 +142,9 @@ impl RouterState {
 
     pub(super) fn unserve(&mut self, taker: &Taker) {
         if let Some(served) = self.served.remove(taker) {
+            if let Taker::Node(node, flow) = taker {
+                self.await_no_more(|| Stream::Serve(node.clone(), *flow));
+            }
             self.command(Command::RemoveConsumer { consumer: served.consumer });
             self.end_pipe(&served.pipe);
         }

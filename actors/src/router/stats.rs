@@ -36,6 +36,9 @@ impl RouterState {
             Look::DumpSelf(reply) => self.dump_self(reply),
             Look::Trace { of, types, reply } => drop(reply.send(self.trace(&of, types))),
             Look::Untrace(of) => self.untrace(of),
+            Look::Await(stream) => {
+                self.awaited.insert(stream);
+            }
         }
     }
 

@@ -35,6 +35,7 @@ mod shown;
 mod speakers;
 mod steer;
 mod tickets;
+mod traced;
 mod transports;
 mod versions;
 #[path = "../../../cluster/src/link/tests/wire.rs"]

@@ -23,11 +23,12 @@ use starling_proto::{
         ClientNotification, ClientRequest, NewConsumer, NewDataConsumer, ServerNotification,
         ServerRequest,
     },
+    span::SpanContext,
 };
 use tokio::time::timeout;
 
 use crate::{
-    Node, NodeConfig, RESUME_WITHIN,
+    Node, NodeConfig, RESUME_WITHIN, Traces,
     session::{FromClient, Grants, Session, SessionRequest, ToClient},
 };
 
@@ -49,6 +50,8 @@ pub(super) struct World {
     pub(super) link_announced: Option<SocketAddr>,
     /// Of nodes that are started from now on.
     pub(super) link_protocol_max: u16,
+    /// Likewise.
+    pub(super) traces: Traces,
 }
 
 impl World {
@@ -66,6 +69,7 @@ impl World {
             link_listen: None,
             link_announced: None,
             link_protocol_max: VERSION_MAX,
+            traces: Traces::default(),
         }
     }
 
@@ -99,6 +103,7 @@ impl World {
             max_peers: self.max_peers,
             version: "test".into(),
             resume_within: self.resume_within,
+            traces: self.traces.clone(),
             id,
         }
     }
@@ -252,6 +257,35 @@ impl Client {
         ticket: Option<String>,
         grants: Grants,
     ) -> Result<Self, Refusal> {
+        Self::open_in(node, id, ticket, (grants, None)).await
+    }
+
+    /// As a part of a trace.
+    pub(super) async fn open_traced(
+        node: &Node,
+        id: &str,
+        ticket: Option<String>,
+        trace: SpanContext,
+    ) -> Result<Self, Refusal> {
+        Self::open_in(node, id, ticket, (Grants::member(), Some(trace))).await
+    }
+
+    /// The same, and nobody is told of it.
+    pub(super) async fn open_hidden(
+        node: &Node,
+        id: &str,
+        trace: SpanContext,
+    ) -> Result<Self, Refusal> {
+        let grants = Grants { hidden: true, ..Grants::member() };
+        Self::open_in(node, id, None, (grants, Some(trace))).await
+    }
+
+    async fn open_in(
+        node: &Node,
+        id: &str,
+        ticket: Option<String>,
+        (grants, trace): (Grants, Option<SpanContext>),
+    ) -> Result<Self, Refusal> {
         let request = SessionRequest {
             room: room(),
             peer: peer(id),
@@ -259,6 +293,7 @@ impl Client {
             remote: IpAddr::V4(Ipv4Addr::LOCALHOST),
             grants,
             narrowed: false,
+            trace,
         };
         Self::open_by(node, request).await
     }
@@ -301,6 +336,7 @@ impl Client {
             remote: IpAddr::V4(Ipv4Addr::LOCALHOST),
             grants,
             narrowed: true,
+            trace: None,
         };
         let mut client = Self::open_by(node, request).await.expect("the node lets it in");
         client.finish_join(id).await;

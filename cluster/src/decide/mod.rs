@@ -18,5 +18,6 @@ mod rendezvous;
 pub mod reservations;
 pub mod roster;
 pub mod standby;
+pub mod traced;
 pub mod tree;
 pub mod view;

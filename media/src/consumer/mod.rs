@@ -66,6 +66,8 @@ pub struct Consumer {
     pub outputs: Vec<Output>,
     /// For streams with spatial layers: the highest to forward.
     pub spatial: u8,
+    /// Its first packet was told of.
+    pub started: bool,
     /// Layers told.
     pub layers: Option<ConsumerLayers>,
     /// Scores told.
@@ -141,6 +143,11 @@ impl Consumer {
         for output in &mut self.outputs {
             output.switch.stop();
         }
+    }
+
+    /// A packet was sent, and its owner was not told yet.
+    pub fn has_untold_start(&self) -> bool {
+        !self.started && self.outputs.iter().any(|output| output.stats.packets > 0)
     }
 
     /// It has layers, and others flow than its owner was told of.

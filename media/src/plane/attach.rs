@@ -190,6 +190,7 @@ impl Plane {
             pipe_layers: params.pipe_layers,
             outputs: outputs.collect(),
             spatial: u8::MAX,
+            started: false,
             layers: None,
             scores: None,
             trace: TraceTypes::default(),

@@ -61,6 +61,7 @@ impl Plane {
             self.request_key_frame(now, index, encoding);
         }
         for place in reports.drain(..) {
+            self.tell_start(place as usize);
             self.tell_layers(place as usize);
             self.tell_consumer_score(place as usize);
             self.report_if_due(now, place as usize);

@@ -147,6 +147,16 @@ impl Plane {
         }
     }
 
+    /// Tells that a consumer's first packet is on its way.
+    pub(super) fn tell_start(&mut self, place: usize) {
+        let consumer = &mut self.consumers[place];
+        if consumer.has_untold_start() {
+            consumer.started = true;
+            let consumer = consumer.key;
+            self.tell(Event::ConsumerStarted { consumer });
+        }
+    }
+
     /// Tells a consumer's layers if they are others than before.
     pub(super) fn tell_layers(&mut self, place: usize) {
         let consumer = &mut self.consumers[place];

@@ -108,6 +108,7 @@ impl Plane {
         consumer.outputs.iter_mut().for_each(|output| output.stats.end_batch(now));
         let home = consumer.transport;
         self.has_queue(home);
+        self.tell_start(place);
         self.tell_layers(place);
         self.tell_consumer_score(place);
         self.report_if_due(now, place);

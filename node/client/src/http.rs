@@ -15,7 +15,7 @@ use hyper::{
     HeaderMap, Method, Request, StatusCode, Uri,
     body::{Bytes, Incoming},
     client::conn::http1,
-    header::{CONTENT_TYPE, DATE, HOST, HeaderName, HeaderValue, LINK},
+    header::{CONTENT_TYPE, DATE, HOST, HeaderName, HeaderValue, LINK, RETRY_AFTER},
 };
 use hyper_util::rt::TokioIo;
 use rustls::pki_types::ServerName;
@@ -62,7 +62,7 @@ pub struct Ask {
     pub url: String,
     /// Beside Host; Content-Type is JSON's unless it is among them.
     pub headers: Vec<(HeaderName, HeaderValue)>,
-    /// JSON, or empty.
+    /// JSON, if no header says what it is; or empty.
     pub body: Bytes,
     /// Longest wait for the whole answer.
     pub within: Duration,
@@ -79,6 +79,8 @@ pub struct Answer {
     pub link: Option<HeaderValue>,
     /// Its Date.
     pub date: Option<HeaderValue>,
+    /// Its Retry-After.
+    pub retry_after: Option<HeaderValue>,
     /// All of it.
     pub body: Bytes,
 }
@@ -146,8 +148,9 @@ pub async fn ask(ask: Ask) -> Result<Answer, ClientError> {
         let (headers, answer) = begin(ask, ANYWHERE).await?;
         let header = |name: HeaderName| headers.get(name).cloned();
         let (content_type, link, date) = (header(CONTENT_TYPE), header(LINK), header(DATE));
-        let status = answer.status;
-        Ok(Answer { status, content_type, link, date, body: answer.read(&url).await? })
+        let (status, retry_after) = (answer.status, header(RETRY_AFTER));
+        let body = answer.read(&url).await?;
+        Ok(Answer { status, content_type, link, date, retry_after, body })
     };
     let late = || ClientError::Timeout(url.clone(), within);
     tokio::time::timeout(within, exchange).await.map_err(|_| late())?

@@ -32,6 +32,7 @@ fn request(peer: &str, ticket: Option<&str>) -> SessionRequest {
         remote: IpAddr::from([192, 0, 2, 1]),
         grants: Grants::member(),
         narrowed: false,
+        trace: None,
     }
 }
 

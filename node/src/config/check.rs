@@ -18,9 +18,10 @@ use starling_proto::{
 mod access;
 mod hooks;
 mod ice;
+pub(crate) mod traces;
 
 use super::{
-    Config, Etcd, Http, Link, Log, Mistake, Raw, Registry, Rtc, Secret,
+    Config, Etcd, Http, Link, Log, Mistake, Raw, Registry, Rtc, Secret, Traces,
     value::{self, PortRange},
 };
 
@@ -111,6 +112,7 @@ impl Checker<'_> {
             admin_tokens,
             hooks,
             log: self.log(),
+            traces: self.traces(),
             files: std::mem::take(&mut self.files),
         }
     }

@@ -328,6 +328,24 @@ pub const KEYS: &[Key] = &[
     ),
     key("log", "FILTER", "info", "What is logged, as `warn` or `info,starling_actors=debug`."),
     key("log_format", "FORMAT", "text", "text or json."),
+    key(
+        "otlp_url",
+        "URL",
+        "none: nothing is traced",
+        "Where traces of joins go: an OpenTelemetry collector that takes OTLP over HTTP in protobuf, as http://collector:4318. A URL without a path gets /v1/traces. Needs a program built with traces (docs/traces.md).",
+    ),
+    secret(
+        "otlp_headers",
+        "none",
+        "What the collector wants to see, one header a line, as `Authorization: Bearer …`.",
+    ),
+    key("otlp_headers_file", "FILE", "none", "File with otlp_headers."),
+    key(
+        "otlp_sample",
+        "RATIO",
+        "1",
+        "Which share of the joins is traced, 0 to 1. A client that brings a trace of its own decides itself.",
+    ),
 ];
 
 /// The key of that name.

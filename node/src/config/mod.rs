@@ -17,6 +17,8 @@ use std::{
     time::Duration,
 };
 
+use axum::http::{HeaderName, HeaderValue};
+pub(crate) use check::traces::collector_url;
 pub use check::{Host, check, examine};
 pub use hooks::{Admission, Hooks};
 pub use raw::{Flags, Origin, Raw};
@@ -60,6 +62,8 @@ pub struct Config {
     pub hooks: Hooks,
     /// What is logged and how.
     pub log: Log,
+    /// Where traces of joins go, if anywhere.
+    pub traces: Option<Traces>,
     /// Files that were read, or are when it starts: a change of them is a change of settings.
     pub files: Vec<PathBuf>,
 }
@@ -194,6 +198,17 @@ pub struct Log {
     pub filter: String,
     /// One JSON object per line.
     pub json: bool,
+}
+
+/// Traces.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Traces {
+    /// An OpenTelemetry collector's, for OTLP over HTTP.
+    pub url: String,
+    /// What it is shown.
+    pub headers: Vec<(HeaderName, HeaderValue)>,
+    /// Which share of the joins is traced, of 0 to 1.
+    pub share: f64,
 }
 
 /// A setting that cannot be used.

@@ -27,6 +27,7 @@ fn kind(value: &str) -> Value {
     match value {
         "NUMBER" => json!({"type": "integer", "minimum": 0}),
         "PORT" => json!({"type": "integer", "minimum": 1, "maximum": 65_535}),
+        "RATIO" => json!({"type": "number", "minimum": 0, "maximum": 1}),
         "BOOL" => json!({"type": "boolean"}),
         "DURATION" => json!({"type": "string", "pattern": "^[0-9]+(ms|s|m|h)$"}),
         "FIRST-LAST" => json!({"type": "string", "pattern": "^[0-9]+-[0-9]+$"}),
@@ -51,6 +52,7 @@ mod tests {
         assert_eq!(schema["properties"].as_object().unwrap().len(), KEYS.len());
         assert_eq!(kind("rtc_port")["maximum"], 65_535);
         assert_eq!(kind("rtc_tcp")["type"], "boolean");
+        assert_eq!(kind("otlp_sample")["maximum"], 1);
         assert_eq!(kind("drain_deadline")["pattern"], "^[0-9]+(ms|s|m|h)$");
         assert_eq!(kind("announce")["oneOf"][1]["type"], "array");
         assert_eq!(kind("rtc_prefer")["enum"], json!(["udp", "tcp"]));

@@ -8,7 +8,7 @@ use starling_proto::{Id, NodeId};
 
 use crate::{
     auth::{AdminTokens, KeySet},
-    config::{Config, Hooks, Http, Ice, Link, Log, Registry, Rtc, Secret},
+    config::{Config, Hooks, Http, Ice, Link, Log, Registry, Rtc, Secret, Traces, collector_url},
 };
 
 /// Most nodes: each has threads of its own, and the page shows them all.
@@ -51,9 +51,20 @@ pub struct DevArgs {
     /// What webhooks are signed with; without it there are none.
     #[arg(long, env = "STARLING_WEBHOOK_SECRET", hide_env_values = true)]
     pub webhook_secret: Option<String>,
+    /// Where traces of joins go: an OpenTelemetry collector, as http://localhost:4318. Needs a
+    /// program built with traces.
+    #[arg(long, env = "STARLING_OTLP_URL", value_parser = collector)]
+    pub otlp_url: Option<String>,
     /// What is logged, as `warn` or `info,starling_actors=debug`.
     #[arg(long, env = "STARLING_LOG", default_value = "warn")]
     pub log: String,
+}
+
+fn collector(url: &str) -> Result<String, &'static str> {
+    if cfg!(not(feature = "otel")) {
+        return Err("this program was built without traces: build it with --features otel");
+    }
+    collector_url(url).ok_or("it is no http or https URL")
 }
 
 fn a_few() -> RangedU64ValueParser<u16> {
@@ -67,6 +78,11 @@ impl DevArgs {
         let share = (cores / usize::from(self.nodes)).max(1);
         let workers = self.workers.unwrap_or(share).max(1);
         (0..self.nodes).map(|n| self.config(n, workers, secrets)).collect()
+    }
+
+    fn traces(&self) -> Option<Traces> {
+        let url = self.otlp_url.clone()?;
+        Some(Traces { url, headers: Vec::new(), share: 1.0 })
     }
 
     /// Hosts under which its pages are opened.
@@ -122,6 +138,7 @@ impl DevArgs {
             admin_tokens: AdminTokens::of_secret(&secrets.admin),
             hooks: Hooks { private: true, ..Hooks::signed_with(secrets.webhook.clone()) },
             log: Log { filter: self.log.clone(), json: false },
+            traces: self.traces(),
             files: Vec::new(),
         }
     }

@@ -20,6 +20,7 @@ use crate::{
     limit::{JOINS_PER_WORKER, PerAddress, Rate, Turnstile},
     metrics::Counters,
     reload::Renewal,
+    traces::Exported,
 };
 
 /// Shared by all handlers; cheap to clone.
@@ -56,6 +57,8 @@ pub struct Inner {
     pub(crate) hooks: Hooks,
     /// Whom it asks who may join.
     pub(crate) admission: Admission,
+    /// Where spans of joins go.
+    pub(crate) traces: Exported,
     /// WHIP and WHEP sessions.
     pub whip: crate::whip::Sessions,
     /// What can be read again.
@@ -81,11 +84,12 @@ impl std::ops::Deref for App {
 
 impl App {
     /// For a running node.
-    pub fn new(
+    pub(crate) fn new(
         node: Node,
         config: &Config,
         dev: Option<Arc<dyn DevNodes>>,
         renewal: Renewal,
+        traces: Exported,
     ) -> Self {
         let per_second = config.http.sessions_per_second;
         let rate = (per_second > 0).then(|| Rate::new(per_second, per_second.saturating_mul(10)));
@@ -109,6 +113,7 @@ impl App {
             ice: IceServers::new(&config.ice),
             hooks,
             admission,
+            traces,
             whip: crate::whip::Sessions::default(),
             renewal,
             answers: Answers::default(),
@@ -127,6 +132,7 @@ impl App {
         all.extend(self.renewal.metrics());
         all.extend(self.hooks.metrics());
         all.extend(self.admission.metrics());
+        all.extend(self.traces.metrics());
         all
     }
 

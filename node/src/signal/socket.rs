@@ -25,6 +25,7 @@ use starling_proto::{
     Code, PeerId, Refusal, RoomId,
     rest::NodeInfo,
     signal::{Frame, MAX_FRAME, NodeHint, ServerNotification},
+    span::Parent,
 };
 use tokio::time::{sleep_until, timeout};
 
@@ -38,6 +39,7 @@ use crate::{
         problem::Query,
     },
     ice::ForClient,
+    traces::came_with,
 };
 
 /// How often a client is pinged: three missed ones are a verdict.
@@ -62,6 +64,7 @@ struct Wish {
     peer_id: PeerId,
     token: Option<String>,
     resume: Option<String>,
+    traceparent: Option<String>,
 }
 
 /// A client that may come in.
@@ -70,6 +73,8 @@ pub struct Asked {
     request: SessionRequest,
     /// Of its token; in dev it may have none.
     badge: Option<Badge>,
+    /// The trace that the client is part of.
+    parent: Option<Parent>,
 }
 
 impl FromRequestParts<App> for Asked {
@@ -100,9 +105,20 @@ impl FromRequestParts<App> for Asked {
             error.hint("the URL needs ?roomId=…&peerId=…, and &token=… outside dev")
         })?;
         let (grants, badge) = grants(app, &wish)?;
-        let Wish { room_id: room, peer_id: peer, resume: resume_ticket, .. } = wish;
-        let request = SessionRequest { room, peer, resume_ticket, remote, grants, narrowed: false };
-        Ok(Self { upgrade, request, badge })
+        let Wish { room_id: room, peer_id: peer, resume: resume_ticket, traceparent, .. } = wish;
+        // A browser's script can send no header here.
+        let named = traceparent.as_deref().and_then(Parent::parse);
+        let parent = came_with(&parts.headers).or(named);
+        let request = SessionRequest {
+            room,
+            peer,
+            resume_ticket,
+            remote,
+            grants,
+            narrowed: false,
+            trace: None,
+        };
+        Ok(Self { upgrade, request, badge, parent })
     }
 }
 
@@ -148,7 +164,7 @@ fn grants(app: &App, wish: &Wish) -> Result<(Grants, Option<Badge>), Problem> {
 /// Takes the client in. What the node refuses after this is told by close code and reason, because
 /// a browser shows its page no status of a failed upgrade.
 pub async fn connect(State(app): State<App>, asked: Asked) -> Response {
-    let Asked { upgrade, request, badge } = asked;
+    let Asked { upgrade, request, badge, parent } = asked;
     let upgrade = upgrade
         .protocols(["protoo"])
         .max_message_size(MAX_FRAME)
@@ -159,18 +175,25 @@ pub async fn connect(State(app): State<App>, asked: Asked) -> Response {
         async move {
             app.counters.sessions.fetch_add(1, Relaxed);
             app.counters.sessions_total.fetch_add(1, Relaxed);
-            serve(&app, Line { socket, app: app.clone() }, request, badge).await;
+            serve(&app, Line { socket, app: app.clone() }, request, (badge, parent)).await;
             app.counters.sessions.fetch_sub(1, Relaxed);
         }
         .boxed()
     })
 }
 
-async fn serve(app: &App, mut line: Line, mut request: SessionRequest, badge: Option<Badge>) {
-    let (room, entrance) = (request.room.clone(), Entrance::new(app));
+async fn serve(
+    app: &App,
+    mut line: Line,
+    mut request: SessionRequest,
+    (badge, parent): (Option<Badge>, Option<Parent>),
+) {
+    let room = request.room.clone();
+    let entrance = Entrance::new(app, &mut request, "ws", parent);
     if let Err(wait) = app.enter(request.resume_ticket.is_some()) {
         app.counters.refused(Code::Busy);
         let refusal = Refusal::new(Code::Busy, "this node takes in as many as it can");
+        entrance.end(&Err(refusal.clone()));
         return turn_away(app, &mut line, &room, &refusal, wait).await;
     }
     let ice = app.ice.for_client(request.peer.clone());
@@ -178,6 +201,7 @@ async fn serve(app: &App, mut line: Line, mut request: SessionRequest, badge: Op
         Ok(()) => entrance.open(&request).await,
         Err(refusal) => Err(refusal),
     };
+    entrance.end(&opened);
     match opened {
         Ok(session) => {
             let revoked = app.tokens.revoked(badge);

@@ -12,7 +12,9 @@ use axum::{
 use rand::Rng;
 use serde::Deserialize;
 use starling_actors::session::{Grants, Session, SessionRequest};
-use starling_proto::{Code, Id, PeerId, Refusal, RoomId, transport::WebRtcTransportInfo};
+use starling_proto::{
+    Code, Id, PeerId, Refusal, RoomId, span::Parent, transport::WebRtcTransportInfo,
+};
 use tokio::time::sleep;
 
 use super::{
@@ -35,6 +37,7 @@ use crate::{
     },
     ice::{self, IceServer},
     sdp::Offer,
+    traces::came_with,
 };
 
 /// RFC 5789 §3.1.
@@ -65,6 +68,8 @@ struct Wish {
 /// A POST of somebody who may come in.
 struct Asked {
     session: SessionRequest,
+    /// The trace that the client is part of.
+    parent: Option<Parent>,
     offer: Offer,
     /// What of the offer is published.
     planned: Vec<Option<Planned>>,
@@ -99,7 +104,7 @@ impl Asked {
         let Query(wish) = Query::<Wish>::from_request_parts(&mut parts, app).await?;
         let (peer, grants, badge) = who(app, &parts, protocol, &room, &wish)?;
         check_type(&parts.headers, SDP)?;
-        let token = carried(&parts.headers, &wish);
+        let (token, parent) = (carried(&parts.headers, &wish), came_with(&parts.headers));
         let who = Introduction {
             name: wish.name.unwrap_or_else(|| peer.to_string()),
             protocol: protocol.name(),
@@ -114,9 +119,16 @@ impl Asked {
             Protocol::Whip => plan(&offer, router)?,
             Protocol::Whep => check(&offer, router).map(|()| Vec::new())?,
         };
-        let session =
-            SessionRequest { room, peer, resume_ticket: None, remote, grants, narrowed: false };
-        Ok(Self { session, offer, planned, who, of: wish.peer, again, token, badge })
+        let session = SessionRequest {
+            room,
+            peer,
+            resume_ticket: None,
+            remote,
+            grants,
+            narrowed: false,
+            trace: None,
+        };
+        Ok(Self { session, parent, offer, planned, who, of: wish.peer, again, token, badge })
     }
 }
 
@@ -224,7 +236,10 @@ pub(super) async fn start(app: App, protocol: Protocol, request: Request) -> Res
         Ok(asked) => asked,
         Err(problem) => return problem.into_response(),
     };
-    let session = match enter(&app, protocol, &mut asked.session).await {
+    let entrance = Entrance::new(&app, &mut asked.session, protocol.name(), asked.parent);
+    let entered = enter(&app, protocol, &entrance, &mut asked.session).await;
+    entrance.end(&entered);
+    let session = match entered {
         Ok(session) => session,
         Err(refusal) => return turn_away(&app, &asked, refusal).await,
     };
@@ -237,17 +252,17 @@ pub(super) async fn start(app: App, protocol: Protocol, request: Request) -> Res
 async fn enter(
     app: &App,
     protocol: Protocol,
+    entrance: &Entrance<'_>,
     request: &mut SessionRequest,
 ) -> Result<Session, Refusal> {
     app.whip.check_room()?;
-    let entrance = Entrance::new(app);
     entrance.admit(request).await?;
     let (left, what) = granted(protocol, &request.grants);
     if !left {
         return Err(Refusal::new(Code::Forbidden, format!("this client may not {what} here"))
             .hint("the application behind this service decided so"));
     }
-    open(app, &entrance, request).await
+    open(app, entrance, request).await
 }
 
 /// A place in the room. Who has one here already by the same protocol comes again after its

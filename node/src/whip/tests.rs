@@ -316,8 +316,15 @@ async fn a_publisher_that_comes_again_takes_its_own_place() {
     let grants = Grants::member();
     let remote = [127, 0, 0, 1].into();
     let (room, peer) = ("r".parse().unwrap(), "bob".parse().unwrap());
-    let request =
-        SessionRequest { room, peer, resume_ticket: None, remote, grants, narrowed: false };
+    let request = SessionRequest {
+        room,
+        peer,
+        resume_ticket: None,
+        remote,
+        grants,
+        narrowed: false,
+        trace: None,
+    };
     let _there = app.node.open_session(request).await.unwrap();
     let bob = token(&app, "bob", true, false).await;
     assert_eq!(post(&app, "/whip/r", &bob, CHROMIUM).await.code(), "peer_exists");
@@ -432,8 +439,15 @@ async fn only_who_chooses_is_told_of_producers_and_may_consume() {
     let grants = Grants::member();
     let remote = [127, 0, 0, 1].into();
     let (room, peer) = ("r".parse().unwrap(), "bob".parse().unwrap());
-    let request =
-        SessionRequest { room, peer, resume_ticket: None, remote, grants, narrowed: false };
+    let request = SessionRequest {
+        room,
+        peer,
+        resume_ticket: None,
+        remote,
+        grants,
+        narrowed: false,
+        trace: None,
+    };
     let mut bob = app.node.open_session(request).await.unwrap();
     let mut ask = async |method: &str, data: serde_json::Value| {
         let request = ClientRequest::parse(method, data).unwrap();

@@ -15,6 +15,7 @@ mod sdp;
 mod signal;
 mod srtp;
 mod stun;
+mod traceparent;
 
 use std::hash::{DefaultHasher, Hash, Hasher};
 
@@ -70,6 +71,7 @@ pub(crate) const TARGETS: &[Kind] = &[
     srtp::SRTP,
     srtp::SRTCP,
     hello::KIND,
+    traceparent::KIND,
     framing::KIND,
     data::MESSAGE,
     sctp::KIND,

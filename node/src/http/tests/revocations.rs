@@ -2,16 +2,14 @@
 
 use std::sync::Arc;
 
-use starling_actors::Node;
-use starling_cluster::{link::LinkTls, registry::memory::MemoryRegistry};
+use starling_cluster::registry::memory::MemoryRegistry;
 
 use super::*;
 use crate::{
     auth::Tokens,
     config::{Config, Secret},
-    reload::Renewal,
-    run,
-    testing::{around, config, registered},
+    run::Surroundings,
+    testing::{app_around, around, config},
 };
 
 const REVOKE: &str = "/v1/tokens/revocations";
@@ -19,11 +17,9 @@ const REVOKE: &str = "/v1/tokens/revocations";
 /// A node of a cluster whose registry this is.
 async fn node(registry: &MemoryRegistry, id: &str) -> App {
     let config = Config { id: id.parse().unwrap(), ..config() };
-    let link_tls: LinkTls = around(&config).link_tls;
     let own = Arc::new(registry.for_node(config.id.clone()));
-    let node = Node::start(run::node_config(&config, own, link_tls)).await.unwrap();
-    registered(&node).await;
-    App::new(node, &config, None, Renewal::default())
+    let around = Surroundings { registry: own, ..around(&config) };
+    app_around(config, around).await
 }
 
 fn token(app: &App, room: &str, peer: &str) -> String {
