@@ -6,7 +6,7 @@ export type { How, Said } from './channels.js';
 export { ladder, type SendOptions } from './encodings.js';
 export { type NodeHint, placement, problem, wsUrl } from './place.js';
 export { ClientSession, type Closed, type End, type Input, type Offer, type Output } from './rejoin.js';
-export type { Encryption, Peer } from './seat.js';
+export type { Encryption, Muted, Peer } from './seat.js';
 export { type JoinOptions, Session, type SessionEvents, type State } from './session.js';
 export { keyOf, type Layers, Stream } from './stream.js';
 

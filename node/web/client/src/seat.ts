@@ -18,6 +18,15 @@ export interface Peer {
   nodeId: string;
 }
 
+/** Kinds of media that an operator has silenced: nobody gets them, whatever this client says. */
+export interface Muted {
+  audio: boolean;
+  video: boolean;
+}
+
+/** Nothing is. */
+export const UNMUTED: Muted = { audio: false, video: false };
+
 /** How to go on if the node dies. */
 export interface ResumeOffer {
   standby: NodeHint[];
@@ -75,6 +84,9 @@ export interface SeatEvents {
   incomingEnded(incoming: Incoming): void;
   incomingChanged(incoming: Incoming): void;
   activeSpeaker(peerId: string | null): void;
+  muted(muted: Muted): void;
+  /** Somebody else has paused or resumed what is sent under a source's name. */
+  paused(source: string, paused: boolean): void;
   said(said: Said): void;
   /** Something that only a developer wants to know. */
   log(what: string, detail?: unknown): void;
@@ -102,6 +114,8 @@ export class Seat {
   /** Who is in the room, as this node says. */
   readonly peers = new Map<string, Peer>();
   speaker: string | null = null;
+  /** As this node says: it tells who comes back muted, and nothing to everybody else. */
+  muted = UNMUTED;
   private readonly channels: Channels;
   private readonly given = new AbortController();
   private device: Device | null = null;
@@ -178,6 +192,16 @@ export class Seat {
     if (paused) producer.pause();
     else producer.resume();
     this.protoo?.notify(paused ? 'pauseProducer' : 'resumeProducer', { producerId: producer.id });
+  }
+
+  /** Does what the node has done already. */
+  private follow(producerId: string, paused: boolean): void {
+    for (const [source, producer] of this.producers) {
+      if (producer.id !== producerId) continue;
+      if (paused) producer.pause();
+      else producer.resume();
+      this.events.paused(source, paused);
+    }
   }
 
   prefer(consumerId: string, { spatialLayer, temporalLayer }: Layers): void {
@@ -369,6 +393,12 @@ export class Seat {
       case 'activeSpeaker':
         this.speaker = data.peerId ?? null;
         return this.events.activeSpeaker(this.speaker);
+      case 'muted':
+        this.muted = { ...UNMUTED, ...data };
+        return this.events.muted(this.muted);
+      case 'producerPaused':
+      case 'producerResumed':
+        return this.follow(data.producerId, method === 'producerPaused');
       case 'dataConsumerClosed':
         return this.channels.ended(data.dataConsumerId);
       case 'standbyChanged':

@@ -8,7 +8,9 @@ import type { SendOptions } from './encodings.js';
 import { goes, LOOK } from './flow.js';
 import { type NodeHint, wsUrl } from './place.js';
 import { type Closed, ClientSession, type End, type Input, type Offer, type Output } from './rejoin.js';
-import { Capable, type Encryption, type Peer, type ResumeOffer, Seat, type SeatEvents, type Who } from './seat.js';
+import {
+  Capable, type Encryption, type Muted, type Peer, type ResumeOffer, Seat, type SeatEvents, UNMUTED, type Who,
+} from './seat.js';
 import { type Incoming, keyOf, type Layers, Stream } from './stream.js';
 
 /** Who joins what, and where. */
@@ -47,6 +49,10 @@ export interface SessionEvents {
   streamEnded(stream: Stream): void;
   /** Who has the floor in the room, oneself included; null: nobody. */
   activeSpeaker(peerId: string | null): void;
+  /** What an operator has silenced of what is sent from here; it cannot be taken back from here. */
+  muted(muted: Muted): void;
+  /** An admin of the room has paused or resumed something that is sent from here. It may be resumed. */
+  paused(source: string, paused: boolean): void;
   /** Somebody else said something on a channel. */
   message(said: Said): void;
   /** With the node, if it is on one, and with why it is not, if that is known. */
@@ -81,6 +87,7 @@ export class Session extends Emitter<SessionEvents> {
   state: State = 'joining';
   /** The node it is on; the last one, while it is between two. */
   node: NodeHint | null = null;
+  muted = UNMUTED;
   private readonly machine = new ClientSession(performance.now());
   private readonly who: Who;
   private readonly start: string;
@@ -232,6 +239,12 @@ export class Session extends Emitter<SessionEvents> {
         if (stream?.is(incoming)) this.emit('streamChanged', stream);
       }),
       activeSpeaker: own((peerId) => this.speaks(peerId)),
+      muted: own((muted) => this.silenced(muted)),
+      paused: own((source, paused) => {
+        const sent = this.sent.get(source);
+        if (sent) sent.options.paused = paused;
+        this.emit('paused', source, paused);
+      }),
       said: own((said) => this.emit('message', said)),
       log: (what, detail) => this.emit('log', what, detail),
     };
@@ -271,6 +284,8 @@ export class Session extends Emitter<SessionEvents> {
     for (const peer of seat.peers.values()) this.meet(peer);
     for (const incoming of seat.incoming.values()) this.take(incoming);
     if (seat.speaker !== null) this.speaks(seat.speaker);
+    // Who is muted is told so right after it has joined; who hears nothing is not, but that shows in `forget`.
+    if (seat.muted !== UNMUTED) this.silenced(seat.muted);
     for (const label of this.channels) this.open(seat, label);
     const all = [...this.sent].map(([source, sent]) => this.produce(seat, source, sent));
     this.found = false;
@@ -346,9 +361,10 @@ export class Session extends Emitter<SessionEvents> {
     }
   }
 
-  /** Whom the new node knows nothing of is no longer there. */
+  /** Whom the new node knows nothing of is no longer there, nor what it has not said. */
   private forget(id: number): void {
     if (this.own?.id !== id) return;
+    this.silenced(this.own.seat.muted);
     const { peers } = this.own.seat;
     for (const peerId of [...this.peers.keys()]) if (!peers.has(peerId)) this.part(peerId);
     this.release((stream) => !peers.has(stream.peerId));
@@ -386,6 +402,12 @@ export class Session extends Emitter<SessionEvents> {
   private speaks(peerId: string | null): void {
     this.emit('log', 'activeSpeaker', peerId);
     this.emit('activeSpeaker', peerId);
+  }
+
+  private silenced(muted: Muted): void {
+    if (muted.audio === this.muted.audio && muted.video === this.muted.video) return;
+    this.muted = muted;
+    this.emit('muted', muted);
   }
 
   private tell(state: State, node: NodeHint | null): void {

@@ -17,6 +17,8 @@ export class Nodes {
   frames = true;
   /** Whether what is sent goes out. */
   sends = true;
+  /** What whoever joins is told to be muted; null: nothing. */
+  muted = null;
   /** URLs of all sockets in the order in which they were opened, with their tickets. */
   opened = [];
   /** At most so many sessions were joined at once. */
@@ -115,6 +117,7 @@ class Socket {
     if (frame.method !== 'join') return;
     this.joined = true;
     this.nodes.most = Math.max(this.nodes.most, this.nodes.joined().length);
+    if (this.nodes.muted) this.say({ notification: true, method: 'muted', data: this.nodes.muted });
     this.say({ request: true, id: 1, method: 'newConsumer', data: consumer(this.name) });
   }
 

@@ -141,3 +141,36 @@ test('who leaves from a handler leaves nothing open', async () => {
   assert.deepEqual(nodes.opened.map(([name]) => name), ['a']);
   assert.equal(nodes.joined().length, 0);
 });
+
+test('what an operator silences is told, also on the next node, and until it is taken back', async () => {
+  const { nodes, session } = await seated('a', 'b');
+  const told = [];
+  session.on('muted', (muted) => told.push(muted));
+  nodes.tell('a', 'muted', { audio: true, video: false });
+  await until('it is told', () => told.length === 1);
+  assert.deepEqual(session.muted, { audio: true, video: false });
+  nodes.muted = { audio: true, video: false };
+  nodes.kill('a');
+  await until('it is on another node', () => session.node.nodeId === 'b' && session.state === 'in');
+  await until('it is muted there', () => session.muted.audio);
+  nodes.tell('b', 'muted', { audio: false, video: false });
+  await until('it is taken back', () => !session.muted.audio);
+  assert.deepEqual(told.map(({ audio }) => audio), [true, false], 'nothing between the nodes');
+  session.leave();
+});
+
+test('what an admin of the room pauses is paused here, also on the next node, and can be resumed', async () => {
+  const { nodes, session } = await seated('a', 'b');
+  const told = [];
+  session.on('paused', (source, paused) => told.push([source, paused]));
+  nodes.tell('a', 'producerPaused', { producerId: 'a-video' });
+  await until('it is told', () => told.length === 1);
+  assert.deepEqual(told, [['video', true]]);
+  assert.equal(session.producers.get('video').paused, true);
+  nodes.kill('a');
+  await until('it sends from another node', () => session.node.nodeId === 'b' && session.producers.has('video'));
+  await until('it is paused there', () => session.producers.get('video').paused);
+  session.pause('video', false);
+  assert.equal(session.producers.get('video').paused, false);
+  session.leave();
+});
