@@ -14,11 +14,11 @@ use super::{Problem, console, problem};
 #[folder = "web/dist"]
 struct Page;
 
-/// Pages may talk to other nodes (they rejoin there) and load nothing from elsewhere. Styles may be
-/// inline because a tile's size is computed.
+/// Pages may talk to other nodes (they rejoin there) and load nothing from elsewhere, nor run or
+/// look as anything says that stands in the page itself.
 const POLICY: &str = "default-src 'self'; connect-src 'self' http: https: ws: wss:; \
     img-src 'self' data: blob:; media-src 'self' blob: mediastream:; \
-    style-src 'self' 'unsafe-inline'; worker-src 'self' blob:; object-src 'none'; \
+    style-src 'self'; worker-src 'self' blob:; object-src 'none'; \
     base-uri 'none'; frame-ancestors 'none'";
 
 /// Any file of the page; `/` is its index. Where there is no file: 404.

@@ -1,5 +1,6 @@
 // The bar under the pictures: microphone, camera, screen, leave. Never does: open a device.
 
+import type { Muted } from '@starling/client';
 import { el } from './dom';
 import { type Icon, icon } from './icons';
 
@@ -10,6 +11,7 @@ export interface BarActions {
   screen(): void;
   chat(): void;
   nodes(): void;
+  settings(): void;
   leave(): void;
 }
 
@@ -20,6 +22,7 @@ export class Bar {
   private readonly screen: HTMLButtonElement;
   private readonly chat: HTMLButtonElement;
   private readonly nodes: HTMLButtonElement;
+  private readonly settings: HTMLButtonElement;
   private readonly place = el('div', { class: 'place' });
 
   constructor(actions: BarActions) {
@@ -29,19 +32,32 @@ export class Bar {
     this.chat = button('Chat', 'chat', () => actions.chat());
     this.nodes = button('Nodes', 'nodes', () => actions.nodes());
     this.nodes.hidden = true;
+    this.settings = button('Settings', 'settings', () => actions.settings());
     const leave = button('Leave', 'leave', () => actions.leave());
     leave.classList.add('danger');
     if (!navigator.mediaDevices?.getDisplayMedia) this.screen.hidden = true;
     const buttons = el('div', { class: 'buttons' },
-      this.mic, this.camera, this.screen, this.chat, this.nodes, leave);
+      this.mic, this.camera, this.screen, this.chat, this.nodes, this.settings, leave);
     this.root = el('footer', { class: 'bar' }, this.place, buttons, el('div', { class: 'right' }));
   }
 
-  show(state: { mic: boolean; camera: boolean; screen: boolean }): void {
-    set(this.mic, state.mic ? 'Mute' : 'Unmute', state.mic ? 'mic' : 'micOff', !state.mic);
-    const camera = state.camera ? 'Stop camera' : 'Start camera';
-    set(this.camera, camera, state.camera ? 'camera' : 'cameraOff', !state.camera);
-    set(this.screen, state.screen ? 'Stop sharing' : 'Share screen', 'screen', state.screen);
+  /** What is on here, and what an operator has silenced whatever is on. */
+  show(on: { mic: boolean; camera: boolean; screen: boolean }, muted: Muted): void {
+    const mic = on.mic && !muted.audio;
+    set(this.mic, muted.audio ? 'Muted by an operator' : mic ? 'Mute' : 'Unmute', mic ? 'mic' : 'micOff', !mic);
+    const seen = on.camera && !muted.video;
+    const camera = muted.video ? 'Hidden by an operator' : seen ? 'Stop camera' : 'Start camera';
+    set(this.camera, camera, seen ? 'camera' : 'cameraOff', !seen);
+    set(this.screen, on.screen ? 'Stop sharing' : 'Share screen', 'screen', on.screen);
+    this.mic.classList.toggle('locked', muted.audio);
+    this.camera.classList.toggle('locked', muted.video);
+  }
+
+  /** What is open beside the pictures. */
+  open(side: { chat: boolean; nodes: boolean; settings: boolean }): void {
+    for (const name of ['chat', 'nodes', 'settings'] as const) {
+      this[name].setAttribute('aria-expanded', String(side[name]));
+    }
   }
 
   where(room: string, node: string | null, colour: string): void {

@@ -16,6 +16,8 @@ const PATHS = {
   leave: '<path d="M4 14.500c-1-1-1.300-2.400-.4-3.400C5.600 8.900 8.600 8 12 8s6.400.9 8.400 3.100c.9 1 .6 2.400-.4 '
     + '3.400-.6.6-1.500.7-2.200.3L15.500 13.500a1.500 1.500 0 0 1-.8-1.300V11a11 11 0 0 0-5.400 0v1.200c0 .5-.3 '
     + '1-.8 1.300l-2.300 1.300c-.7.4-1.600.3-2.200-.3Z"/>',
+  settings: '<path d="M4 7h9M17 7h3M4 17h3M11 17h9"/><circle cx="15" cy="7" r="2"/><circle cx="9" cy="17" r="2"/>',
+  enlarge: '<path d="M14 4h6v6M10 20H4v-6M20 4l-7 7M4 20l7-7"/>',
   nodes: '<circle cx="12" cy="5" r="2.500"/><circle cx="5" cy="18" r="2.500"/><circle cx="19" cy="18" '
     + 'r="2.500"/><path d="m10.800 7.200-4.600 8.600M13.200 7.200l4.600 8.600M7.500 18h9"/>',
 };
@@ -24,8 +26,8 @@ const PATHS = {
 export type Icon = keyof typeof PATHS;
 
 /** An icon as markup; it says nothing to screen readers, the button's label does. */
-export function icon(name: Icon): string {
-  return '<svg viewBox="0 0 24 24" width="22" height="22" fill="none" stroke="currentColor" '
+export function icon(name: Icon, size = 22): string {
+  return `<svg viewBox="0 0 24 24" width="${size}" height="${size}" fill="none" stroke="currentColor" `
     + 'stroke-width="1.8" stroke-linecap="round" stroke-linejoin="round" aria-hidden="true">'
     + `${PATHS[name]}</svg>`;
 }

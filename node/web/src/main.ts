@@ -1,41 +1,55 @@
 // The page: puts lobby, call, stage, bar and panel together. Only routes between them.
 
-import { type End, type NodeHint, Session, type State } from '@starling/client';
+import { type End, type Muted, type NodeHint, Session, type State } from '@starling/client';
 import { Bar } from './bar';
 import { Chat } from './chat';
 import * as descriptor from './descriptor';
+import { Devices } from './devices';
 import { el } from './dom';
 import { Rates, received, sent, type Received, type StreamFigures } from './figures';
-import { lobby } from './lobby';
+import { type Choice, lobby } from './lobby';
 import { colour } from './nodes';
+import { Notice } from './notice';
+import { Own } from './own';
 import { Panel } from './panel';
 import { Probe } from './probe';
 import { options, randomId } from './query';
+import { reading, saying } from './reason';
 import { Secret } from './secret';
+import { Settings } from './settings';
 import { Stage } from './stage';
-import * as tracks from './tracks';
 
 const wish = options(location.search, location.hash);
 const host = document.getElementById('app')!;
-const stage = new Stage({ prefer: (stream, layers) => session?.prefer(stream, layers) });
+const notice = new Notice();
+const stage = new Stage({
+  prefer: (stream, layers) => session?.prefer(stream, layers),
+  silent: () => notice.tell('The browser plays no sound until you allow it.', ['Play sound', () => stage.play()]),
+});
+const devices = new Devices();
+const own = new Own(wish, devices, {
+  session: () => session,
+  shown: (source, track) => stage.own(source, track, name, node?.nodeId ?? null),
+  changed: paint,
+  trouble: (sentence) => (sentence === null ? notice.hide() : notice.tell(sentence)),
+});
 const probe = new Probe(() => session, stage);
 const panel = new Panel(location.origin, (what, id) => probe.log(what, id));
 const chat = new Chat((text) =>
   session ? session.say('chat', text) : Promise.reject(new Error('no call')));
+const settings = new Settings(devices, () => invitation());
 const banner = el('div', { class: 'banner', role: 'status', 'aria-live': 'polite', hidden: true });
-const notice = el('div', { class: 'notice', role: 'alert', hidden: true });
 const bar = new Bar({
-  mic: () => void toggleMic(),
-  camera: () => void toggleCamera(),
-  screen: () => void toggleScreen(),
-  chat: () => side('with-chat'),
-  nodes: () => side('with-panel'),
+  mic: () => void (session?.muted.audio ? tellMuted(session.muted) : own.toggleMic()),
+  camera: () => void (session?.muted.video ? tellMuted(session.muted) : own.toggleCamera()),
+  screen: () => void own.toggleScreen(),
+  chat: () => side('chat'),
+  nodes: () => side('panel'),
+  settings: () => side('settings'),
   leave,
 });
-const own: Partial<Record<tracks.Source, MediaStreamTrack>> = {};
 const rates = new Rates();
 let session: Session | null = null;
-let muted = false;
 let name = wish.name;
 let room = wish.room;
 let node: NodeHint | null = null;
@@ -51,21 +65,18 @@ void start();
 
 async function start(): Promise<void> {
   const dev = panel.start();
-  let opened: Promise<MediaStreamTrack> | null = null;
-  if (wish.peer === null || !room) {
-    const choice = await lobby(host, wish);
-    ({ room, name, camera: opened } = choice);
-  }
+  const choice = await choose();
+  ({ room, name } = choice);
   const id = wish.peer ?? randomId();
   name ||= id;
   document.title = `${room} · Starling`;
   const isDev = await dev;
   show(isDev);
-  const devices = open(opened);
   let secret: Secret | null = null;
   try {
     if (wish.passphrase !== null) secret = await Secret.of(wish.passphrase, room);
   } catch (error) {
+    void choice.camera?.then((track) => track.stop(), () => {});
     return over(`This call is encrypted end to end: ${String(error)}.`);
   }
   if (secret) descriptor.answerAlways();
@@ -76,12 +87,19 @@ async function start(): Promise<void> {
     encryption: secret,
     device: secret ? { forcedRtpExtensions: descriptor.offered } : {},
   });
+  const opened = own.open(choice.camera, choice.microphone);
   follow(session, id);
   // Who opens it with the first thing said is heard by nobody: the others are not there yet.
   session.openChannel('chat');
   // What keeps it out is told by its state.
   await session.join().catch(() => {});
-  await devices;
+  await opened;
+}
+
+/** What the URL says, or whoever is in the lobby. */
+async function choose(): Promise<Choice> {
+  if (wish.peer === null || !room) return lobby(host, wish, devices);
+  return { room, name, camera: wish.video ? own.camera() : null, microphone: wish.audio };
 }
 
 /** Shows what the session tells. */
@@ -99,116 +117,71 @@ function follow(session: Session, id: string): void {
     bar.unread(!document.body.classList.contains('with-chat'));
   });
   session.on('activeSpeaker', (peerId) => stage.active(peerId, id));
+  session.on('muted', (muted) => { paint(); tellMuted(muted); });
+  session.on('paused', (source, paused) => {
+    own.paused(source, paused);
+    if (paused) notice.tell(`Somebody in charge of this room has muted you. “${source === 'audio' ? 'Unmute' : 'Start camera'}” takes it back.`);
+  });
   session.on('state', onState);
   session.on('end', onEnd);
   session.on('log', (what, detail) => probe.log(what, detail));
 }
 
 function show(isDev: boolean): void {
-  host.replaceChildren(banner, stage.root, chat.root, panel.root, bar.root, notice);
+  host.replaceChildren(banner, stage.root, chat.root, panel.root, settings.root, bar.root, notice.root);
   host.classList.add('call');
   if (isDev) {
     bar.offerNodes();
-    document.body.classList.toggle('with-panel', innerWidth >= 900);
+    if (innerWidth >= 900) side('panel');
   }
-  stage.alone(`Nobody else is here yet. Open this page in another tab to fill “${room}”.`);
-  stage.self(name, null, muted);
+  stage.alone(el('span', {}, `Nobody else is in “${room}” yet. Open this page in another tab, or send somebody the link.`),
+    settings.copyButton());
+  stage.hearThrough(devices.choice('audiooutput'));
+  devices.chosen = (kind) => {
+    if (kind === 'audiooutput') stage.hearThrough(devices.choice(kind));
+    else void own.change(kind === 'audioinput' ? 'audio' : 'video');
+  };
+  stage.self(name, null, true);
   bar.where(room, null, '');
   paint();
   setInterval(() => void measure(), 1000);
 }
 
-/** Camera and microphone, each for itself: one that is refused does not keep the other away. */
-async function open(camera: Promise<MediaStreamTrack> | null): Promise<void> {
-  const video = async () => {
-    if (!wish.video) return;
-    try {
-      await use('video', await (camera ?? tracks.camera(wish)));
-    } catch (error) {
-      tell(tracks.deviceHelp('camera', error));
-    }
-  };
-  const audio = async () => {
-    if (!wish.audio) return;
-    try {
-      await use('audio', await tracks.microphone());
-    } catch (error) {
-      tell(tracks.deviceHelp('microphone', error));
-    }
-  };
-  await Promise.all([video(), audio()]);
-}
-
-async function use(source: tracks.Source, track: MediaStreamTrack): Promise<void> {
-  own[source] = track;
-  if (source !== 'audio') stage.own(source, track, name, node?.nodeId ?? null);
-  track.addEventListener('ended', () => drop(source, track));
-  paint();
-  const { codec, layers, temporal, mode } = wish;
-  const how = source === 'audio' ? {} : { codec, layers, temporal, mode };
-  await session?.send(track, { source, ...how });
-}
-
-function drop(source: tracks.Source, track = own[source]): void {
-  if (!track || own[source] !== track) return;
-  delete own[source];
-  track.stop();
-  if (source !== 'audio') stage.own(source, null, name, node?.nodeId ?? null);
-  session?.unsend(source);
-  paint();
-}
-
-async function toggleMic(): Promise<void> {
-  if (!own.audio) {
-    return attempt('microphone', async () => use('audio', await tracks.microphone()));
-  }
-  muted = !muted;
-  own.audio.enabled = !muted;
-  session?.pause('audio', muted);
-  paint();
-}
-
-async function toggleCamera(): Promise<void> {
-  if (own.video) return drop('video');
-  await attempt('camera', async () => use('video', await tracks.camera(wish)));
-}
-
-async function toggleScreen(): Promise<void> {
-  if (own.screensharing) return drop('screensharing');
-  // Dismissing the browser's dialogue is no error.
-  const screen = await tracks.screen().catch(() => null);
-  if (screen) await use('screensharing', screen);
-}
-
-async function attempt(kind: 'camera' | 'microphone', act: () => Promise<void>): Promise<void> {
-  try {
-    await act();
-    notice.hidden = true;
-  } catch (error) {
-    tell(tracks.deviceHelp(kind, error));
-  }
+/** Where somebody else finds this call. */
+function invitation(): string {
+  return `${location.origin}/?${new URLSearchParams({ room })}${location.hash}`;
 }
 
 /** One thing at a time beside the pictures. */
-function side(what: 'with-chat' | 'with-panel'): void {
+function side(what: 'chat' | 'panel' | 'settings'): void {
   const { classList } = document.body;
-  classList.remove(what === 'with-chat' ? 'with-panel' : 'with-chat');
-  const open = classList.toggle(what);
-  if (what === 'with-chat' && open) {
+  const open = !classList.contains(`with-${what}`);
+  classList.remove('with-chat', 'with-panel', 'with-settings');
+  classList.toggle(`with-${what}`, open);
+  bar.open({ chat: open && what === 'chat', nodes: open && what === 'panel', settings: open && what === 'settings' });
+  if (!open) return;
+  if (what === 'chat') {
     bar.unread(false);
     chat.focus();
   }
+  if (what === 'settings') settings.focus();
 }
 
 function paint(): void {
-  const mic = Boolean(own.audio) && !muted;
-  bar.show({ mic, camera: Boolean(own.video), screen: Boolean(own.screensharing) });
-  stage.self(name, node?.nodeId ?? null, !mic);
+  const muted = session?.muted ?? { audio: false, video: false };
+  bar.show({ mic: own.speaks, camera: own.has('video'), screen: own.has('screensharing') }, muted);
+  stage.self(name, node?.nodeId ?? null, !own.speaks || muted.audio);
+}
+
+function tellMuted({ audio, video }: Muted): void {
+  const what = audio && video ? 'Nobody hears or sees you' : audio ? 'Nobody hears you' : 'Nobody sees you';
+  if (audio || video) notice.tell(`${what}: an operator has muted you, and only an operator can take it back.`);
+  else notice.tell('You are no longer muted by an operator.');
 }
 
 function onState(state: State, at: NodeHint | null, reason: string): void {
   node = at ?? node;
-  const why = reason ? `: ${reason}` : '';
+  const why = reason ? `: ${saying(reason)}` : '';
   const sentence = {
     in: null,
     over: null,
@@ -216,6 +189,7 @@ function onState(state: State, at: NodeHint | null, reason: string): void {
     rejoining: `Node ${node?.nodeId ?? ''} is gone${why}. Going to another one…`,
   }[state];
   banner.hidden = sentence === null;
+  stage.seat(state === 'in');
   banner.replaceChildren(el('span', { class: 'spinner', 'aria-hidden': 'true' }), sentence ?? '');
   if (state === 'in' && at) bar.where(room, at.nodeId, colour(at.nodeId));
   probe.log('state', sentence ?? at?.nodeId);
@@ -266,24 +240,19 @@ async function ownFigures(layers: Record<string, unknown>[], now: number): Promi
   };
 }
 
-function tell(sentence: string): void {
-  const close = el('button', {
-    type: 'button', 'aria-label': 'Dismiss', onclick: () => { notice.hidden = true; },
-  }, '×');
-  notice.replaceChildren(el('span', {}, sentence), close);
-  notice.hidden = false;
-}
-
 function leave(): void {
   session?.leave();
   over('You left the call.');
 }
 
-function over(sentence: string): void {
-  for (const track of Object.values(own)) track?.stop();
+function over(text: string): void {
+  own.stop();
   host.classList.remove('call');
-  document.body.classList.remove('with-panel', 'with-chat');
+  document.body.classList.remove('with-panel', 'with-chat', 'with-settings');
+  const { sentence, hint, code } = reading(text);
   const again = el('button', { class: 'primary', onclick: () => location.reload() }, 'Join again');
-  host.replaceChildren(el('div', { class: 'over', role: 'status' }, el('p', {}, sentence), again));
+  const said = el('div', { role: 'status' }, el('h1', {}, sentence), ...(hint ? [el('p', {}, hint)] : []));
+  host.replaceChildren(el('main', { class: 'over' }, el('span', { class: 'bird', 'aria-hidden': 'true' }), said, again,
+    ...(code ? [el('code', {}, code)] : [])));
   again.focus();
 }

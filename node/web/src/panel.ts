@@ -8,7 +8,7 @@ import { colour, type DevNode, devNodes, devSwitch } from './nodes';
 const POLL = 1500;
 
 export class Panel {
-  readonly root = el('aside', { class: 'panel', 'aria-label': 'Nodes' });
+  readonly root = el('aside', { class: 'panel nodes', 'aria-label': 'Nodes' });
   private readonly list = el('ul');
   private readonly note = el('p', { class: 'note', role: 'status' });
   private nodes: DevNode[] = [];

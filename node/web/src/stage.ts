@@ -1,17 +1,25 @@
-// The grid of tiles: one per peer, one more for each further picture of a peer, and one's own.
+// The tiles: one per peer, one more for each further picture of a peer, and one's own; evenly, or one of them large.
 // Never does: know a node's address, or ask for statistics.
 
-import type { Peer, Stream } from '@starling/client';
+import type { Layers, Peer, Stream } from '@starling/client';
 import { el } from './dom';
 import { FrameLog } from './frames';
 import type { Received, StreamFigures } from './figures';
-import { Tile, type TileActions } from './tile';
+import { grid } from './grid';
+import { Tile } from './tile';
 import type { Source } from './tracks';
 
 const OWN = ' own';
-/** Pictures are laid out as if they were all of this shape. */
-const SHAPE = 16 / 9;
 const GAP = 10;
+/** Width of the pictures beside a large one. */
+const ASIDE = 208;
+const SHAPE = 16 / 9;
+
+export interface StageActions {
+  prefer(stream: Stream, layers: Layers): void;
+  /** The browser plays nothing until somebody has clicked. */
+  silent(): void;
+}
 
 export class Stage {
   readonly root = el('main', { class: 'stage', 'aria-label': 'People in the call' });
@@ -20,16 +28,37 @@ export class Stage {
   private readonly tiles = new Map<string, Tile>();
   private readonly names = new Map<string, { name: string; node: string }>();
   private readonly sounds = new Map<string, HTMLAudioElement>();
-  private readonly empty = el('p', { class: 'alone' });
+  private readonly empty = el('div', { class: 'alone' });
+  /** The tile that somebody made large; empty: none is to be; null: whatever screen is shown. */
+  private chosen: string | null = null;
+  private speaker = '';
+  private seated = false;
 
-  constructor(private readonly actions: TileActions) {
+  constructor(private readonly actions: StageActions) {
     this.root.append(this.empty);
     new ResizeObserver(() => this.layOut()).observe(this.root);
   }
 
   /** What is said while nobody else is there. */
-  alone(sentence: string): void {
-    this.empty.textContent = sentence;
+  alone(...said: (Node | string)[]): void {
+    this.empty.replaceChildren(...said);
+  }
+
+  /** Whether one is in the room: only then somebody can be missing there. */
+  seat(seated: boolean): void {
+    this.seated = seated;
+    this.layOut();
+  }
+
+  /** What everybody is heard through; empty: what the browser chooses. */
+  hearThrough(speaker: string): void {
+    this.speaker = speaker;
+    for (const sound of this.sounds.values()) this.through(sound);
+  }
+
+  /** Begins what the browser held back. */
+  play(): void {
+    for (const sound of this.sounds.values()) void sound.play().catch(() => {});
   }
 
   peer(peer: Peer): void {
@@ -128,8 +157,16 @@ export class Stage {
       this.root.append(sound);
     }
     if (sound.srcObject !== media) sound.srcObject = media;
-    void sound.play().catch(() => {});
+    this.through(sound);
+    sound.play().catch((error: unknown) => {
+      if (error instanceof DOMException && error.name === 'NotAllowedError') this.actions.silent();
+    });
     this.main(peerId)?.muted(producerPaused);
+  }
+
+  private through(sound: HTMLAudioElement): void {
+    // One that is unplugged is no reason to hear nothing: the browser goes on with its own.
+    if (this.speaker || sound.sinkId) void sound.setSinkId?.(this.speaker).catch(() => {});
   }
 
   private title(id: string): string {
@@ -143,7 +180,11 @@ export class Stage {
     const found = this.tiles.get(id);
     if (found) return found;
     // A peer's first picture takes the place that was kept for it, whatever its source.
-    const tile = new Tile(this.title(id), this.log(id), this.actions);
+    const tile = new Tile(this.title(id), this.log(id), {
+      prefer: (stream, layers) => this.actions.prefer(stream, layers),
+      enlarge: () => this.enlarge(id),
+    });
+    tile.root.classList.toggle('screen', screen(id));
     this.tiles.set(id, tile);
     const known = this.names.get(peerId);
     if (known) tile.describe(this.title(id), known.node);
@@ -170,25 +211,40 @@ export class Stage {
     this.layOut();
   }
 
-  /** As many columns as make the pictures largest. */
+  private enlarge(id: string): void {
+    this.chosen = this.large() === id ? '' : id;
+    this.layOut();
+  }
+
+  /** The tile that is large: the one that was chosen, or the newest screen of somebody else. */
+  private large(): string | undefined {
+    if (this.chosen !== null && (this.chosen === '' || this.tiles.has(this.chosen))) return this.chosen;
+    return [...this.tiles.keys()].filter((id) => screen(id) && of(id) !== OWN).at(-1);
+  }
+
   private layOut(): void {
     const count = this.tiles.size;
-    this.empty.hidden = count > 1;
+    this.empty.hidden = count > 1 || !this.seated;
     const { clientWidth: width, clientHeight: height } = this.root;
     if (!count || !width) return;
-    let best = { columns: 1, across: 0 };
-    for (let columns = 1; columns <= count; columns++) {
-      const rows = Math.ceil(count / columns);
-      const wide = (width - GAP * (columns - 1)) / columns;
-      const tall = (height - GAP * (rows - 1)) / rows;
-      const across = Math.min(wide, tall * SHAPE);
-      if (across > best.across) best = { columns, across };
-    }
-    const least = Math.min(width, 240);
-    this.root.style.setProperty('--across', `${Math.max(least, Math.floor(best.across))}px`);
+    const large = count > 1 ? this.large() : undefined;
+    for (const [id, tile] of this.tiles) tile.large(id === large, count > 1);
+    const beside = Boolean(large) && width > height && width > 3 * ASIDE;
+    this.root.classList.toggle('focus', Boolean(large));
+    this.root.classList.toggle('beside', beside);
+    const { across, down } = grid(count, width, height, GAP);
+    const set = (name: string, pixels: number) => this.root.style.setProperty(name, `${Math.floor(pixels)}px`);
+    set('--across', across);
+    set('--down', down);
+    set('--aside', ASIDE);
+    set('--strip', (beside ? ASIDE : (width - GAP) / 2) / SHAPE);
+    set('--head', beside ? height : Math.min(width / SHAPE, height / 2));
+    this.root.style.setProperty('--rows', `repeat(${Math.max(count - 1, 1)}, auto) 1fr`);
   }
 }
 
 function of(id: string): string {
   return id.slice(0, id.lastIndexOf('/'));
 }
+
+const screen = (id: string): boolean => id.endsWith('/screensharing');

@@ -16,6 +16,8 @@ const NAMES: Record<number, string[]> = { 2: ['Low', 'High'], 3: ['Low', 'Mid', 
 /** What a person may do at a tile. */
 export interface TileActions {
   prefer(stream: Stream, layers: Layers): void;
+  /** Makes it large, or as the others. */
+  enlarge(): void;
 }
 
 export class Tile {
@@ -30,6 +32,7 @@ export class Tile {
   private readonly mute = el('span', { class: 'mute', hidden: true, title: 'Muted' });
   private readonly figures = el('div', { class: 'figures' });
   private readonly layers = el('div', { class: 'layers', role: 'group', hidden: true });
+  private readonly enlarge = el('button', { type: 'button', class: 'enlarge', hidden: true });
 
   constructor(
     title: string,
@@ -42,7 +45,9 @@ export class Tile {
     const plate = el('div', { class: 'plate' }, this.mute, this.name, this.badge);
     const wait = el('div', { class: 'wait' }, el('span', { class: 'spinner' }), 'waiting for video');
     const foot = el('div', { class: 'foot' }, plate, this.figures);
-    this.root = el('article', { class: 'tile' }, this.media, wait, this.layers, foot);
+    this.enlarge.innerHTML = icon('enlarge', 16);
+    this.enlarge.addEventListener('click', () => actions.enlarge());
+    this.root = el('article', { class: 'tile' }, this.media, wait, this.enlarge, this.layers, foot);
     this.describe(title, null);
   }
 
@@ -57,6 +62,15 @@ export class Tile {
 
   muted(muted: boolean): void {
     this.mute.hidden = !muted;
+  }
+
+  /** Whether it is the large one, and whether it may be. */
+  large(large: boolean, offered: boolean): void {
+    this.root.classList.toggle('big', large);
+    this.enlarge.hidden = !offered;
+    const label = `${large ? 'Shrink' : 'Enlarge'} ${this.name.textContent}`;
+    this.enlarge.setAttribute('aria-label', label);
+    this.enlarge.title = large ? 'Shrink' : 'Enlarge';
   }
 
   /** Own camera: mirrored, silent. */

@@ -27,20 +27,23 @@ export function deviceHelp(kind: 'camera' | 'microphone', error: unknown): strin
   }
 }
 
-/** Opens the microphone. */
-export async function microphone(): Promise<MediaStreamTrack> {
-  const audio = { echoCancellation: true, noiseSuppression: true, autoGainControl: true };
-  return only(await navigator.mediaDevices.getUserMedia({ audio }));
+/** Opens the microphone; `device` is the one to prefer. */
+export async function microphone(device = ''): Promise<MediaStreamTrack> {
+  return from(device, (audio) => navigator.mediaDevices.getUserMedia({
+    audio: { ...audio, echoCancellation: true, noiseSuppression: true, autoGainControl: true },
+  }));
 }
 
-/** Opens the camera. */
-export async function camera(options: Options): Promise<MediaStreamTrack> {
-  const video = {
-    width: { ideal: options.width },
-    height: { ideal: options.height },
-    frameRate: { ideal: options.fps, max: options.fps },
-  };
-  const track = only(await navigator.mediaDevices.getUserMedia({ video }));
+/** Opens the camera; `device` is the one to prefer. */
+export async function camera(options: Options, device = ''): Promise<MediaStreamTrack> {
+  const track = await from(device, (video) => navigator.mediaDevices.getUserMedia({
+    video: {
+      ...video,
+      width: { ideal: options.width },
+      height: { ideal: options.height },
+      frameRate: { ideal: options.fps, max: options.fps },
+    },
+  }));
   track.contentHint = 'motion';
   return track;
 }
@@ -50,6 +53,20 @@ export async function screen(): Promise<MediaStreamTrack> {
   const track = only(await navigator.mediaDevices.getDisplayMedia({ video: { frameRate: 15 } }));
   track.contentHint = 'detail';
   return track;
+}
+
+/** Opens one device, or any if that one is gone. */
+async function from(
+  device: string,
+  open: (constraints: MediaTrackConstraints) => Promise<MediaStream>,
+): Promise<MediaStreamTrack> {
+  if (!device) return only(await open({}));
+  try {
+    return only(await open({ deviceId: { exact: device } }));
+  } catch (error) {
+    if (!['OverconstrainedError', 'NotFoundError'].includes((error as Error).name)) throw error;
+    return only(await open({}));
+  }
 }
 
 function only(stream: MediaStream): MediaStreamTrack {

@@ -11,6 +11,8 @@ const { options } = await load('query.ts');
 const { colour } = await load('nodes.ts');
 const { wsUrl } = await fromClient('place.ts');
 const { answered } = await load('descriptor.ts');
+const { grid } = await load('grid.ts');
+const { reading } = await load('reason.ts');
 
 test('a silence counts from the last frame before it to the first one after it', () => {
   const log = new FrameLog();
@@ -67,4 +69,34 @@ test('an answer gets the dependency descriptor where the offer has it, and nowhe
   const with1 = sdp('v=0', 'm=audio 7', 'm=video 7', 'a=mid:1', extension, 'm=video 0 UDP');
   assert.equal(answered(offer, answer), with1);
   assert.equal(answered(offer, with1), with1);
+});
+
+test('pictures are as large as fits: all seen at a desk, and taller than wide ones on a phone', () => {
+  assert.deepEqual(grid(1, 1256, 700, 10), { columns: 1, across: 1244, down: 700 });
+  assert.deepEqual(grid(2, 1256, 700, 10), { columns: 2, across: 623, down: 350 });
+  for (const count of [5, 12, 25]) {
+    const { columns, across, down } = grid(count, 1256, 700, 10);
+    assert.ok(columns * across + (columns - 1) * 10 <= 1256, `${count}`);
+    const rows = Math.ceil(count / columns);
+    assert.ok(rows * down + (rows - 1) * 10 <= 700, `${count}`);
+  }
+  const two = grid(2, 344, 600, 10);
+  assert.deepEqual(two, { columns: 1, across: 344, down: 295 });
+});
+
+test('pictures are never so small that nobody is known: the page scrolls instead', () => {
+  const many = grid(25, 344, 600, 10);
+  assert.equal(many.columns, 2);
+  assert.ok(many.across >= 150 && many.down === many.across, JSON.stringify(many));
+  assert.ok(grid(100, 1000, 600, 10).across >= 150);
+  assert.ok(grid(3, 120, 200, 10).across > 0, 'whatever the window');
+});
+
+test('a refusal is a sentence, what to do, and a code', () => {
+  assert.deepEqual(reading("a peer 'ada' is in the room [peer_exists]"), {
+    sentence: "A peer 'ada' is in the room.", hint: 'Close the other tab, or come under another name.', code: 'peer_exists',
+  });
+  assert.deepEqual(reading('the token has expired — ask for a new one'),
+    { sentence: 'The token has expired.', hint: 'Ask for a new one.', code: '' });
+  assert.deepEqual(reading('You left the call.'), { sentence: 'You left the call.', hint: '', code: '' });
 });

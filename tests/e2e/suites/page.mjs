@@ -3,6 +3,7 @@
 
 import { Browser, CAMERA } from '../lib/browser.mjs';
 import { until } from '../lib/wait.mjs';
+import { stage } from './stage.mjs';
 
 export async function page({ cluster, report }) {
   const browser = new Browser();
@@ -21,9 +22,10 @@ export async function page({ cluster, report }) {
     await phone(cluster, browser, report);
     await ada.page.click('[aria-label="Leave"]', { timeout: 5000 });
     await ada.page.waitForSelector('text=You left the call', { timeout: 5000 });
+    await stage(cluster, browser, report);
     report.check('page_requests_elsewhere', strangers.size, (n) => n === 0, '0');
     for (const error of ada.errors) report.fail(`page: ${error}`);
-    console.log('  page: lobby, buttons, refused camera and phone are fine');
+    console.log('  page: lobby, buttons, refused camera, phone, tiles, screen, devices and refusals are looked at');
   } finally {
     await browser.stop();
   }
