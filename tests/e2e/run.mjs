@@ -10,7 +10,8 @@
 //   tcp      two people whose network lets no UDP through
 //   codecs   each codec and each kind of layers, H.265 as captured (CASES, SWITCHES=100, COLD=6)
 //   e2ee     a call that is encrypted end to end: layers, and what others see of it (CASES, SWITCHES=10)
-//   console  the operators' console: every page, by keyboard, a node killed (PICTURES=1 makes docs/img anew)
+//   console  the operators' console: every page and question, by keyboard, links that lose and are slow, nodes killed
+//            (PICTURES=1 makes docs/img anew)
 //   operating  the terminal session of docs/operating.md (RECORD=1 writes it anew)
 //   docs     every page: links, and each command typed in (PAGES=README.md,docs/whip.md)
 //   examples the programs of examples/, each as its README runs it
@@ -110,7 +111,10 @@ async function suite(name, report) {
   if (name === 'console') {
     const { DEV, MINUTES, consoleSuite } = await import('./suites/console/index.mjs');
     const where = [undefined, undefined, DEV];
-    return on(DevCluster, name, MINUTES * MINUTE, () => consoleSuite({ cluster, report }), where);
+    await on(DevCluster, name, MINUTES * MINUTE, () => consoleSuite({ cluster, report }), where);
+    if (process.env.PICTURES) return undefined;
+    const { consoleLinks } = await import('./suites/console/links.mjs');
+    return bounded('console: links', 3 * MINUTE, consoleLinks({ report }));
   }
   if (name === 'docs') {
     const { docs } = await import('./suites/docs/index.mjs');

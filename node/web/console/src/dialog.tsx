@@ -3,6 +3,7 @@
 import { useEffect, useRef, useState } from 'preact/hooks';
 import { attempt, question, said, unsay } from './say';
 
+/** What does harm is not what Enter does at once. */
 export function Dialog() {
   const host = useRef<HTMLDialogElement>(null);
   const [busy, setBusy] = useState(false);
@@ -28,8 +29,8 @@ export function Dialog() {
           <h2 id="question">{now.title}</h2>
           {typeof now.body === 'string' ? <p>{now.body}</p> : now.body}
           <div class="actions">
-            <button type="button" onClick={close}>Cancel</button>
-            <button type="submit" class={now.danger ? 'danger full' : 'primary'} disabled={busy} autofocus>
+            <button type="button" onClick={close} autofocus={now.danger}>Cancel</button>
+            <button type="submit" class={now.danger ? 'danger full' : 'primary'} disabled={busy} autofocus={!now.danger}>
               {busy ? 'Asking the node…' : now.verb}
             </button>
           </div>

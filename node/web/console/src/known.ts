@@ -12,6 +12,9 @@ export interface KnownNode {
   since: number;
 }
 
+/** A node has links to all others within a second or two; one that has none for so long is lost, though this page has never
+ *  seen it otherwise. */
+export const JOINING_FOR = 5000;
 /** A lost node is shown for so long: whoever comes to look after an alert should still find it. */
 export const LOST_FOR = 600_000;
 /** One that left by itself. */
@@ -26,7 +29,7 @@ export function remember(
   now: number,
 ): Map<string, KnownNode> {
   const after = new Map<string, KnownNode>();
-  for (const info of told) after.set(info.id, aged(before.get(info.id), info, faceOf(info, before.get(info.id)), now));
+  for (const info of told) after.set(info.id, aged(before.get(info.id), info, faceOf(info, before.get(info.id), now), now));
   const gone = [...before.values()].filter(({ info }) => !after.has(info.id));
   const kept = gone.map((node) => aged(node, node.info, without(node), now))
     .filter(({ face, since }) => now - since < (face === 'left' ? LEFT_FOR : LOST_FOR))
@@ -41,10 +44,10 @@ export function byName(a: string, b: string): number {
   return a.localeCompare(b, 'en', { numeric: true });
 }
 
-function faceOf(info: NodeInfo, before: KnownNode | undefined): Face {
+function faceOf(info: NodeInfo, before: KnownNode | undefined, now: number): Face {
   if (!info.here && !info.linked) {
-    const same = before?.info.epoch === info.epoch;
-    return same && before.face !== 'joining' ? 'lost' : 'joining';
+    if (before?.info.epoch !== info.epoch) return 'joining';
+    return before.face === 'joining' && now - before.since < JOINING_FOR ? 'joining' : 'lost';
   }
   if (info.cordoned) return 'cordoned';
   return info.state === 'draining' ? 'draining' : 'up';

@@ -39,7 +39,8 @@ export function layout(
   const areas: Area[] = [];
   // Two regions are side by side where that gives more room, and one above the other on a phone.
   const tall = width < height * 1.3;
-  const centres = tall ? ring(regions.length, width / 2, height / 2, width * 0.24, height * 0.26, -Math.PI / 2)
+  const centres = regions.length === 3 ? three(width, height, tall)
+    : tall ? ring(regions.length, width / 2, height / 2, width * 0.24, height * 0.26, -Math.PI / 2)
     : ring(regions.length, width / 2, height / 2, width * 0.3, height * 0.24);
   regions.forEach((region, index) => {
     const of = nodes.filter((node) => node.region === region).map(({ id }) => id).sort(byName);
@@ -58,6 +59,14 @@ export function layout(
     });
   });
   return { spots, areas };
+}
+
+/** Side by side, the middle one higher, so that what crosses between the outer ones does not cross it; on a phone two above
+ *  one. */
+function three(width: number, height: number, tall: boolean): [number, number][] {
+  if (tall) return [[width / 4, height * 0.27], [width * 0.75, height * 0.27], [width / 2, height * 0.73]];
+  const high = height * 0.34;
+  return [[width / 6, height - high], [width / 2, high], [(width * 5) / 6, height - high]];
 }
 
 /** So many places on an ellipse, the first at its top; two are side by side, one is in the middle. */

@@ -12,8 +12,10 @@ import { type Layout, type Spot, layout } from './layout';
 import { type Line, bpsOf, lossOf } from './rates';
 import { toNode } from './route';
 
-/** More nodes than so many: links that carry nothing are left out, and links have no labels. */
-const CROWDED = 12;
+/** More nodes than so many: links have no labels but those that ail, and nothing moves on them. */
+const CROWDED = 6;
+/** And more than so many: links that carry nothing are left out. */
+const MESHED = 12;
 /** On a phone labels would cover each other. */
 const NARROW = 520;
 /** A label is so much shorter than the line it stands on, or it would cover what that ends at. */
@@ -28,19 +30,19 @@ export function ClusterMap({ chosen }: { chosen: string | null }) {
   const all = [...nodes.value.values()];
   const placed = layout(all.map(({ info }) => ({ id: info.id, region: info.region })), width, height);
   const crowded = all.length > CROWDED || width < NARROW;
-  const drawn = links.value.filter((line) => all.length <= CROWDED || bpsOf(line) > 0 || lossOf(line));
+  const drawn = links.value.filter((line) => all.length <= MESHED || bpsOf(line) > 0 || lossOf(line));
   const up = all.filter(({ face }) => lives(face)).length;
   return (
-    <div class="map" ref={host}>
+    <div class={all.length > CROWDED ? 'map crowd' : 'map'} ref={host}>
       <svg width={width} height={height} role="group"
         aria-label={`Cluster map: ${up} of ${all.length} nodes are up, ${links.value.length} links`}>
         {placed.areas.map(({ region, x, y, r }) => (
-          <g class="area">
-            <circle cx={x} cy={y} r={r} />
-            <text x={x} y={y - r + 22}>{region || 'no region'}</text>
-          </g>
+          <g class="area" key={region}><circle cx={x} cy={y} r={r} /></g>
         ))}
         {drawn.map((line) => <Link line={line} placed={placed} crowded={crowded} chosen={chosen} />)}
+        {placed.areas.map(({ region, x, y, r }) => (
+          <g class="area" key={region}><text x={x} y={y - r + 20}>{region || 'no region'}</text></g>
+        ))}
         {all.map((node) => <Node node={node} spot={placed.spots.get(node.info.id)!} />)}
       </svg>
     </div>
@@ -54,16 +56,19 @@ function Link({ line, placed, crowded, chosen }:
   const gone = [line.a, line.b].some((id) => !lives(nodes.value.get(id)?.face ?? 'lost'));
   const bps = bpsOf(line);
   const how: Grade = grade(lossOf(line), line.rttMs);
+  const picked = chosen === `${line.a} ${line.b}`;
   const state = gone ? 'gone' : bps > 0 ? how : how === 'good' ? 'idle' : how;
+  const flows = !gone && (!crowded || picked);
   const apart = Math.hypot(to.x - from.x, to.y - from.y);
   const label = labelOf(line);
-  const fits = !gone && !crowded && apart - from.r - to.r > label.length * LETTER + LABEL_ROOM;
+  // Where little fits, what ails is said before all else.
+  const fits = !gone && (!crowded || state === 'fair' || state === 'poor') && apart - from.r - to.r > label.length * LETTER + LABEL_ROOM;
   return (
-    <g class={`link ${state} ${chosen === `${line.a} ${line.b}` ? 'chosen' : ''}`}>
+    <g class={`link ${state} ${picked ? 'chosen' : ''}`}>
       <title>{words(line)}</title>
       <line class="base" x1={from.x} y1={from.y} x2={to.x} y2={to.y} style={{ strokeWidth: weight(bps) }} />
-      {!gone && line.there.bps > 0 && <Flow from={from} to={to} />}
-      {!gone && line.back.bps > 0 && <Flow from={to} to={from} />}
+      {flows && line.there.bps > 0 && <Flow from={from} to={to} />}
+      {flows && line.back.bps > 0 && <Flow from={to} to={from} />}
       {fits && <Label x={(from.x + to.x) / 2} y={(from.y + to.y) / 2} text={label} />}
     </g>
   );

@@ -17,6 +17,8 @@ const MAX_SIDE = 30;
 export const kind = signal<'video' | 'audio'>('video');
 
 type Show = 'layer' | 'loss' | 'score' | 'latency' | 'bitrate';
+/** More columns than these are narrow, with their names upright. */
+const MANY = 8;
 const SHOWS: Show[] = ['layer', 'loss', 'score', 'latency', 'bitrate'];
 
 export function MatrixCard({ peers, matrix }: { peers: PeerInfo[]; matrix: Matrix | null }) {
@@ -42,7 +44,7 @@ export function MatrixCard({ peers, matrix }: { peers: PeerInfo[]; matrix: Matri
       {!columns.length && <Empty title={`Nobody sends ${kind.value}`} />}
       {columns.length > 0 && (
         <Scroll label="Who gets what">
-          <table class="matrix">
+          <table class={columns.length > MANY ? 'matrix dense' : 'matrix'}>
             <thead>
               <tr>
                 <th><span class="sr">who gets, by row; who sends, by column</span></th>
@@ -73,7 +75,7 @@ const weight = (cell: Cell): number => (cell.paused ? 0 : 1) + cell.bitrate;
 function Name({ peer }: { peer: PeerInfo }) {
   return (
     <span class="who" title={`${peer.id} on ${peer.node}`}>
-      <i class="dot" style={{ '--node': colour(peer.node) }} aria-hidden="true" />{peer.displayName || peer.id}
+      <i class="dot" style={{ '--node': colour(peer.node) }} aria-hidden="true" /><b>{peer.displayName || peer.id}</b>
     </span>
   );
 }

@@ -4,8 +4,8 @@ import { useState } from 'preact/hooks';
 import { colour } from '../../src/nodes';
 import { many } from './format';
 import { Icon, type IconName } from './icons';
-import { Card, Empty, NodeLink, Scroll } from './parts';
-import { askKick, askMovePeer } from './steer';
+import { Card, Empty, NodeLink } from './parts';
+import { askKick, askMovePeer, askMute, nameOf, silenced, unmute } from './steer';
 import type { PeerInfo, ProducerInfo, RoomInfo } from './types';
 
 /** Rows at first; a room may have thousands. */
@@ -26,16 +26,11 @@ export function People({ room, peers }: { room: RoomInfo; peers: PeerInfo[] }) {
       <Spread peers={peers} />
       {!found.length && <Empty title={peers.length ? 'Nobody is called so' : 'Nobody is here'} />}
       {found.length > 0 && (
-        <Scroll label="People">
-          <table>
-            <thead><tr><th>Who</th><th>Node</th><th>Sends</th><th><span class="sr">What to do</span></th></tr></thead>
-            <tbody>
-              {found.slice(0, rows).map((peer) => (
-                <Row key={peer.id} room={room} peer={peer} speaks={room.activeSpeaker === peer.id} />
-              ))}
-            </tbody>
-          </table>
-        </Scroll>
+        <ul class="people">
+          {found.slice(0, rows).map((peer) => (
+            <Row key={peer.id} room={room} peer={peer} speaks={room.activeSpeaker === peer.id} />
+          ))}
+        </ul>
       )}
       {found.length > rows && (
         <button type="button" class="more" onClick={() => setRows(rows + ROWS)}>Show more</button>
@@ -53,45 +48,57 @@ function Spread({ peers }: { peers: PeerInfo[] }) {
     <div class="spread" role="img"
       aria-label={[...on].map(([node, count]) => `${count} on ${node}`).join(', ')}>
       {[...on].map(([node, count]) => (
-        <span key={node} style={{ flexGrow: count, '--node': colour(node) }}>{node} · {count}</span>
+        <span key={node} style={{ flexGrow: count, '--node': colour(node) }} title={`${count} on ${node}`}><b>{node} · </b>{count}</span>
       ))}
     </div>
   );
 }
 
 function Row({ room, peer, speaks }: { room: RoomInfo; peer: PeerInfo; speaks: boolean }) {
-  const name = peer.displayName || peer.id;
+  const name = nameOf(peer);
+  const quiet = silenced(peer);
   return (
-    <tr class={peer.lost ? 'gone' : ''}>
-      <td>
-        <strong>{name}</strong>{name !== peer.id && <span class="dim"> {peer.id}</span>}
+    <li class={peer.lost ? 'gone' : ''}>
+      <span class="who">
+        <strong>{name}</strong>{name !== peer.id && <span class="dim">{peer.id}</span>}
         {speaks && <span class="tag good">speaks</span>}
+        {quiet && <span class="tag poor" title="By an operator">{mutedOf(peer)}</span>}
+        {peer.hidden && <span class="tag" title="The others are not told of it; only its own node lists it">hidden</span>}
         {peer.lost && <span class="tag poor" title="Its node is gone; its place is kept for a while">on its way</span>}
-      </td>
-      <td><NodeLink id={peer.node} /></td>
-      <td>
-        <span class="sends">
-          {peer.producers.map((producer) => <Sends key={producer.id} producer={producer} />)}
-          {peer.dataProducers.length > 0 && <span class="send"><Icon name="data" size={15} />data</span>}
-          {!peer.producers.length && !peer.dataProducers.length && <span class="dim">nothing</span>}
-        </span>
-      </td>
-      <td class="buttons">
+      </span>
+      <NodeLink id={peer.node} />
+      <span class="sends">
+        {peer.producers.map((producer) => (
+          <Sends key={producer.id} producer={producer} muted={Boolean(peer.muted?.[producer.kind])} />
+        ))}
+        {peer.dataProducers.length > 0 && <span class="send"><Icon name="data" size={15} />data</span>}
+        {!peer.producers.length && !peer.dataProducers.length && <span class="dim">sends nothing</span>}
+      </span>
+      <span class="buttons">
+        {quiet
+          ? <button type="button" aria-label={`Unmute ${name}`} onClick={() => void unmute(room.id, peer)}>Unmute</button>
+          : <button type="button" aria-label={`Mute ${name}`} disabled={peer.hidden} onClick={() => askMute(room.id, peer)}>
+              Mute…
+            </button>}
         <button type="button" aria-label={`Move ${name}`} onClick={() => askMovePeer(room.id, peer)}>Move…</button>
         <button type="button" class="danger" aria-label={`Kick ${name}`} onClick={() => askKick(room.id, peer)}>
           Kick…
         </button>
-      </td>
-    </tr>
+      </span>
+    </li>
   );
 }
 
-function Sends({ producer: { kind, source, paused, mimeType, type } }: { producer: ProducerInfo }) {
+const mutedOf = ({ muted }: PeerInfo): string =>
+  muted?.audio && muted.video ? 'muted and unseen' : muted?.video ? 'unseen' : 'muted';
+
+function Sends({ producer: { kind, source, paused, mimeType, type }, muted }: { producer: ProducerInfo; muted: boolean }) {
   const icon: IconName = kind === 'audio' ? 'mic' : source.startsWith('screen') ? 'screen' : 'camera';
   const codec = mimeType.split('/')[1] ?? mimeType;
+  const still = muted ? 'muted' : paused ? 'paused' : '';
   return (
-    <span class={paused ? 'send paused' : 'send'} title={`${source}: ${mimeType}, ${type}${paused ? ', paused' : ''}`}>
-      <Icon name={icon} size={15} />{codec}{type !== 'simple' && <small>{type}</small>}{paused && <small>paused</small>}
+    <span class={still ? 'send paused' : 'send'} title={`${source}: ${[mimeType, type, still].filter(Boolean).join(', ')}`}>
+      <Icon name={icon} size={15} />{codec}{type !== 'simple' && <small class="type">{type}</small>}{still && <small>{still}</small>}
     </span>
   );
 }

@@ -7,10 +7,11 @@ import { Dialog, Said } from './dialog';
 import { state as feedState } from './feed';
 import { many } from './format';
 import { Icon, type IconName } from './icons';
-import { Empty } from './parts';
+import { doorOf, elsewhere } from './doors';
+import { Dot, Empty } from './parts';
 import { route } from './route';
 import { capital } from './say';
-import { signOut } from './session';
+import { signOut, token } from './session';
 
 const PAGES: { href: string; name: string; icon: IconName; of: string[] }[] = [
   { href: '#/', name: 'Cluster', icon: 'map', of: ['cluster', 'node'] },
@@ -73,7 +74,10 @@ function Pulse({ failing }: { failing: boolean }) {
   );
 }
 
-/** The node does not answer: since when, and when it is asked again. */
+/** Doors beside the one that is closed: most that are offered. */
+const MAX_DOORS = 3;
+
+/** The node does not answer: since when, when it is asked again, and who else has a console. */
 function Silence() {
   const contact = watch.value!.contact.value;
   const [, again] = useState(0);
@@ -81,12 +85,18 @@ function Silence() {
     const timer = setInterval(() => again((n) => n + 1), 250);
     return () => clearInterval(timer);
   }, []);
+  const doors = elsewhere(here.value, living.value.map(({ info }) => info), location.origin).slice(0, MAX_DOORS);
   const seconds = Math.max(0, Math.ceil((contact.nextAt - Date.now()) / 1000));
   return (
     <div class="banner bad" role="alert">
       <span class="wrap">
         {here.value?.id ?? 'The node'} that serves this page does not answer ({capital(contact.why) || 'no reason given'}).
         What is shown is the last that was known.
+        {doors.length > 0 && (
+          <span>Go on at {doors.map((node) => (
+            <a key={node.id} class="door" href={doorOf(node, location.hash, token.peek() ?? '')}><Dot id={node.id} />{node.id}</a>
+          ))}</span>
+        )}
       </span>
       <button type="button" onClick={() => watch.value?.now()}>
         {seconds > 0 ? `Try again (${seconds} s)` : 'Trying…'}

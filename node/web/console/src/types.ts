@@ -127,12 +127,21 @@ export interface ProducerInfo {
   mimeType: string;
 }
 
+export interface Muted {
+  audio: boolean;
+  video: boolean;
+}
+
 export interface PeerInfo {
   id: string;
   displayName: string;
   node: string;
   device: unknown;
   lost: boolean;
+  /** Nobody in the room is told of it; only its own node lists it. */
+  hidden?: boolean;
+  /** What an operator has silenced. */
+  muted?: Muted;
   producers: ProducerInfo[];
   dataProducers: unknown[];
 }

@@ -6,7 +6,7 @@ import { load as fromClient } from '../../client/test/load.mjs';
 
 const load = (file) => fromClient(`../../console/src/${file}`);
 
-const { LEFT_FOR, LOST_FOR, MAX_GONE, byName, remember } = await load('known.ts');
+const { JOINING_FOR, LEFT_FOR, LOST_FOR, MAX_GONE, byName, remember } = await load('known.ts');
 const { MAX_POINTS, Series, ceiling } = await load('series.ts');
 const { ENOUGH, Rates, between, lines, lossOf, lossOfAll } = await load('rates.ts');
 const { grade, gradeLoad, gradeScore, worse } = await load('grade.ts');
@@ -19,6 +19,7 @@ const { pause } = await load('poll.ts');
 const { read: route } = await load('route.ts');
 const { fits, happened } = await load('feed.ts');
 const { latencyOf } = await load('latency.ts');
+const { doorOf, elsewhere } = await load('doors.ts');
 
 const node = (id, more = {}) => ({
   id, epoch: 1, region: '', state: 'up', cordoned: false, here: false, linked: true,
@@ -45,10 +46,28 @@ test('a node that is new, or in a new life, joins until there is a link', () => 
   assert.equal(faces(known).a, 'joining');
   known = remember(known, [node('a', { linked: false })], 500);
   assert.equal(faces(known).a, 'joining');
+  assert.equal(faces(remember(known, [node('a', { linked: false })], JOINING_FOR)).a, 'lost', 'nobody ever reached it');
   known = remember(known, [node('a')], 1000);
   assert.equal(faces(known).a, 'up');
   known = remember(known, [node('a', { linked: false, epoch: 2 })], 1500);
   assert.equal(faces(known).a, 'joining');
+});
+
+test('three regions are apart, in the picture, and what is between the outer ones does not cross the one between', () => {
+  const all = ['eu', 'us', 'ap'].flatMap((region) => [1, 2, 3, 4].map((n) => ({ id: `${region}-${n}`, region })));
+  for (const [width, height] of [[857, 428], [330, 396]]) {
+    const { areas, spots } = layout(all, width, height);
+    for (const { x, y, r } of areas) {
+      assert.ok(x - r >= 0 && x + r <= width && y - r >= 0 && y + r <= height, `${width}`);
+      for (const other of areas) {
+        if (other.x !== x || other.y !== y) assert.ok(Math.hypot(x - other.x, y - other.y) >= r + other.r, `${width}`);
+      }
+    }
+    assert.equal(spots.size, 12);
+  }
+  const { areas: [left, { region }, right], spots } = layout(all, 857, 428);
+  const between = [...spots.values()].filter(({ id }) => id.startsWith(region));
+  assert.ok(left.y === right.y && between.every(({ y, r }) => y + r < left.y));
 });
 
 test('a node that was emptied before it went has left, and one with people on it is lost', () => {
@@ -207,4 +226,15 @@ test('latency is half of each round trip on the way, and what the node adds', ()
   assert.equal(latencyOf({ node: 'n2', rttMs: 4, addedMs: 1 }, 'n1', all), 8);
   assert.equal(latencyOf({ node: 'n1', rttMs: 4 }, 'n1', all), 2);
   assert.equal(latencyOf({ node: 'n3', rttMs: 4 }, 'n1', all), 2);
+});
+
+test('where the admin API is beside the clients, other nodes have a console there, on the same page and signed in', () => {
+  const at = (id, apiUrl) => ({ ...node(id), apiUrl });
+  const all = [at('a', 'http://a:4443'), at('b', 'http://b:4443/'), at('c', 'ftp://c')];
+  const doors = elsewhere(all[0], all, 'http://a:4443');
+  assert.deepEqual(doors.map(({ id }) => id), ['b']);
+  assert.equal(doorOf(doors[0], '#/rooms/x y', 't&k'), 'http://b:4443/console/#token=t%26k&/rooms/x y');
+  assert.deepEqual(fragment('#token=t%26k&/rooms/x'), { token: 't&k', rest: '#/rooms/x' });
+  assert.deepEqual(elsewhere(all[0], all, 'http://127.0.0.1:9400'), [], 'nobody knows where it is then');
+  assert.deepEqual(elsewhere(null, all, 'http://a:4443'), []);
 });

@@ -1,12 +1,10 @@
 // A console page under watch: what it asks for, what its policy forbids, what it throws, and what axe says of it.
 
-import { readFileSync } from 'node:fs';
-import { createRequire } from 'node:module';
+import { serious } from '../../lib/axe.mjs';
 import { until } from '../../lib/wait.mjs';
 
-const AXE = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
-/** Impacts that nobody may meet. */
-const SERIOUS = ['serious', 'critical'];
+const WIDE = { width: 1280, height: 860 };
+const PHONE = { width: 360, height: 740 };
 
 export async function watched(cluster, context, report) {
   const page = await context.newPage();
@@ -16,6 +14,7 @@ export async function watched(cluster, context, report) {
     if (/^(https?|wss?):$/.test(url.protocol) && url.origin !== new URL(watch.origin).origin) {
       watch.strangers.add(url.origin);
     }
+    if (request.method() !== 'GET') watch.acts.push(`${request.method()} ${url.pathname}`);
   });
   page.on('pageerror', (error) => report.fail(`console: ${error.message}`));
   await page.addInitScript(() => {
@@ -35,6 +34,9 @@ class Watched {
   forbidden = new Set();
   looks = 0;
   serious = 0;
+  widest = 0;
+  /** Requests that change something. */
+  acts = [];
 
   constructor(cluster, page, report) {
     this.cluster = cluster;
@@ -56,22 +58,34 @@ class Watched {
     return this.page.innerText(selector, { timeout: 5000 });
   }
 
-  /** Serious findings of axe (WCAG 2.2 A and AA, and its best practices), in light and in dark. */
+  /** Serious findings of axe (WCAG 2.2 A and AA, and its best practices): in light, in dark, and on a phone. */
   async check(name) {
-    for (const colorScheme of ['light', 'dark']) {
+    for (const [colorScheme, viewport] of [['light', WIDE], ['dark', WIDE], ['dark', PHONE]]) {
+      await this.page.setViewportSize(viewport);
       await this.page.emulateMedia({ colorScheme, reducedMotion: 'reduce' });
-      await this.page.evaluate(`if (!window.axe) { ${AXE} }`);
-      const { violations } = await this.page.evaluate(() => window.axe.run(document, {
-        resultTypes: ['violations'],
-      }));
-      this.looks += 1;
-      for (const { id, impact, nodes } of violations.filter(({ impact }) => SERIOUS.includes(impact))) {
+      const where = `${name}, ${colorScheme}, ${viewport.width} px`;
+      for (const finding of await serious(this.page)) {
         this.serious += 1;
-        this.report.fail(`console, ${name}, ${colorScheme}: ${impact} ${id}: ${nodes[0].html.slice(0, 200)} `
-          + `${nodes[0].failureSummary?.replaceAll('\n', ' ').slice(0, 200)}`);
+        this.report.fail(`console, ${where}: ${finding}`);
       }
+      this.looks += 1;
+      if (viewport === PHONE) await this.fits(name);
     }
+    await this.page.setViewportSize(WIDE);
     await this.page.emulateMedia({ colorScheme: null, reducedMotion: null });
+  }
+
+  /** Nothing is wider than the screen but what scrolls by itself. */
+  async fits(name) {
+    const { width, widest } = await this.page.evaluate(() => ({
+      width: document.documentElement.scrollWidth,
+      widest: [...document.querySelectorAll('main *, dialog *')].filter((element) => !element.closest('.scroll *')
+        && element.getBoundingClientRect().right > innerWidth).map(({ outerHTML }) => outerHTML.slice(0, 90)).slice(0, 3),
+    }));
+    if (width > PHONE.width || widest.length) {
+      this.report.fail(`console, ${name}: ${width} px wide on a phone: ${widest.join(', ')}`);
+    }
+    this.widest = Math.max(this.widest, width);
   }
 
   /** Presses Tab until what has the focus fits; that is how far it is by keyboard. */
@@ -94,8 +108,9 @@ class Watched {
   end(report) {
     report.check('console_requests_elsewhere', this.strangers.size, (n) => n === 0, '0');
     report.check('console_policy_violations', this.forbidden.size, (n) => n === 0, '0');
-    report.check('console_axe_looks', this.looks, (n) => n >= 16, '>= 16');
+    report.check('console_axe_looks', this.looks, (n) => n >= 60, '>= 60');
     report.check('console_axe_serious', this.serious, (n) => n === 0, '0');
+    report.check('console_phone_width_px', this.widest, (n) => n <= PHONE.width, `<= ${PHONE.width}`);
     for (const text of [...this.strangers, ...this.forbidden]) report.fail(`console: ${text}`);
   }
 }

@@ -41,7 +41,7 @@ export function ChartsPage() {
         <Chart title={split ? 'Busy' : 'Busiest node'} lines={lines('busy')} say={share} least={0.2} />
         <Chart title="Between nodes" lines={one(bitrateBetween, 'var(--accent)')} say={bitrate} least={100_000} />
         <Chart title="Lost between nodes" lines={one(lossBetween, 'var(--poor)')} say={share} least={0.01} />
-        <Chart title={split ? 'Timers late' : 'Timers late, latest node'} lines={lines('delay')} say={millis} least={5} />
+        <Chart title={split ? 'Event-loop delay' : 'Event-loop delay, latest node'} lines={lines('delay')} say={millis} least={5} />
       </div>
     </>
   );

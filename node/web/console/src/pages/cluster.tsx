@@ -136,7 +136,7 @@ function Nodes() {
           <thead>
             <tr>
               <th>Node</th><th>State</th><th>Region</th><th class="number">People</th><th class="number">Rooms</th>
-              <th>Busy</th><th class="number">Media</th><th class="number">Packets/s</th><th class="number">Timers late</th>
+              <th>Busy</th><th class="number">Media</th><th class="number">Packets/s</th><th class="number">Loop delay</th>
               <th class="number">Round trip</th><th>Release</th>
             </tr>
           </thead>

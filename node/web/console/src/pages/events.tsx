@@ -3,7 +3,7 @@
 import { useState } from 'preact/hooks';
 import { MAX_KEPT, feed, fits, lost, state, type Happening } from '../feed';
 import { clock, count, many } from '../format';
-import { Card, Empty, NodeLink, Scroll } from '../parts';
+import { Card, Empty, NodeLink } from '../parts';
 import { toRoom } from '../route';
 
 /** Rows that are drawn. */
@@ -37,12 +37,12 @@ export function EventsPage({ filter: given }: { filter: string }) {
           </Empty>
         )}
         {found.length > 0 && (
-          <Scroll label="Events">
-            <table class="feed">
-              <thead><tr><th>Time</th><th>Event</th><th>Room</th><th>Peer</th><th>Told by</th><th>More</th></tr></thead>
-              <tbody>{found.slice(0, ROWS).map((one) => <Row key={one.number} one={one} />)}</tbody>
-            </table>
-          </Scroll>
+          <ol class="feed">
+            <li class="heads" aria-hidden="true">
+              <span>Time</span><span>Event</span><span>Room</span><span>Peer</span><span>Told by</span><span>More</span>
+            </li>
+            {found.slice(0, ROWS).map((one) => <Row key={one.number} one={one} />)}
+          </ol>
         )}
       </Card>
     </>
@@ -51,19 +51,20 @@ export function EventsPage({ filter: given }: { filter: string }) {
 
 function Row({ one: { at, type, room, peer, by, more } }: { one: Happening }) {
   return (
-    <tr>
-      <td class="dim">{clock(at)}</td>
-      <td><span class={`event ${kind(type)}`}>{type}</span></td>
-      <td>{room && <a href={toRoom(room)}>{room}</a>}</td>
-      <td>{peer}</td>
-      <td>{by && <NodeLink id={by} />}</td>
-      <td class="dim more">{more}</td>
-    </tr>
+    <li>
+      <time class="dim" dateTime={new Date(at).toISOString()}>{clock(at)}</time>
+      <span><span class={`event ${kind(type)}`}>{type}</span></span>
+      <span class="of">{room && <a href={toRoom(room)} title={room}>{room}</a>}</span>
+      <span class="of" title={peer}>{peer}</span>
+      <span>{by && <NodeLink id={by} />}</span>
+      <span class="dim more">{more}</span>
+    </li>
   );
 }
 
 /** How an event is coloured: what ends badly, what begins, and the rest. */
 function kind(type: string): string {
-  if (/\.(lost|degraded|down|refused|died)$/.test(type)) return 'bad';
+  // A stream that comes another way from now on is no harm.
+  if (/^link\.down$|\.(lost|degraded|refused|died)$/.test(type)) return 'bad';
   return /\.(started|joined|published|up)$/.test(type) ? 'good' : '';
 }

@@ -9,11 +9,11 @@ import { colour } from '../../../src/nodes';
 import * as dev from '../dev';
 import { askCordon, askDrain, Progress, undrain } from '../drain';
 import { ago, bitrate, count, many, mebibytes, millis, share } from '../format';
-import { gradeLoad } from '../grade';
-import { type KnownNode, lives } from '../known';
+import { grade, gradeLoad } from '../grade';
+import { type KnownNode, byName, lives } from '../known';
 import { Card, Dot, Empty, Face, Meter, NodeLink, Scroll, Stat } from '../parts';
 import { Poll } from '../poll';
-import { lossOf } from '../rates';
+import { type Line, lossOf } from '../rates';
 import { toRoom } from '../route';
 import type { NodeInfo, WorkersInfo } from '../types';
 
@@ -50,10 +50,12 @@ export function NodePage({ id }: { id: string }) {
       <Figures info={node.info} />
       <Charts id={id} />
       <div class="split even">
-        <Cores of={workers.value?.id === id ? workers.value.info : null} alive={alive} />
+        <div class="stack">
+          <Cores of={workers.value?.id === id ? workers.value.info : null} alive={alive} />
+          <Rooms id={id} of={workers.value?.id === id ? workers.value.info.routerIds : []} />
+        </div>
         <Links id={id} />
       </div>
-      <Rooms id={id} of={workers.value?.id === id ? workers.value.info.routerIds : []} />
     </>
   );
 }
@@ -90,13 +92,13 @@ function Head({ node: { info, face } }: { node: KnownNode }) {
 function Figures({ info: { load, cost } }: { info: NodeInfo }) {
   return (
     <dl class="stats">
-      <Stat name="Busy" value={share(load.stress)} grade={gradeLoad(load.stress)} note="the scarcest of what it has" />
+      <Stat name="Busy" value={share(load.stress)} grade={gradeLoad(load.stress)} note="its scarcest resource" />
       <Stat name="People" value={count(load.peers)}
         note={`${many(load.rooms, 'room')}${load.maxPeers ? `, at most ${count(load.maxPeers)}` : ''}`} />
       <Stat name="Media" value={bitrate(cost?.bitsPerSecond ?? Number.NaN)}
         note={`${count(cost?.packetsPerSecond ?? Number.NaN)} packets/s`} />
       <Stat name="Processor" value={share(cost?.cpu)} note="mean of its media cores" />
-      <Stat name="Timers late" value={millis(cost?.delayMs)} note="how far the control plane is behind" />
+      <Stat name="Event-loop delay" value={millis(cost?.delayMs)} note="how late its timers are" />
       <Stat name="Memory" value={share(cost?.memory)}
         note={workers.value ? `${mebibytes(workers.value.info.resourceUsage.ru_maxrss)} at most so far` : ''} />
     </dl>
@@ -113,7 +115,7 @@ function Charts({ id }: { id: string }) {
       <Chart title="Media" lines={line(of.bitrate)} say={bitrate} least={100_000} height={96} />
       <Chart title="Packets per second" lines={line(of.packets)} say={count} least={100} height={96} />
       <Chart title="People" lines={line(of.people)} say={count} least={2} height={96} />
-      <Chart title="Timers late" lines={line(of.delay)} say={millis} least={5} height={96} />
+      <Chart title="Event-loop delay" lines={line(of.delay)} say={millis} least={5} height={96} />
     </div>
   );
 }
@@ -154,7 +156,8 @@ function Cores({ of, alive }: { of: WorkersInfo | null; alive: boolean }) {
 }
 
 function Links({ id }: { id: string }) {
-  const own = links.value.filter(({ a, b }) => a === id || b === id);
+  const other = ({ a, b }: Line) => (a === id ? b : a);
+  const own = links.value.filter(({ a, b }) => a === id || b === id).sort((x, y) => byName(other(x), other(y)));
   return (
     <Card title="Links" note="to other nodes">
       {!own.length && <Empty title="It has none" />}
@@ -169,15 +172,14 @@ function Links({ id }: { id: string }) {
             </thead>
             <tbody>
               {own.map((line) => {
-                const [other, sends, gets] = line.a === id
-                  ? [line.b, line.there, line.back] : [line.a, line.back, line.there];
+                const [sends, gets] = line.a === id ? [line.there, line.back] : [line.back, line.there];
                 return (
-                  <tr key={other}>
-                    <td><NodeLink id={other} /></td>
-                    <td class="number">{millis(line.rttMs)}</td>
+                  <tr key={other(line)}>
+                    <td><NodeLink id={other(line)} /></td>
+                    <td class={`number ${grade(null, line.rttMs)}`}>{millis(line.rttMs)}</td>
                     <td class="number">{bitrate(sends.bps)}</td>
                     <td class="number">{bitrate(gets.bps)}</td>
-                    <td class="number">{share(lossOf(line))}</td>
+                    <td class={`number ${grade(lossOf(line), 0)}`}>{share(lossOf(line))}</td>
                     <td class="number">{count(sends.shed)}</td>
                     <td class="number">{count(line.pipes.length)}</td>
                   </tr>

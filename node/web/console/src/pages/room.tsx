@@ -11,7 +11,7 @@ import { Card, Copy, Empty, NodeLink } from '../parts';
 import { People } from '../people';
 import { ExplainCard } from '../explain';
 import { Poll } from '../poll';
-import { askMoveRoom, askPin } from '../steer';
+import { askMoveRoom, askPin, askPlace } from '../steer';
 import type { Matrix, PeerInfo, RoomInfo } from '../types';
 import { limits, placed } from './rooms';
 
@@ -46,7 +46,7 @@ export function RoomPage({ id }: { id: string }) {
       <Head room={room} peers={peers} explain={() => explain(!explained)} explained={explained} />
       {explained && <ExplainCard room={id} />}
       <People room={room} peers={peers} />
-      <MatrixCard peers={peers} matrix={matrix.value?.room === id ? matrix.value : null} />
+      {peers.length > 0 && <MatrixCard peers={peers} matrix={matrix.value?.room === id ? matrix.value : null} />}
       <Card title="Publish and play" note="from OBS, ffmpeg, GStreamer or any player" wide>
         <div class="urls">
           <Copy name="WHIP" text={`${api()}/whip/${encodeURIComponent(id)}`} />
@@ -94,15 +94,20 @@ function Head({ room, peers, explain, explained }:
       <div>
         <p class="crumb"><a href="#/rooms">Rooms</a></p>
         <h1>{room.id}</h1>
-        <p class="dim wrap">
-          {many(peers.length, 'person', 'people')} on {room.nodes.length === 0 && 'no node'}
-          {room.nodes.map((node) => <NodeLink key={node} id={node} />)}
-          <span>· placement: {placed(room.policy)}</span>
-          {limits(room) !== '–' && <span>· {limits(room)}</span>}
+        <p class="facts">
+          {room.nodes.length === 0 ? <span>nobody is in it</span> : (
+            <span>
+              {many(peers.length, 'person', 'people')} on
+              {[...room.nodes].sort(byName).map((node) => <NodeLink key={node} id={node} />)}
+            </span>
+          )}
+          <span>placement: {placed(room.policy)}</span>
+          {limits(room) !== '–' && <span>{limits(room)}</span>}
         </p>
       </div>
       <div class="actions">
         <button type="button" aria-expanded={explained} onClick={explain}>Explain</button>
+        <button type="button" onClick={() => askPlace(room)}>Place…</button>
         <button type="button" onClick={() => askPin(room)}>Pin…</button>
         <button type="button" onClick={() => askMoveRoom(room, peers.length)}>Move…</button>
       </div>

@@ -13,6 +13,8 @@ import type { Policy, RoomInfo } from '../types';
 const EVERY = 2000;
 /** Rows that are drawn at first, and more with each wish: a browser draws a hundred in a frame. */
 const ROWS = 100;
+/** Nodes of a room that are named in its row. */
+const NODES = 3;
 
 const rooms = signal<RoomInfo[] | null>(null);
 
@@ -72,11 +74,14 @@ export function RoomsPage({ node }: { node: string }) {
 }
 
 function Row({ room }: { room: RoomInfo }) {
+  const on = [...room.nodes].sort(byName);
   return (
     <tr>
       <td><a href={toRoom(room.id)}>{room.id}</a></td>
-      <td class="nodes">{room.nodes.length ? room.nodes.map((id) => <NodeLink key={id} id={id} />)
-        : <span class="dim">nobody is in it</span>}
+      <td class="nodes">
+        {!room.nodes.length && <span class="dim">nobody is in it</span>}
+        {on.slice(0, NODES).map((id) => <NodeLink key={id} id={id} />)}
+        {on.length > NODES && <a class="dim" href={toRoom(room.id)} title={on.join(', ')}>and {on.length - NODES} more</a>}
       </td>
       <td>{placed(room.policy)}</td>
       <td>{limits(room)}</td>
@@ -96,7 +101,7 @@ export function placed({ mode, pinnedNodes, regions }: Policy): string {
 
 export function limits({ policy, persistent }: RoomInfo): string {
   const parts = [
-    policy.maxPeers ? `${count(policy.maxPeers)} people` : '',
+    policy.maxPeers ? `at most ${count(policy.maxPeers)} people` : '',
     policy.lastN ? `last ${policy.lastN} videos` : '',
     persistent ? 'stays when empty' : '',
   ];
