@@ -19,6 +19,7 @@ pub mod limit;
 pub mod logs;
 pub mod metrics;
 mod notify;
+pub mod recording;
 pub mod registry;
 pub mod reload;
 pub mod run;

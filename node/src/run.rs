@@ -16,6 +16,7 @@ use crate::{
     hooks::Hooks,
     http::{App, Side, dev::DevNodes, router, server},
     notify,
+    recording::Recordings,
     reload::{self, Renewal, Settings},
     tls::{self, Certificate, Certificates},
     traces::Exported,
@@ -78,6 +79,7 @@ pub struct Running {
     pub(crate) app: App,
     hooks: Hooks,
     exported: Exported,
+    recordings: Recordings,
     /// Ends the listeners.
     stop: watch::Sender<bool>,
 }
@@ -104,6 +106,7 @@ pub async fn start(config: &Config, around: Surroundings) -> Result<Running, Run
     renewal.warn();
     let app = App::new(node.clone(), config, around.dev, renewal, exported.clone());
     app.hooks.start(node.clone());
+    let recordings = app.recordings.clone();
     let (stop, stopped) = watch::channel(false);
     if reads {
         reload::watch(app.clone(), config.files.clone(), stopped.clone())
@@ -126,6 +129,7 @@ pub async fn start(config: &Config, around: Surroundings) -> Result<Running, Run
         app,
         hooks,
         exported,
+        recordings,
         stop,
     })
 }
@@ -154,6 +158,7 @@ impl Running {
             _ = term.recv() => second_signal(),
             _ = int.recv() => second_signal(),
         }
+        self.recordings.end().await;
         self.node.stop().await;
         let _ = self.stop.send(true);
         tokio::join!(

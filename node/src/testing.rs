@@ -17,7 +17,7 @@ use tower::ServiceExt;
 
 use crate::{
     auth::{AdminTokens, KeySet},
-    config::{Config, Hooks, Http, Ice, Link, Log, Registry, Rtc, Secret},
+    config::{Config, Hooks, Http, Ice, Link, Log, Recordings, Registry, Rtc, Secret},
     http::{App, Side, router},
     reload::Renewal,
     run::{self, Surroundings},
@@ -40,6 +40,7 @@ pub(crate) fn config() -> Config {
         region: "eu".into(),
         max_peers: 0,
         drain_deadline: Duration::from_secs(1),
+        recordings: Recordings::default(),
         http: Http {
             listen: vec![local],
             admin_listen: None,

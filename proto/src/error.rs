@@ -104,6 +104,8 @@ codes! {
     WebhookExists = "webhook_exists", 409;
     /// Whoever decides about joins did not answer, and nobody comes in without.
     AdmissionUnavailable = "admission_unavailable", 503;
+    /// No such recording on any node that answers.
+    RecordingNotFound = "recording_not_found", 404;
 }
 
 impl fmt::Display for Code {

@@ -75,6 +75,8 @@ macro_rules! ids {
 }
 
 ids! {
+    /// Something that a node records, or has.
+    RecordingId;
     /// What says that tokens are good no longer.
     RevocationId;
     /// One process of the cluster; in Kubernetes the pod's name. Also the SAN of its certificate.

@@ -32,6 +32,6 @@ pub use error::{Code, Refusal};
 pub use grants::{Grants, Moderation};
 pub use id::{
     ConsumerId, DataConsumerId, DataProducerId, Id, IdError, NodeId, PeerId, ProducerId,
-    RevocationId, RoomId, TransportId, WebhookId,
+    RecordingId, RevocationId, RoomId, TransportId, WebhookId,
 };
 pub use rtp::{MediaKind, RtpCapabilities, RtpParameters};

@@ -14,8 +14,9 @@ use starling_proto::{
         ChangeConsumer, ChangeDataConsumer, ChangeDataProducer, ChangeProducer,
         ConnectPlainTransport, ConsumerCreated, CreateConsumer, CreateDataConsumer,
         CreateDataProducer, CreatePeer, CreatePlainTransport, CreateProducer,
-        CreateWebRtcTransport, DataConsumerCreated, DataProducerCreated, IceRestarted, PeerInfo,
-        PeerObjects, PlainTransportInfo, ProducerCreated, TransportBitrates, WebRtcConnected,
+        CreateWebRtcTransport, DataConsumerCreated, DataProducerCreated, Happening, IceRestarted,
+        PeerInfo, PeerObjects, PlainTransportInfo, ProducerCreated, TransportBitrates,
+        WebRtcConnected,
     },
     time::Timestamp,
     trace::{TraceType, Traced},
@@ -466,6 +467,11 @@ impl Node {
     /// `limit_reached`.
     pub fn observe(&self) -> Result<broadcast::Receiver<Arc<Observed>>, Refusal> {
         self.shared.feed.observe()
+    }
+
+    /// Tells something of this node, of which its actors do not know.
+    pub fn tell(&self, what: Happening) {
+        self.shared.journal.tell(what);
     }
 
     /// The cluster's events that this node tells: from now on, or from a moment on.

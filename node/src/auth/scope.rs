@@ -20,12 +20,21 @@ pub enum Scope {
     Nodes,
     /// Room tokens.
     Tokens,
+    /// Recordings: make, end, delete.
+    Recordings,
 }
 
 impl Scope {
     /// All of them.
-    pub const ALL: [Self; 6] =
-        [Self::Read, Self::Rooms, Self::Peers, Self::Media, Self::Nodes, Self::Tokens];
+    pub const ALL: [Self; 7] = [
+        Self::Read,
+        Self::Rooms,
+        Self::Peers,
+        Self::Media,
+        Self::Nodes,
+        Self::Tokens,
+        Self::Recordings,
+    ];
 
     /// As it is written.
     pub const fn name(self) -> &'static str {
@@ -36,6 +45,7 @@ impl Scope {
             Self::Media => "media",
             Self::Nodes => "nodes",
             Self::Tokens => "tokens",
+            Self::Recordings => "recordings",
         }
     }
 
@@ -59,6 +69,7 @@ impl Scope {
         match parts.as_slice() {
             ["nodes" | "admin" | "webhooks", ..] => Some(Self::Nodes),
             ["tokens", ..] => Some(Self::Tokens),
+            ["recordings", ..] => Some(Self::Recordings),
             ["rooms"] | ["rooms", "{room}"] | ["rooms", "{room}", "policy" | "move"] => {
                 Some(Self::Rooms)
             }
@@ -103,6 +114,7 @@ mod tests {
         assert_eq!(of(Method::POST, "/v1/nodes/{id}/drain"), Some(Scope::Nodes));
         assert_eq!(of(Method::POST, "/v1/admin/reload"), Some(Scope::Nodes));
         assert_eq!(of(Method::POST, "/v1/tokens"), Some(Scope::Tokens));
+        assert_eq!(of(Method::POST, "/v1/recordings"), Some(Scope::Recordings));
         assert_eq!(of(Method::DELETE, "/v1/rooms/{room}"), Some(Scope::Rooms));
         assert_eq!(of(Method::PATCH, "/v1/rooms/{room}/policy"), Some(Scope::Rooms));
         assert_eq!(of(Method::DELETE, "/v1/rooms/{room}/peers/{peer}"), Some(Scope::Peers));

@@ -21,7 +21,7 @@ mod ice;
 pub(crate) mod traces;
 
 use super::{
-    Config, Etcd, Http, Link, Log, Mistake, Raw, Registry, Rtc, Secret, Traces,
+    Config, Etcd, Http, Link, Log, Mistake, Raw, Recordings, Registry, Rtc, Secret, Traces,
     value::{self, PortRange},
 };
 
@@ -102,6 +102,7 @@ impl Checker<'_> {
             max_peers: self.parse("max_peers", "a number", 0),
             max_mbps: self.parse("max_mbps", "a number", 0),
             drain_deadline: self.duration("drain_deadline", Duration::from_secs(150)),
+            recordings: self.recordings(),
             http: Http { api_url, ..http },
             rtc,
             ice,
@@ -115,6 +116,21 @@ impl Checker<'_> {
             traces: self.traces(),
             files: std::mem::take(&mut self.files),
         }
+    }
+
+    fn recordings(&mut self) -> Recordings {
+        let usual = Recordings::default();
+        let folder = self.raw.value("recordings_dir").filter(|folder| !folder.is_empty());
+        let folder = folder.map(PathBuf::from);
+        if folder.as_ref().is_some_and(|folder| !folder.is_absolute()) {
+            self.wrong("recordings_dir", "it is no absolute path", "write it from / on");
+        }
+        let mb = self.parse("recordings_max_mb", "a number", usual.most_bytes / 1_000_000);
+        let longest = self.duration("recordings_max_time", usual.longest);
+        if longest.as_secs() == 0 {
+            self.wrong("recordings_max_time", "a recording takes a second at least", "try 4h");
+        }
+        Recordings { folder, most_bytes: mb.saturating_mul(1_000_000), longest }
     }
 
     fn id(&mut self, host: &Host) -> NodeId {

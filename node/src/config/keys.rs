@@ -81,6 +81,24 @@ pub const KEYS: &[Key] = &[
         "How long a drain (SIGTERM, `nodes drain`) waits for peers to move before it cuts the rest. 150 s leaves 30 s of a Kubernetes grace period of 180 s.",
     ),
     key(
+        "recordings_dir",
+        "FOLDER",
+        "none",
+        "Where recordings (`POST /v1/recordings`) are written, by ffmpeg, which must be installed. Nothing is recorded without it.",
+    ),
+    key(
+        "recordings_max_mb",
+        "NUMBER",
+        "10240",
+        "What all recordings of the node may take, in millions of bytes: those under way fail beyond it, and none begins until some are deleted.",
+    ),
+    key(
+        "recordings_max_time",
+        "DURATION",
+        "4h",
+        "The longest recording, and how long one is if nobody says.",
+    ),
+    key(
         "listen",
         "ADDR,...",
         "0.0.0.0:4443",

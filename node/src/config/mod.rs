@@ -42,6 +42,8 @@ pub struct Config {
     pub max_mbps: u32,
     /// How long a drain waits.
     pub drain_deadline: Duration,
+    /// What is recorded here.
+    pub recordings: Recordings,
     /// The HTTP side.
     pub http: Http,
     /// The media side.
@@ -66,6 +68,24 @@ pub struct Config {
     pub traces: Option<Traces>,
     /// Files that were read, or are when it starts: a change of them is a change of settings.
     pub files: Vec<PathBuf>,
+}
+
+/// Where recordings go, and how much.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Recordings {
+    /// Absent: nothing is recorded.
+    pub folder: Option<PathBuf>,
+    /// What all of them may take.
+    pub most_bytes: u64,
+    /// The longest.
+    pub longest: Duration,
+}
+
+impl Default for Recordings {
+    /// An evening of ten people, and the longest meeting.
+    fn default() -> Self {
+        Self { folder: None, most_bytes: 10_240_000_000, longest: Duration::from_secs(4 * 3_600) }
+    }
 }
 
 /// Page, signalling and REST.

@@ -8,7 +8,10 @@ use starling_proto::{Id, NodeId};
 
 use crate::{
     auth::{AdminTokens, KeySet},
-    config::{Config, Hooks, Http, Ice, Link, Log, Registry, Rtc, Secret, Traces, collector_url},
+    config::{
+        Config, Hooks, Http, Ice, Link, Log, Recordings, Registry, Rtc, Secret, Traces,
+        collector_url,
+    },
 };
 
 /// Most nodes: each has threads of its own, and the page shows them all.
@@ -107,6 +110,7 @@ impl DevArgs {
             max_peers: self.max_peers,
             max_mbps: 0,
             drain_deadline: std::time::Duration::from_secs(5),
+            recordings: Recordings::default(),
             http: Http {
                 listen: listen(self.host, port),
                 admin_listen: None,

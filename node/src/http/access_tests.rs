@@ -159,7 +159,8 @@ async fn whoever_may_not_is_refused_on_every_route() {
             let scope = Scope::of(method, template).unwrap();
             cases.push(("another scope", operation.ask(Some(&without(scope)))));
             let in_body = ["/v1/tokens", "/v1/tokens/revocations", "/v1/rooms"];
-            if !in_body.contains(&template.as_str()) || method == Method::GET {
+            let later = template.starts_with("/v1/recordings");
+            if !later && (!in_body.contains(&template.as_str()) || method == Method::GET) {
                 cases.push(("other rooms", operation.ask(Some("of the room q alone"))));
             }
             let mut foreign = operation.ask(Some(ADMIN));

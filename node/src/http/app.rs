@@ -19,6 +19,7 @@ use crate::{
     ice::IceServers,
     limit::{JOINS_PER_WORKER, PerAddress, Rate, Turnstile},
     metrics::Counters,
+    recording::Recordings,
     reload::Renewal,
     traces::Exported,
 };
@@ -61,6 +62,8 @@ pub struct Inner {
     pub(crate) traces: Exported,
     /// WHIP and WHEP sessions.
     pub whip: crate::whip::Sessions,
+    /// What it records.
+    pub recordings: Recordings,
     /// What can be read again.
     pub renewal: Renewal,
     /// Answers that are given again to who asks again.
@@ -99,6 +102,7 @@ impl App {
         let hooks = Hooks::new(&config.hooks);
         let admission = Admission::new(&config.hooks, hooks.signing(), config.id.clone());
         Self(Arc::new(Inner {
+            recordings: Recordings::new(node.clone(), config),
             tokens: Tokens::watching(config.token_keys.clone(), node.revocations()),
             node,
             admin: Admin::new(config.admin_tokens.clone()),
@@ -129,6 +133,7 @@ impl App {
     pub fn metrics(&self) -> Vec<Metric> {
         let mut all = self.counters.metrics();
         all.extend(self.tokens.metrics());
+        all.extend(self.recordings.metrics());
         all.extend(self.renewal.metrics());
         all.extend(self.hooks.metrics());
         all.extend(self.admission.metrics());

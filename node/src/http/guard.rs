@@ -149,7 +149,9 @@ impl Operator {
         // The room of the body is checked by the handler, which has read it.
         let in_body =
             matches!(asked.template(), "/v1/rooms" | "/v1/tokens" | "/v1/tokens/revocations");
-        if !(in_body && asked.method == Method::POST) {
+        // A recording's room is known once it is found.
+        let found = asked.template().starts_with("/v1/recordings");
+        if !(found || in_body && asked.method == Method::POST) {
             who.check_room(asked.room().as_ref())?;
         }
         Ok(Self { who, forwarded: false })

@@ -57,8 +57,18 @@ type Route = (&'static str, &'static [&'static str], MethodRouter<App>);
 
 /// What operators use.
 fn admin_routes() -> Vec<Route> {
-    use api::{direct, events, matrix, moves, nodes, pipes, policy, rooms, tokens, webhooks};
+    use api::{
+        direct, events, matrix, moves, nodes, pipes, policy, recordings, rooms, tokens, webhooks,
+    };
     vec![
+        ("/v1/recordings", &["get", "post"], get(recordings::list).post(recordings::create)),
+        (
+            "/v1/recordings/{recording}",
+            &["get", "delete"],
+            get(recordings::one).delete(recordings::remove),
+        ),
+        ("/v1/recordings/{recording}/stop", &["post"], post(recordings::stop)),
+        ("/v1/nodes/{id}/recordings", &["get"], get(recordings::of_node)),
         ("/v1/tokens/revocations", &["get", "post"], get(tokens::revocations).post(tokens::revoke)),
         ("/v1/tokens/revocations/{revocation}", &["delete"], delete(tokens::pardon)),
         ("/v1/nodes", &["get"], get(nodes::list)),

@@ -3,7 +3,8 @@
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    ConsumerId, MediaKind, NodeId, PeerId, ProducerId, RoomId, WebhookId, time::Timestamp,
+    ConsumerId, MediaKind, NodeId, PeerId, ProducerId, RecordingId, RoomId, WebhookId,
+    time::Timestamp,
 };
 
 /// One event. Each is told by one node, of those that know it the one nearest to it; while nodes do
@@ -281,6 +282,41 @@ events! {
         /// To.
         to: NodeId,
     }
+    /// A node records a room, or some of it.
+    RecordingStarted = "recording.started" {
+        /// What it is called.
+        recording: RecordingId,
+        /// Which room.
+        room: RoomId,
+        /// Which node.
+        node: NodeId,
+    }
+    /// A recording is over, and its files are whole.
+    RecordingEnded = "recording.ended" {
+        /// Which.
+        recording: RecordingId,
+        /// Of which room.
+        room: RoomId,
+        /// On which node.
+        node: NodeId,
+        /// Why.
+        reason: String,
+        /// What its files take.
+        bytes: u64,
+    }
+    /// A recording ended before it should.
+    RecordingFailed = "recording.failed" {
+        /// Which.
+        recording: RecordingId,
+        /// Of which room.
+        room: RoomId,
+        /// On which node.
+        node: NodeId,
+        /// Why.
+        reason: String,
+        /// Its node died; it tells so when it is back.
+        lost: bool,
+    }
 }
 
 impl Happening {
@@ -305,6 +341,9 @@ impl Happening {
             | Self::TrackResumed { room, .. }
             | Self::SubscriberDegraded { room, .. }
             | Self::SubscriberRecovered { room, .. }
+            | Self::RecordingStarted { room, .. }
+            | Self::RecordingEnded { room, .. }
+            | Self::RecordingFailed { room, .. }
             | Self::PipeUp { room, .. }
             | Self::PipeDown { room, .. } => Some(room),
             Self::WebhookTried { .. }

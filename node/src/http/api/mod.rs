@@ -12,6 +12,7 @@ pub(crate) mod nodes;
 pub(crate) mod peers;
 pub(crate) mod pipes;
 pub(crate) mod policy;
+pub(crate) mod recordings;
 pub(crate) mod rooms;
 pub(crate) mod steer;
 pub(crate) mod tokens;

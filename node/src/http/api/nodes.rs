@@ -254,7 +254,7 @@ pub(super) async fn pass_on(
     forward::stream_on(app, &node, &path, "text/event-stream").await
 }
 
-async fn hand_on(
+pub(super) async fn hand_on(
     app: &App,
     operator: Operator,
     id: &NodeId,

@@ -109,7 +109,11 @@ fn asked(uri: &Uri) -> String {
 }
 
 /// What this node tells and what all others do, by node; and who did not answer.
-async fn of_all<T: DeserializeOwned>(app: &App, what: &str, own: Vec<T>) -> (Vec<T>, Vec<NodeId>) {
+pub(super) async fn of_all<T: DeserializeOwned>(
+    app: &App,
+    what: &str,
+    own: Vec<T>,
+) -> (Vec<T>, Vec<NodeId>) {
     let path = |id: &NodeId| format!("/v1/nodes/{id}/{what}?limit={}", page::MAX);
     let (told, missing) = gather::<Vec<T>>(app, &Method::GET, path).await;
     (own.into_iter().chain(told.into_iter().flatten()).collect(), missing)

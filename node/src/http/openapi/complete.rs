@@ -75,7 +75,7 @@ fn name_parameter(parameter: &mut Value) {
         Some("room") => "stand-up",
         Some("peer" | "broadcaster") => "ada",
         Some("id") => "node-1",
-        Some("revocation") => "5c1b7d0e9a3f4d2c8e6b1a0f7d9c3e21",
+        Some("revocation" | "recording") => "5c1b7d0e9a3f4d2c8e6b1a0f7d9c3e21",
         Some("webhook") => "billing",
         Some(
             "transport" | "producer" | "consumer" | "dataProducer" | "dataConsumer" | "session"

@@ -59,6 +59,8 @@ use crate::{auth::is_moderation, whip::http as whip};
         api::steer::change_consumer, api::steer::close_consumer,
         api::steer::request_key_frame,
         api::direct::open,
+        api::recordings::list, api::recordings::of_node, api::recordings::create,
+        api::recordings::one, api::recordings::stop, api::recordings::remove,
         api::tokens::create, api::tokens::revocations, api::tokens::revoke, api::tokens::pardon,
         api::webhooks::list, api::webhooks::create, api::webhooks::one, api::webhooks::delete,
         api::webhooks::try_out, api::webhooks::dead_letters, api::webhooks::redeliver,

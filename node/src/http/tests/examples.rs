@@ -240,10 +240,24 @@ fn by_hand() -> Value {
         "event": { "id": "node-1.1796011506789000.42", "at": "2026-11-30T04:05:06.789Z",
             "by": "node-1", "type": "room.started", "room": "stand-up" }
     });
+    let file = json!({ "file": "ada-camera-0f9b11.webm", "peer": "ada", "source": "camera",
+        "producer": "7f6c1f4e-2d52-4c39-8f6c-4a1d7f0e9b11", "mimeType": "video/VP8",
+        "beganAt": 1_796_011_506_912_u64, "bytes": 1_204_224 });
+    let mut recording = json!({ "id": "5c1b7d0e9a3f4d2c8e6b1a0f7d9c3e21", "node": "node-1",
+        "room": "stand-up", "peers": ["ada"], "maxSeconds": 3600, "state": "recording",
+        "startedAt": "2026-11-30T04:05:06.789Z", "bytes": 0, "files": [] });
+    let begun = recording.clone();
+    (recording["state"], recording["reason"]) = (json!("ended"), json!("it was stopped"));
+    recording["endedAt"] = json!("2026-11-30T04:15:06.789Z");
+    (recording["bytes"], recording["files"]) = (json!(1_204_224), json!([file]));
+    let record = json!({ "request": { "room": "stand-up", "peers": ["ada"], "maxSeconds": 3600 } });
     let dev = json!([{ "id": "node-1", "alive": true, "url": "http://127.0.0.1:7000" }]);
     json!({
         "getMetrics": { "answer": "# HELP starling_peers Sessions on this node.\n\
             # TYPE starling_peers gauge\nstarling_peers 12\n" },
+        "startRecording": with(record, begun), "getRecording": { "answer": recording },
+        "listRecordings": { "answer": { "recordings": [recording], "missing": [] } },
+        "listNodeRecordings": { "answer": [recording] }, "stopRecording": { "answer": recording },
         "reloadNode": { "answer": { "tokenKeys": 1, "adminTokens": 1 } },
         "setNodeLog": { "request": { "filter": "info,starling_media=debug" } },
         "streamEvents": { "answer": event },

@@ -8,34 +8,34 @@ const LONGEST: usize = 64;
 
 /// What somebody sends.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Track {
+pub(crate) struct Track {
     /// Who.
-    pub(super) peer: PeerId,
+    pub(crate) peer: PeerId,
     /// Which.
-    pub(super) producer: ProducerId,
+    pub(crate) producer: ProducerId,
     /// Of which source.
-    pub(super) source: String,
+    pub(crate) source: String,
     /// Audio or video.
-    pub(super) kind: MediaKind,
+    pub(crate) kind: MediaKind,
     /// Codec.
-    pub(super) mime_type: String,
+    pub(crate) mime_type: String,
 }
 
 /// What somebody wants recorded; empty lists are everything.
 #[derive(Clone, Debug)]
-pub(super) struct Wanted<'a> {
+pub(crate) struct Wanted<'a> {
     /// The recorder itself.
-    pub(super) not: &'a PeerId,
+    pub(crate) not: &'a PeerId,
     /// Of these peers.
-    pub(super) peers: &'a [PeerId],
+    pub(crate) peers: &'a [PeerId],
     /// Of these sources.
-    pub(super) sources: &'a [String],
+    pub(crate) sources: &'a [String],
     /// Nothing else.
-    pub(super) producer: Option<&'a ProducerId>,
+    pub(crate) producer: Option<&'a ProducerId>,
 }
 
 /// What of it there is.
-pub(super) fn tracks(peers: &[PeerInfo], wanted: &Wanted<'_>) -> Vec<Track> {
+pub(crate) fn tracks(peers: &[PeerInfo], wanted: &Wanted<'_>) -> Vec<Track> {
     let mut all = Vec::new();
     for peer in peers {
         let ours = peer.id == *wanted.not;
@@ -63,7 +63,7 @@ impl Track {
     /// `ada-video-4f2a.webm`: whose, what, and the end of the producer's id, so that a camera that
     /// is turned on again gets a file of its own. What a source is called is up to clients: nothing
     /// of it leaves the folder.
-    pub(super) fn file(&self) -> String {
+    pub(crate) fn file(&self) -> String {
         let tame = |text: &str| -> String {
             let fine = |c: char| if c.is_ascii_alphanumeric() || c == '_' { c } else { '-' };
             text.chars().take(LONGEST).map(fine).collect()

@@ -1,10 +1,6 @@
 //! `starling record`: each track of a room into a file of its own, by ffmpeg or GStreamer on plain
 //! RTP. A peer of the room receives for them; it goes when the command ends, however it ends.
 
-mod plan;
-mod program;
-mod track;
-
 use std::{
     net::{IpAddr, UdpSocket},
     path::PathBuf,
@@ -13,20 +9,28 @@ use std::{
 
 use clap_complete::engine::ArgValueCompleter;
 use starling_client::Client;
-use starling_proto::{Id, PeerId, ProducerId, RoomId, rest::CreatePeer};
+use starling_proto::{
+    ConsumerId, Id, PeerId, ProducerId, RoomId, TransportId,
+    rest::{
+        ConnectPlainTransport, ConsumerCreated, CreateConsumer, CreatePeer, CreatePlainTransport,
+    },
+};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
-use self::{
-    plan::{Track, Wanted, tracks},
-    program::Program,
-    track::Running,
-};
 use super::{
     live,
     output::{Failure, note},
     remote::Remote,
 };
-use crate::config::value;
+use crate::{
+    config::value,
+    recording::{
+        desk::Desk,
+        plan::{Track, Wanted, tracks},
+        program::Program,
+        track::{Asked, Running},
+    },
+};
 
 /// Between two looks at who sends what.
 const LOOK: Duration = Duration::from_secs(1);
@@ -171,13 +175,13 @@ impl Session {
 
     async fn begin(&mut self, track: Track) -> Result<(), Failure> {
         let Self { record, client, peer, address, .. } = self;
-        let asked = track::Asked {
-            client,
-            room: &record.room,
-            peer,
+        let desk = Rest { client, room: &record.room, peer };
+        let asked = Asked {
+            desk: &desk,
             address: *address,
             out: &record.out,
             program: record.program,
+            quiet: false,
         };
         match Running::start(&asked, track).await {
             Ok(running) => {
@@ -195,8 +199,8 @@ impl Session {
     }
 
     async fn stop(&self, running: Running) {
-        let told = running.stop(&self.client, &self.record.room, &self.peer).await;
-        note(&told);
+        let desk = Rest { client: &self.client, room: &self.record.room, peer: &self.peer };
+        note(&running.stop(&desk).await.to_string());
     }
 
     /// Ends all of it, and says goodbye to the node.
@@ -228,6 +232,50 @@ impl Session {
         }
         let text = serde_json::to_vec_pretty(&all).map_err(|error| failed(&error))?;
         std::fs::write(&path, text).map_err(|error| failed(&error))
+    }
+}
+
+/// The node, over REST.
+struct Rest<'a> {
+    client: &'a Client,
+    room: &'a RoomId,
+    peer: &'a PeerId,
+}
+
+impl Desk for Rest<'_> {
+    type Error = Failure;
+
+    fn failed(why: String) -> Failure {
+        Failure::Failed(why)
+    }
+
+    async fn transport(&self, wish: CreatePlainTransport) -> Result<TransportId, Failure> {
+        Ok(self.client.create_plain_transport(self.room, self.peer, &wish).await?.transport_id)
+    }
+
+    async fn connect(
+        &self,
+        transport: &TransportId,
+        to: ConnectPlainTransport,
+    ) -> Result<(), Failure> {
+        self.client.connect_plain_transport(self.room, self.peer, transport, &to).await?;
+        Ok(())
+    }
+
+    async fn consume(
+        &self,
+        transport: &TransportId,
+        wish: CreateConsumer,
+    ) -> Result<ConsumerCreated, Failure> {
+        Ok(self.client.consume(self.room, self.peer, transport, &wish).await?)
+    }
+
+    async fn resume(&self, consumer: &ConsumerId) -> Result<(), Failure> {
+        Ok(self.client.resume_consumer(self.room, self.peer, consumer).await?)
+    }
+
+    async fn close(&self, transport: &TransportId) {
+        let _ = self.client.remove_transport(self.room, self.peer, transport).await;
     }
 }
 

@@ -5,7 +5,7 @@ use starling_proto::{MediaKind, RtpParameters};
 
 /// Which.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
-pub(super) enum Program {
+pub(crate) enum Program {
     /// ffmpeg.
     #[default]
     Ffmpeg,
@@ -15,7 +15,7 @@ pub(super) enum Program {
 
 impl Program {
     /// What is started.
-    pub(super) const fn binary(self) -> &'static str {
+    pub(crate) const fn binary(self) -> &'static str {
         match self {
             Self::Ffmpeg => "ffmpeg",
             Self::Gstreamer => "gst-launch-1.0",
@@ -26,7 +26,7 @@ impl Program {
     ///
     /// # Errors
     /// A sentence if it cannot take the codec.
-    pub(super) fn arguments(
+    pub(crate) fn arguments(
         self,
         kind: MediaKind,
         rtp: &RtpParameters,

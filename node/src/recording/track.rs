@@ -1,7 +1,7 @@
 //! One track that is recorded: a plain transport, a consumer on it, and the program that takes it.
 
 use std::{
-    fs,
+    fmt, fs,
     net::{IpAddr, SocketAddr, UdpSocket},
     path::{Path, PathBuf},
     process::Stdio,
@@ -10,9 +10,8 @@ use std::{
 
 use rustix::process::{Pid, Signal, kill_process};
 use serde::Serialize;
-use starling_client::Client;
 use starling_proto::{
-    PeerId, ProducerId, RoomId, TransportId,
+    ConsumerId, PeerId, ProducerId, TransportId,
     rest::{ConnectPlainTransport, CreateConsumer, CreatePlainTransport},
     transport::PlainAddress,
 };
@@ -21,8 +20,7 @@ use tokio::{
     time::{Instant, sleep, timeout},
 };
 
-use super::{plan::Track, program::Program};
-use crate::cli::output::Failure;
+use super::{desk::Desk, plan::Track, program::Program};
 
 /// How long a program may take to listen: ffmpeg needs a tenth of a second, on a busy machine
 /// several.
@@ -33,19 +31,20 @@ const ENDS: Duration = Duration::from_secs(10);
 const TRIES: usize = 50;
 
 /// For whom and where.
-pub(super) struct Asked<'a> {
-    pub(super) client: &'a Client,
-    pub(super) room: &'a RoomId,
-    pub(super) peer: &'a PeerId,
-    pub(super) address: IpAddr,
-    pub(super) out: &'a Path,
-    pub(super) program: Program,
+pub(crate) struct Asked<'a, D> {
+    pub(crate) desk: &'a D,
+    /// Of this machine, as the node reaches it.
+    pub(crate) address: IpAddr,
+    pub(crate) out: &'a Path,
+    pub(crate) program: Program,
+    /// What the program says goes into a file beside its own.
+    pub(crate) quiet: bool,
 }
 
-/// A line of recording.json.
+/// A line of `starling record`'s recording.json.
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
-pub(super) struct Told<'a> {
+pub(crate) struct Told<'a> {
     room: &'a str,
     peer: &'a PeerId,
     producer: &'a ProducerId,
@@ -57,31 +56,68 @@ pub(super) struct Told<'a> {
 }
 
 /// A program at work.
-pub(super) struct Running {
+pub(crate) struct Running {
     track: Track,
     file: String,
     path: PathBuf,
     sdp: PathBuf,
     transport: TransportId,
+    consumer: ConsumerId,
     child: Child,
     began_at: u64,
 }
 
+/// What came of one.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Stopped {
+    file: String,
+    /// The program wrote the end of its file.
+    whole: bool,
+    bytes: u64,
+}
+
+impl fmt::Display for Stopped {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { file, whole, bytes } = self;
+        match (whole, bytes) {
+            (false, _) => write!(f, "{file} was cut: its program did not end"),
+            (true, 0) => write!(f, "{file} is empty: nothing came"),
+            (true, bytes) => write!(f, "{file} is complete, {} kB", bytes / 1_000),
+        }
+    }
+}
+
 impl Running {
-    /// Starts the program, and what it records once it listens.
+    /// Starts the program, and what it records once it listens. What was made is ended again if
+    /// that fails.
     ///
     /// # Errors
     /// What the node said, and a program that does not start.
-    pub(super) async fn start(asked: &Asked<'_>, track: Track) -> Result<Self, Failure> {
-        let Asked { client, room, peer, address, out, program } = *asked;
-        let port = pair(address).ok_or_else(|| {
-            Failure::Failed("no two neighbouring UDP ports are free on this machine".to_owned())
-        })?;
+    pub(crate) async fn start<D: Desk>(
+        asked: &Asked<'_, D>,
+        track: Track,
+    ) -> Result<Self, D::Error> {
         let plain = CreatePlainTransport { rtcp_mux: false, ..CreatePlainTransport::default() };
-        let transport = client.create_plain_transport(room, peer, &plain).await?.transport_id;
+        let transport = asked.desk.transport(plain).await?;
+        let started = Self::on(asked, track, transport.clone()).await;
+        if started.is_err() {
+            asked.desk.close(&transport).await;
+        }
+        started
+    }
+
+    async fn on<D: Desk>(
+        asked: &Asked<'_, D>,
+        track: Track,
+        transport: TransportId,
+    ) -> Result<Self, D::Error> {
+        let Asked { desk, address, out, program, quiet } = *asked;
+        let port = pair(address).ok_or_else(|| {
+            D::failed("no two neighbouring UDP ports are free on this machine".to_owned())
+        })?;
         let to = PlainAddress { ip: address, port, rtcp_port: Some(port + 1) };
         let to = ConnectPlainTransport { address: Some(to), srtp_parameters: None };
-        client.connect_plain_transport(room, peer, &transport, &to).await?;
+        desk.connect(&transport, to).await?;
         let wish = CreateConsumer {
             producer_id: track.producer.clone(),
             rtp_capabilities: None,
@@ -91,11 +127,11 @@ impl Running {
             enable_rtx: None,
             mid: None,
         };
-        let consumer = client.consume(room, peer, &transport, &wish).await?;
+        let consumer = desk.consume(&transport, wish).await?;
         let file = track.file();
         let (path, sdp) = (out.join(&file), out.join(format!("{file}.sdp")));
-        let failed = |path: &Path, error: &dyn std::fmt::Display| {
-            Failure::Failed(format!("{}: {error}", path.display()))
+        let failed = |path: &Path, error: &dyn fmt::Display| {
+            D::failed(format!("{}: {error}", path.display()))
         };
         let described = consumer.sdp.as_deref().unwrap_or_default();
         fs::write(&sdp, described).map_err(|error| failed(&sdp, &error))?;
@@ -107,70 +143,124 @@ impl Running {
                 &sdp.to_string_lossy(),
                 &path.to_string_lossy(),
             )
-            .map_err(Failure::Failed)?;
-        let mut child = Command::new(program.binary())
+            .map_err(D::failed)?;
+        let told = if quiet {
+            let log = log_of(&path);
+            Stdio::from(fs::File::create(&log).map_err(|error| failed(&log, &error))?)
+        } else {
+            Stdio::inherit()
+        };
+        let child = Command::new(program.binary())
             .args(words)
             .stdin(Stdio::null())
             .stdout(Stdio::null())
+            .stderr(told)
             .kill_on_drop(true)
             // Ctrl-C is for us: we end it when the last packet is there.
             .process_group(0)
             .spawn()
             .map_err(|error| {
-                Failure::Failed(format!("{} cannot be started: {error}", program.binary()))
+                D::failed(format!("{} cannot be started: {error}", program.binary()))
             })?;
+        let mut running = Self {
+            track,
+            file,
+            path,
+            sdp,
+            transport,
+            consumer: consumer.consumer_id,
+            child,
+            began_at: 0,
+        };
+        running.listening(program, port).await.map_err(D::failed)?;
+        desk.resume(&running.consumer).await?;
+        let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        running.began_at = u64::try_from(since.as_millis()).unwrap_or(u64::MAX);
+        Ok(running)
+    }
+
+    /// Waits until the program has its port.
+    async fn listening(&mut self, program: Program, port: u16) -> Result<(), String> {
         let end = Instant::now() + LISTENS;
         while !listens(port) {
-            if let Ok(Some(status)) = child.try_wait() {
-                return Err(Failure::Failed(format!("{} ended: {status}", program.binary())));
+            if let Some(status) = self.ended() {
+                let said = last_line(&self.log()).map(|line| format!(": {line}"));
+                return Err(format!("{} {status}{}", program.binary(), said.unwrap_or_default()));
             }
             if Instant::now() > end {
-                return Err(Failure::Failed(format!("{} does not listen", program.binary())));
+                return Err(format!("{} does not listen", program.binary()));
             }
             sleep(Duration::from_millis(20)).await;
         }
-        client.resume_consumer(room, peer, &consumer.consumer_id).await?;
-        let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-        let began_at = u64::try_from(since.as_millis()).unwrap_or(u64::MAX);
-        Ok(Self { track, file, path, sdp, transport, child, began_at })
+        Ok(())
     }
 
-    /// What it records.
-    pub(super) const fn producer(&self) -> &ProducerId {
+    /// What it records, and when it began, in milliseconds since 1970.
+    pub(crate) const fn track(&self) -> (&Track, u64) {
+        (&self.track, self.began_at)
+    }
+
+    /// What it began with.
+    pub(crate) const fn producer(&self) -> &ProducerId {
         &self.track.producer
     }
 
-    /// Its file's name.
-    pub(super) fn file(&self) -> &str {
-        &self.file
-    }
-
     /// For recording.json.
-    pub(super) fn told<'a>(&'a self, room: &'a str) -> Told<'a> {
+    pub(crate) fn told<'a>(&'a self, room: &'a str) -> Told<'a> {
         let Track { peer, producer, source, mime_type, .. } = &self.track;
         let (file, began_at) = (self.file.as_str(), self.began_at);
         Told { room, peer, producer, source, mime_type, file, began_at }
     }
 
+    /// What it gets it by. Of a publisher that goes on elsewhere it is the same.
+    pub(crate) const fn consumer(&self) -> &ConsumerId {
+        &self.consumer
+    }
+
+    /// Its file's name.
+    pub(crate) fn file(&self) -> &str {
+        &self.file
+    }
+
+    /// What it said, if that goes into a file.
+    pub(crate) fn log(&self) -> PathBuf {
+        log_of(&self.path)
+    }
+
+    /// How the program ended, if it has by itself.
+    pub(crate) fn ended(&mut self) -> Option<String> {
+        let status = self.child.try_wait().ok().flatten()?;
+        Some(format!("ended by itself ({status})"))
+    }
+
     /// Has the program write the end of its file; what came of it.
-    pub(super) async fn stop(mut self, client: &Client, room: &RoomId, peer: &PeerId) -> String {
+    pub(crate) async fn stop<D: Desk>(mut self, desk: &D) -> Stopped {
         if let Some(pid) = self.child.id().and_then(|id| Pid::from_raw(i32::try_from(id).ok()?)) {
             let _ = kill_process(pid, Signal::INT);
         }
-        let ended = timeout(ENDS, self.child.wait()).await;
-        if ended.is_err() {
+        let whole = timeout(ENDS, self.child.wait()).await.is_ok();
+        if !whole {
             let _ = self.child.kill().await;
         }
         // Gone with its producer, or with the room.
-        let _ = client.remove_transport(room, peer, &self.transport).await;
+        desk.close(&self.transport).await;
         let _ = fs::remove_file(&self.sdp);
         let bytes = fs::metadata(&self.path).map_or(0, |data| data.len());
-        match (ended, bytes) {
-            (Err(_), _) => format!("{} was cut: its program did not end", self.file),
-            (Ok(_), 0) => format!("{} is empty: nothing came", self.file),
-            (Ok(_), bytes) => format!("{} is complete, {} kB", self.file, bytes / 1_000),
-        }
+        Stopped { file: self.file, whole, bytes }
     }
+}
+
+fn log_of(path: &Path) -> PathBuf {
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
+    path.with_file_name(format!("{name}.log"))
+}
+
+/// The end of a file: what a program said last.
+pub(crate) fn last_line(path: &Path) -> Option<String> {
+    let text = fs::read(path).ok()?;
+    let text = String::from_utf8_lossy(&text[text.len().saturating_sub(1_000)..]).into_owned();
+    let line = text.lines().rev().find(|line| !line.trim().is_empty())?;
+    Some(line.trim().chars().take(200).collect())
 }
 
 /// An even port whose neighbour is free, too, as RTP wants it (RFC 3550 §11).
