@@ -120,7 +120,8 @@ function follow(session: Session, id: string): void {
   session.on('muted', (muted) => { paint(); tellMuted(muted); });
   session.on('paused', (source, paused) => {
     own.paused(source, paused);
-    if (paused) notice.tell(`Somebody in charge of this room has muted you. “${source === 'audio' ? 'Unmute' : 'Start camera'}” takes it back.`);
+    const back = source === 'audio' ? '“Unmute” takes it back' : 'stop it and start it again to take that back';
+    if (paused) notice.tell(`Somebody in charge of this room has paused your ${source === 'audio' ? 'microphone' : 'picture'}: ${back}.`);
   });
   session.on('state', onState);
   session.on('end', onEnd);

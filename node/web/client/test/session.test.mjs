@@ -147,7 +147,7 @@ test('what an operator silences is told, also on the next node, and until it is 
   const told = [];
   session.on('muted', (muted) => told.push(muted));
   nodes.tell('a', 'muted', { audio: true, video: false });
-  await until('it is told', () => told.length === 1);
+  await until('it is told', () => told.length === 1, 500);
   assert.deepEqual(session.muted, { audio: true, video: false });
   nodes.muted = { audio: true, video: false };
   nodes.kill('a');
@@ -164,7 +164,7 @@ test('what an admin of the room pauses is paused here, also on the next node, an
   const told = [];
   session.on('paused', (source, paused) => told.push([source, paused]));
   nodes.tell('a', 'producerPaused', { producerId: 'a-video' });
-  await until('it is told', () => told.length === 1);
+  await until('it is told', () => told.length === 1, 500);
   assert.deepEqual(told, [['video', true]]);
   assert.equal(session.producers.get('video').paused, true);
   nodes.kill('a');

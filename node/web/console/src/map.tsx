@@ -58,7 +58,7 @@ function Link({ line, placed, crowded, chosen }:
   const how: Grade = grade(lossOf(line), line.rttMs);
   const picked = chosen === `${line.a} ${line.b}`;
   const state = gone ? 'gone' : bps > 0 ? how : how === 'good' ? 'idle' : how;
-  const flows = !gone && (!crowded || picked);
+  const flows = !gone && (nodes.value.size <= CROWDED || picked);
   const apart = Math.hypot(to.x - from.x, to.y - from.y);
   const label = labelOf(line);
   // Where little fits, what ails is said before all else.
