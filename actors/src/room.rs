@@ -26,8 +26,13 @@ use std::{collections::BTreeMap, sync::Arc, time::Instant};
 use ractor::{Actor, ActorProcessingErr, ActorRef, SupervisionEvent};
 use serde_json::Value;
 use starling_cluster::decide::{
-    budget::Top, exchange::Exchange, floor::Floor, liveness::Verdict, pulls::Request,
-    roster::RoomReplica, traced::Traced,
+    budget::Top,
+    exchange::Exchange,
+    floor::Floor,
+    liveness::Verdict,
+    pulls::Request,
+    roster::{Crowd, RoomReplica},
+    traced::Traced,
 };
 use starling_media::command::{ConsumerParams, ProducerParams};
 use starling_proto::{
@@ -195,6 +200,8 @@ pub(crate) enum RoomMsg {
     Record(RoomRecord),
     /// Its peers are sent away for good.
     Delete,
+    /// It had nobody a while ago, after so many joins.
+    Lingered { opened: u64 },
     /// It is empty, and the node has forgotten it.
     Close,
     /// For the test of exit policies.
@@ -249,6 +256,8 @@ pub(crate) struct RoomState {
     links: BTreeMap<NodeId, LinkPort>,
     /// Who of them is told what.
     exchange: Exchange,
+    /// Which nodes have peers.
+    crowd: Crowd,
     /// What comes from other nodes and goes to them.
     pipes: Pipes,
     /// The core of each producer of this node.
@@ -312,6 +321,7 @@ impl Actor for RoomActor {
             heirs: BTreeMap::new(),
             links: BTreeMap::new(),
             exchange: Exchange::new(args.id.clone()),
+            crowd: Crowd::default(),
             pipes: Pipes::new(args.shared.config.id.clone()),
             own: BTreeMap::new(),
             uses: Uses::default(),
@@ -358,6 +368,7 @@ impl Actor for RoomActor {
                 state.tell_clients(4000, "the room was deleted");
                 myself.stop(None);
             }
+            RoomMsg::Lingered { opened } => state.lingered(opened),
             RoomMsg::Close => myself.stop(None),
             #[cfg(test)]
             RoomMsg::Panic => panic!("asked to"),
@@ -490,16 +501,24 @@ impl RoomState {
         self.check_empty();
     }
 
-    /// Nobody is here: the node is told after a while, in case a page is only reloading.
+    /// Nobody is here: it is looked at again after a while, in case a page is only reloading.
     fn check_empty(&self) {
-        if !self.here.is_empty() {
+        if self.here.is_empty() {
+            let opened = self.opened;
+            self.myself.send_after(ROOM_LINGER, move || RoomMsg::Lingered { opened });
+        }
+    }
+
+    /// Nobody has come since: the node is told, unless other nodes still get streams through this
+    /// one. They go elsewhere, as a tree does not depend on nodes without peers.
+    fn lingered(&self, opened: u64) {
+        if opened != self.opened || !self.here.is_empty() {
             return;
         }
-        let (node, room, opened) = (self.args.node.clone(), self.args.id.clone(), self.opened);
-        let actor = self.myself.clone();
-        tokio::spawn(async move {
-            tokio::time::sleep(ROOM_LINGER).await;
-            let _ = node.cast(NodeMsg::RoomEmpty { room, actor, opened });
-        });
+        if self.pipes.pulls.relays() {
+            return self.check_empty();
+        }
+        let (room, actor) = (self.args.id.clone(), self.myself.clone());
+        let _ = self.args.node.cast(NodeMsg::RoomEmpty { room, actor, opened });
     }
 }

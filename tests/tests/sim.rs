@@ -91,10 +91,9 @@ fn a_join_to_a_room_that_its_node_has_writes_nothing_and_loads_stay_even() {
     assert_eq!(report.watching.wronged, 0, "{lines}");
 }
 
-/// Two nodes that never reach each other, and a third that reaches both: somebody comes on the one,
-/// and on the other one who has taken their name while nobody reached it.
-#[test]
-fn a_session_behind_a_cut_link_is_known_by_way_of_a_third_node() {
+/// Ann is on node 0, and somebody takes her name on node 1, while only node 2 reaches both, and
+/// node 1 has not heard of her; bob and eve are on nodes 0 and 2. `more` befalls them before.
+fn two_anns(more: impl IntoIterator<Item = Timed>) -> Plan {
     let node = || NodePlan { region: 0, skew_us: 0, speaks: VERSION_MAX };
     let client = |name: &str, clone| ClientPlan {
         room: 0,
@@ -105,7 +104,14 @@ fn a_session_behind_a_cut_link_is_known_by_way_of_a_third_node() {
     };
     let join = |at, client, node| Timed { at, action: Action::Join { client, node } };
     let part = |at, a, b| Timed { at, action: Action::Part { a, b } };
-    let plan = Plan {
+    let before = [join(1_000, 2, 0), join(1_000, 3, 2), part(5_000, 0, 1)];
+    let after = [
+        part(7_500, 1, 2),
+        join(8_000, 0, 0),
+        join(9_000, 1, 1),
+        Timed { at: 12_000, action: Action::Unite { a: 1, b: 2 } },
+    ];
+    Plan {
         seed: 1,
         nodes: vec![node(), node(), node()],
         fan_out: 1,
@@ -115,16 +121,22 @@ fn a_session_behind_a_cut_link_is_known_by_way_of_a_third_node() {
             client("bob", false),
             client("eve", false),
         ],
-        actions: vec![
-            join(1_000, 2, 0),
-            join(1_000, 3, 2),
-            part(5_000, 0, 1),
-            part(5_000, 1, 2),
-            join(8_000, 0, 0),
-            join(9_000, 1, 1),
-            Timed { at: 12_000, action: Action::Unite { a: 1, b: 2 } },
-        ],
-    };
-    let outcome = run(plan, None, None);
+        actions: before.into_iter().chain(more).chain(after).collect(),
+    }
+}
+
+#[test]
+fn a_session_behind_a_cut_link_is_known_by_way_of_a_third_node() {
+    let outcome = run(two_anns([]), None, None);
+    assert!(outcome.is_clean(), "{outcome:?}");
+}
+
+#[test]
+fn so_is_one_on_a_node_that_was_started_again_behind_it() {
+    let again = [
+        Timed { at: 5_500, action: Action::Crash { node: 1 } },
+        Timed { at: 6_000, action: Action::Restart { node: 1 } },
+    ];
+    let outcome = run(two_anns(again), None, None);
     assert!(outcome.is_clean(), "{outcome:?}");
 }

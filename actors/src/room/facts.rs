@@ -31,6 +31,7 @@ impl RoomState {
             self.show_all();
         }
         let changed = facts.iter().any(changes);
+        let crowd = self.crowd.take_all(&facts);
         for fact in facts {
             self.tell_fact(&fact);
             self.trace_fact(&fact);
@@ -38,6 +39,9 @@ impl RoomState {
         }
         if changed {
             self.show_all();
+        }
+        if crowd {
+            self.meet_pulls();
         }
     }
 

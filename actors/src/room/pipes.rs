@@ -282,7 +282,7 @@ impl RoomState {
         self.pull(|pulls, now, flows| pulls.lose(now, node, flows));
     }
 
-    /// The room is on other nodes than before, or they are other ones.
+    /// The room is on other nodes than before, or they are other ones, or only others reach them.
     pub(super) fn meet_pulls(&mut self) {
         let version = self.args.shared.nodes_version();
         self.pipes.nodes_version = version;
@@ -290,10 +290,13 @@ impl RoomState {
         let relay_here = shared.config.link_protocol_max >= RELAYS;
         let reach = |node: &NodeId| {
             let reach = shared.node(node).map(|record| reach_of(&record, relay_here));
-            (node.clone(), reach.unwrap_or_default())
+            let mut reach = reach.unwrap_or_default();
+            reach.place.leaving |= !self.crowd.has(node);
+            (node.clone(), reach)
         };
         let nodes = self.exchange.members().chain([&shared.config.id]).map(reach).collect();
-        self.pull(|pulls, now, flows| pulls.set_nodes(now, nodes, flows));
+        let away = self.exchange.away().cloned().collect();
+        self.pull(|pulls, now, flows| pulls.set_nodes(now, nodes, away, flows));
     }
 
     /// A node told its peers anew: what is wanted of it and does not flow is asked for.

@@ -50,6 +50,7 @@ impl RoomState {
         match verdict {
             Verdict::Link => {
                 self.exchange.link_cut(node);
+                self.meet_pulls();
                 self.ask_rosters();
             }
             Verdict::Node => self.node_lost(node),
@@ -59,6 +60,7 @@ impl RoomState {
     /// Its peers go on, or come back.
     pub(super) fn node_found(&mut self, node: &NodeId) {
         self.exchange.node_found(node);
+        self.meet_pulls();
         self.ask_rosters();
     }
 
@@ -81,6 +83,7 @@ impl RoomState {
     /// Its peers are kept for a while: they may come back, here or elsewhere.
     pub(super) fn node_lost(&mut self, node: &NodeId) {
         let told = self.exchange.link_down(&mut self.replica, Instant::now(), node);
+        self.meet_pulls();
         self.after_exchange(told);
     }
 

@@ -158,6 +158,50 @@ async fn a_relay_that_dies_costs_those_below_it_a_bounded_gap() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_relay_that_its_last_peer_leaves_costs_those_behind_it_no_picture() {
+    let nodes = World::new().nodes(ALL).await;
+    let camera = Camera::start(&nodes[0], "cam", 1).await;
+    let head = head(&camera.producer, &ALL);
+    let (mut relay, mut viewers) = (None, Vec::new());
+    for (node, id) in nodes[1..].iter().zip(OVER) {
+        let viewer = Viewer::start(node, id, &camera.producer, false).await;
+        viewer.first().await;
+        match id == head {
+            true => relay = Some(node),
+            false => viewers.push((node, id, viewer)),
+        }
+    }
+    for (node, ..) in &viewers {
+        comes_by(node, &["eu-1", head], 0).await;
+    }
+    for (.., viewer) in &viewers {
+        viewer.forget_what_came().await;
+    }
+    let before = camera.frames();
+    relay.unwrap().remove_peer(&room(), &peer(head)).await.unwrap();
+    // A room lingers for 3 s, and a tree is moved to after 2.
+    let watched = viewers.iter().map(|(.., viewer)| viewer.watch(Duration::from_secs(6)));
+    let watched = futures::future::join_all(watched).await;
+    let frames = camera.frames() - before;
+    println!("{frames} pictures, packets and longest interval: {watched:?}");
+    until("the relay's room is closed", async || {
+        metric(relay.unwrap(), "starling_rooms").await == 0.0
+    })
+    .await;
+    for (packets, longest) in watched {
+        // One on its way at the beginning, and one at the end.
+        assert!(packets + 2 >= frames, "{packets} of {frames}");
+        assert!(longest < Duration::from_millis(500), "{longest:?}");
+    }
+    for (node, id, _) in viewers {
+        node.remove_peer(&room(), &peer(id)).await.unwrap();
+    }
+    nodes[0].remove_peer(&room(), &peer("cam")).await.unwrap();
+    camera.stop().await;
+    all_zero(&nodes.iter().collect::<Vec<_>>()).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_node_that_becomes_a_regions_head_takes_over_without_a_lasting_gap() {
     let world = World::new();
     let nodes = world.nodes(["eu-1", "us-1", "us-2"]).await;

@@ -290,6 +290,18 @@ impl Viewer {
         seen
     }
 
+    /// How many packets come within `time`, and the longest time between two.
+    pub(super) async fn watch(&self, time: Duration) -> (u64, Duration) {
+        let begun = tokio::time::Instant::now();
+        let (mut packets, mut last, mut longest) = (0, begun, Duration::ZERO);
+        while self.within(time.saturating_sub(begun.elapsed())).await.is_some() {
+            packets += 1;
+            longest = longest.max(last.elapsed());
+            last = tokio::time::Instant::now();
+        }
+        (packets, longest.max(last.elapsed()))
+    }
+
     /// Asks for a key frame (RFC 4585 §6.3.1).
     pub(super) async fn ask_for_key_frame(&self, ssrc: u32) {
         let mut pli = vec![0x81, 206, 0, 2, 0, 0, 0, 7];

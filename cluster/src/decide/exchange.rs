@@ -63,6 +63,11 @@ impl Exchange {
         self.members.iter()
     }
 
+    /// Nodes without a link that others reach.
+    pub fn away(&self) -> impl Iterator<Item = &NodeId> {
+        self.away.nodes()
+    }
+
     /// A change here: it is told to all members.
     pub fn tell(&self, local: Local) -> Exchanged {
         let (room, to) = (&self.room, || self.members.iter().cloned());

@@ -3,8 +3,9 @@
 //! holds the links and planes carries them out in order.
 //!
 //! A node pulls from its parent in the producer's tree (`tree`); if that one refuses, is lost or
-//! stays dry, from its standby parent, and then from the publisher's node. A node that is asked for
-//! what it does not have yet pulls it itself.
+//! stays dry, from its standby parent, and then from the publisher's node; where that one is out of
+//! reach, from whoever of the room has a way. A node that is asked for what it does not have yet
+//! pulls it itself, and sends those below it elsewhere when it has nobody to ask.
 //!
 //! Nodes may see different rooms for a moment. Against loops then: who asks says for whom
 //! (`hops`, itself last), and a node that finds itself there refuses; who serves says by which way
@@ -210,7 +211,9 @@ pub struct Pulls {
     here: NodeId,
     fan_out: usize,
     nodes: BTreeMap<NodeId, Reach>,
-    /// When they last changed.
+    /// Nodes out of reach that others reach.
+    away: BTreeSet<NodeId>,
+    /// When the former last changed.
     changed: Option<Instant>,
     pulls: BTreeMap<ProducerId, Pull>,
     /// What each flow of another node gets through here, and for whom.
@@ -227,6 +230,7 @@ impl Pulls {
             here,
             fan_out: FAN_OUT,
             nodes: BTreeMap::new(),
+            away: BTreeSet::new(),
             changed: None,
             pulls: BTreeMap::new(),
             takers: BTreeMap::new(),
@@ -243,6 +247,11 @@ impl Pulls {
     /// Whether it is pulled, for somebody here or for another node.
     pub fn has(&self, producer: &ProducerId) -> bool {
         self.pulls.contains_key(producer)
+    }
+
+    /// Whether other nodes get something through this one.
+    pub fn relays(&self) -> bool {
+        !self.takers.is_empty()
     }
 
     /// All that is pulled.
@@ -268,20 +277,25 @@ impl Pulls {
         now.chain(self.retired_with(node))
     }
 
-    /// The room's nodes in reach, this one included, are these. Flows from and to those that are
-    /// gone are dead: whoever calls this has forgotten them already.
+    /// The room's nodes in reach, this one included, are these, and these are out of reach and
+    /// reached by others (`exchange`). Flows from and to those that are gone are dead: whoever
+    /// calls this has forgotten them already.
     pub fn set_nodes(
         &mut self,
         now: Instant,
         nodes: BTreeMap<NodeId, Reach>,
+        away: BTreeSet<NodeId>,
         flows: &mut NewFlow<'_>,
     ) -> Vec<Action> {
         let mut out = Vec::new();
-        if nodes == self.nodes {
+        if nodes == self.nodes && away == self.away {
             return out;
         }
         let before = std::mem::replace(&mut self.nodes, nodes);
-        self.changed = Some(now);
+        if before != self.nodes {
+            self.changed = Some(now);
+        }
+        self.away = away;
         let lost: Vec<_> = before.keys().filter(|n| !self.nodes.contains_key(n)).cloned().collect();
         for node in &lost {
             self.forget_flows(node, &mut out);

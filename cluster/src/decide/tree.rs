@@ -33,7 +33,7 @@ pub const MAX_HOPS: usize = 3;
 pub struct Place {
     /// Where it is; all that name none are in one.
     pub region: String,
-    /// It is draining: others should not depend on it.
+    /// It is draining, or has no peers of the room: others should not depend on it.
     pub leaving: bool,
 }
 

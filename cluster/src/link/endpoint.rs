@@ -217,7 +217,8 @@ impl Keeper {
         let close = {
             let wanted = |node: &NodeId| targets.iter().any(|target| target.node == *node);
             lock(&self.shared.troubles).retain(|node, _| wanted(node));
-            self.shared.watch.set_targets(&targets.iter().map(|t| t.node.clone()).collect());
+            let lives = targets.iter().map(|target| (target.node.clone(), target.epoch));
+            self.shared.watch.set_targets(&lives.collect());
             lock(&self.shared.peers).set_targets(Instant::now(), targets)
         };
         for id in close {

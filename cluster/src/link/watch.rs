@@ -4,7 +4,7 @@
 #![expect(clippy::disallowed_methods, reason = "drives the pure `liveness` with the clock")]
 
 use std::{
-    collections::{BTreeMap, BTreeSet},
+    collections::BTreeMap,
     sync::{Arc, Mutex},
     time::{Duration, Instant},
 };
@@ -134,8 +134,8 @@ impl Watch {
     }
 
     /// The nodes to have links with.
-    pub(super) fn set_targets(&self, targets: &BTreeSet<NodeId>) {
-        lock(&self.liveness).set_targets(targets);
+    pub(super) fn set_targets(&self, targets: &BTreeMap<NodeId, u64>) {
+        lock(&self.liveness).set_targets(Instant::now(), targets);
     }
 
     /// Ends all links.

@@ -117,7 +117,8 @@ impl Life {
     /// The nodes to have links with are others.
     pub(super) fn retarget(&mut self, ctx: &mut Ctx) {
         let targets = self.view.targets();
-        self.liveness.set_targets(&targets.iter().map(|it| it.node.clone()).collect());
+        let lives = targets.iter().map(|target| (target.node.clone(), target.epoch)).collect();
+        self.liveness.set_targets(ctx.instant(), &lives);
         let close = self.peers.set_targets(ctx.instant(), targets);
         for LinkId(conn) in close {
             let link = self.links.iter().find(|(_, link)| link.conn == conn);

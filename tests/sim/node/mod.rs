@@ -293,7 +293,8 @@ impl Life {
         if ctx.planted(Plant::Squatter) {
             return;
         }
-        let over = |room: &Room| room.empty.is_some_and(|since| ctx.now >= since + LINGER);
+        let late = |room: &Room| room.empty.is_some_and(|since| ctx.now >= since + LINGER);
+        let over = |room: &Room| late(room) && !room.pulls.relays();
         let empty: Vec<_> =
             self.rooms.iter().filter(|(_, room)| over(room)).map(|(id, _)| id.clone()).collect();
         for id in empty {

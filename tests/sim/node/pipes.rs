@@ -151,10 +151,13 @@ impl Room {
             if desk.ctx.planted(Plant::Borderless) {
                 reach.iter_mut().for_each(|reach| reach.place.region.clear());
             }
-            (node.clone(), reach.unwrap_or_default())
+            let mut reach = reach.unwrap_or_default();
+            reach.place.leaving |= !self.crowd.has(node);
+            (node.clone(), reach)
         };
         let nodes = self.exchange.members().chain([desk.id]).map(reach).collect();
-        self.pull(desk, |pulls, now, flows| pulls.set_nodes(now, nodes, flows));
+        let away = self.exchange.away().cloned().collect();
+        self.pull(desk, |pulls, now, flows| pulls.set_nodes(now, nodes, away, flows));
     }
 
     /// A node told its peers anew.

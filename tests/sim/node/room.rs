@@ -7,7 +7,7 @@ use starling_cluster::decide::{
     exchange::{Exchange, Exchanged},
     liveness::Verdict,
     pulls::Pulls,
-    roster::{Fact, Local, RESUME_WINDOW, RoomReplica},
+    roster::{Crowd, Fact, Local, RESUME_WINDOW, RoomReplica},
 };
 use starling_proto::{
     NodeId, PeerId, ProducerId, RoomId,
@@ -43,6 +43,8 @@ pub(super) struct Room {
     pub(super) heirs: BTreeMap<PeerId, Here>,
     pub(super) own: BTreeMap<ProducerId, Own>,
     pub(super) pulls: Pulls,
+    /// Which nodes have peers.
+    pub(super) crowd: Crowd,
     pub(super) plane: Plane,
     /// Streams that broke off once, for a planted bug.
     pub(super) broke: BTreeSet<ProducerId>,
@@ -64,6 +66,7 @@ impl Room {
             heirs: BTreeMap::new(),
             own: BTreeMap::new(),
             pulls: Pulls::with_fan_out(node, ctx.fan_out),
+            crowd: Crowd::default(),
             plane: Plane::default(),
             broke: BTreeSet::new(),
             empty: Some(ctx.now),
@@ -121,6 +124,7 @@ impl Room {
         match verdict {
             Verdict::Link => {
                 self.exchange.link_cut(node);
+                self.meet_pulls(desk);
                 self.ask_rosters(desk);
             }
             Verdict::Node => self.node_lost(desk, node),
@@ -130,6 +134,7 @@ impl Room {
     /// A node without a link is reached by another one.
     pub(super) fn node_found(&mut self, desk: &mut Desk<'_>, node: &NodeId) {
         self.exchange.node_found(node);
+        self.meet_pulls(desk);
         self.ask_rosters(desk);
     }
 
@@ -158,6 +163,7 @@ impl Room {
     /// A node is out of everybody's reach.
     pub(super) fn node_lost(&mut self, desk: &mut Desk<'_>, node: &NodeId) {
         let told = self.exchange.link_down(&mut self.replica, desk.ctx.instant(), node);
+        self.meet_pulls(desk);
         self.after_exchange(desk, told);
     }
 
@@ -192,6 +198,7 @@ impl Room {
 
     pub(super) fn apply(&mut self, desk: &mut Desk<'_>, facts: Vec<Fact>) {
         let haunted = desk.ctx.planted(Plant::Ghost);
+        let crowd = self.crowd.take_all(&facts);
         for fact in facts {
             if haunted && self.concerns_us(desk, &fact) {
                 continue;
@@ -210,6 +217,10 @@ impl Room {
                 Fact::ProducerClosed { producer, .. } => self.end_pull(desk, &producer),
                 _ => {}
             }
+        }
+        if crowd {
+            desk.ctx.oracle.unrest(desk.ctx.now);
+            self.meet_pulls(desk);
         }
     }
 

@@ -50,6 +50,10 @@ impl Away {
         self.nodes.remove(node);
     }
 
+    pub(super) fn nodes(&self) -> impl Iterator<Item = &NodeId> {
+        self.nodes.keys()
+    }
+
     /// Who is to be asked about whom now: whoever has answered is asked again, alone.
     pub(super) fn due(
         &mut self,

@@ -16,7 +16,7 @@ mod tests;
 mod watched;
 
 use std::{
-    collections::{BTreeMap, BTreeSet},
+    collections::BTreeMap,
     time::{Duration, Instant},
 };
 
@@ -200,9 +200,17 @@ impl Liveness {
         verdict
     }
 
-    /// The nodes to have links with: others without a link are forgotten.
-    pub fn set_targets(&mut self, targets: &BTreeSet<NodeId>) {
-        self.nodes.retain(|node, watched| watched.as_linked().is_some() || targets.contains(node));
+    /// The nodes to have links with, each with its life. Others without a link are forgotten; about
+    /// those that have never had one others are asked, if none comes up.
+    pub fn set_targets(&mut self, now: Instant, targets: &BTreeMap<NodeId, u64>) {
+        let wanted = |node: &NodeId| targets.contains_key(node);
+        self.nodes.retain(|node, watched| watched.as_linked().is_some() || wanted(node));
+        for (node, epoch) in targets {
+            if !self.nodes.contains_key(node) && self.nodes.len() < MAX_NODES {
+                let unmet = Absent::unmet(now, *epoch);
+                self.nodes.insert(node.clone(), Watched::Absent(unmet));
+            }
+        }
     }
 
     /// Another node asks about one: in which life we reach it, and how long ago it last answered.
@@ -227,7 +235,14 @@ impl Liveness {
         epoch: u64,
         ago: Duration,
     ) -> Option<Action> {
-        let watched = self.nodes.get_mut(about).filter(|watched| watched.epoch() == epoch)?;
+        let watched = self.nodes.get_mut(about)?;
+        if let Watched::Absent(absent) = watched {
+            // It has been started again, and somebody reaches it in that life.
+            absent.epoch = absent.epoch.max(epoch);
+        }
+        if watched.epoch() != epoch {
+            return None;
+        }
         let at = now.checked_sub(ago)?;
         match watched {
             Watched::Linked(linked) => {

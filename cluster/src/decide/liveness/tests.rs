@@ -1,3 +1,5 @@
+use std::collections::BTreeSet;
+
 use starling_proto::Id;
 
 use super::*;
@@ -26,7 +28,8 @@ impl Bed {
         let (now, mut watch) = (Instant::now(), Liveness::default());
         let all: BTreeSet<_> = names.iter().map(|name| id(name)).collect();
         all.iter().for_each(|node| watch.link_up(now, node, 1, 7, true));
-        watch.set_targets(&all);
+        let targets = all.iter().map(|node| (node.clone(), 7)).collect();
+        watch.set_targets(now, &targets);
         let (answering, speaking) = (all.clone(), all);
         Self { now, watch, counts: BTreeMap::new(), answering, speaking }
     }
@@ -166,7 +169,7 @@ fn a_verdict_about_a_link_must_be_confirmed_and_is_changed_by_what_others_say() 
     assert!(seen.contains(&(2_900, changed(Verdict::Node))), "{seen:?}");
     let seen = bed.run(ms(20_000));
     assert_eq!(asked(&seen, "a"), 4, "every five seconds");
-    assert_eq!(bed.watch.told(bed.now, &id("a"), 8, ms(1)), None, "another life of it");
+    assert_eq!(bed.watch.told(bed.now, &id("a"), 6, ms(1)), None, "an earlier life of it");
 }
 
 #[test]
@@ -223,11 +226,40 @@ fn the_end_of_a_link_that_was_replaced_says_nothing() {
 fn nodes_that_are_not_wanted_any_more_are_forgotten() {
     let mut bed = Bed::with(&["a", "b"]);
     bed.down("a", End::Left);
-    bed.watch.set_targets(&BTreeSet::new());
+    bed.watch.set_targets(bed.now, &BTreeMap::new());
     assert_eq!(bed.watch.verdict(&id("a")), None);
     bed.down("b", End::Ours);
-    bed.watch.set_targets(&BTreeSet::new());
+    bed.watch.set_targets(bed.now, &BTreeMap::new());
     assert!(bed.watch.is_idle());
+}
+
+#[test]
+fn a_node_that_was_started_again_behind_a_cut_link_is_found_in_its_new_life() {
+    let mut bed = Bed::with(&["a", "b"]);
+    bed.silence("a");
+    bed.run(ms(850));
+    assert_eq!(bed.down("a", End::Silent), Verdict::Node);
+    bed.run(ms(2_000));
+    let told = |bed: &mut Bed, epoch| bed.watch.told(bed.now, &id("a"), epoch, ms(100));
+    assert_eq!(told(&mut bed, 6), None, "an older life");
+    let (node, verdict) = (id("a"), Verdict::Link);
+    assert_eq!(told(&mut bed, 9), Some(Action::Changed { node, epoch: 9, verdict }));
+    assert_eq!(told(&mut bed, 7), None, "that life is over");
+    let seen = bed.run(ms(2_000));
+    let of_it = |(_, action): &(u64, Action)| matches!(action, Action::Ask { epoch: 9, .. });
+    assert!(seen.iter().any(of_it), "{seen:?}");
+}
+
+#[test]
+fn about_a_node_that_never_had_a_link_others_are_asked_after_a_while() {
+    let mut bed = Bed::with(&["a"]);
+    let targets = BTreeMap::from([(id("a"), 7), (id("new"), 3)]);
+    bed.watch.set_targets(bed.now, &targets);
+    assert_eq!(asked(&bed.run(ms(5_900)), "new"), 0, "its link may come up");
+    assert_eq!(asked(&bed.run(ms(5_000)), "new"), 1);
+    let found = bed.watch.told(bed.now, &id("new"), 3, ms(100));
+    let (node, verdict) = (id("new"), Verdict::Link);
+    assert_eq!(found, Some(Action::Changed { node, epoch: 3, verdict }));
 }
 
 #[test]

@@ -166,6 +166,12 @@ impl Absent {
         Self { epoch, since: now, verdict, until: now + CONFIRM, asked: None }
     }
 
+    /// It has never had a link, and one may come up in a moment: nobody is asked until then.
+    pub(super) fn unmet(now: Instant, epoch: u64) -> Self {
+        let asked = Some(now + ASK_VOUCHED);
+        Self { epoch, since: now, verdict: Verdict::Node, until: now, asked }
+    }
+
     /// Somebody had an answer of it then; the verdict, if that changes it.
     pub(super) fn vouch(&mut self, now: Instant, at: Instant) -> Option<Verdict> {
         if at <= self.since {

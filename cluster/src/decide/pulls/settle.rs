@@ -2,16 +2,24 @@
 //! passes.
 
 use std::{
+    cmp::Reverse,
     collections::BTreeMap,
     time::{Duration, Instant},
 };
 
-use starling_proto::{NodeId, ProducerId};
+use starling_proto::{Id, NodeId, ProducerId};
 
 use super::{
     ASK_AGAIN, AVOID, Action, DRY_AFTER, NewFlow, Pull, Pulls, SETTLE, Upstream, close, dry,
 };
-use crate::decide::tree::{Place, Tree, standby};
+use crate::decide::{
+    rendezvous::weight,
+    tree::{Place, Tree, standby},
+};
+
+/// Nodes that are asked where only others reach the publisher's: one may be just as cut off,
+/// another as slow (as many as `liveness` asks), and each asks others in turn.
+const LAST_RESORTS: usize = 3;
 
 impl Pull {
     /// A node is not asked for a while. The publisher's is the last resort, and asked soon again.
@@ -74,6 +82,28 @@ impl Pulls {
         }
         self.ask_for_roster(now, producer, out);
         self.choose(now, producer, flows, out);
+        self.send_away(now, producer, flows, out);
+    }
+
+    /// Nobody can be asked, and only others reach the publisher's node: those who get it through
+    /// here may have another way at once, and then this node gets it through one of them.
+    fn send_away(
+        &mut self,
+        now: Instant,
+        producer: &ProducerId,
+        flows: &mut NewFlow<'_>,
+        out: &mut Vec<Action>,
+    ) {
+        let Some(pull) = self.pulls.get_mut(producer) else { return };
+        let hopeless = pull.up.is_none() && self.away.contains(&pull.origin);
+        if !hopeless || pull.takers.is_empty() {
+            return;
+        }
+        for (node, flow) in std::mem::take(&mut pull.takers) {
+            self.takers.remove(&(node.clone(), flow));
+            out.push(Action::Close { node, flow });
+        }
+        self.settle(now, producer, flows, out);
     }
 
     /// The publisher's node refused: its next roster is about to say why, or ours is wrong. Asked
@@ -149,7 +179,26 @@ impl Pulls {
         // A standby is needed only where the parent cannot be had.
         let flows = pull.up.as_ref().is_some_and(|up| Some(&up.node) == parent.as_ref());
         let standby = if flows { None } else { instead() };
-        parent.into_iter().chain(standby).chain([origin.clone()]).collect()
+        let first = parent.into_iter().chain(standby).chain([origin.clone()]);
+        first.chain(self.last_resorts(producer, pull)).collect()
+    }
+
+    /// Whom to ask where only others reach the publisher's node: nodes of the room, as there is no
+    /// saying which of them do. Whoever has the stream keeps it; near ones come first.
+    fn last_resorts(&self, producer: &ProducerId, pull: &Pull) -> Vec<NodeId> {
+        if !self.away.contains(&pull.origin) {
+            return Vec::new();
+        }
+        let home = self.nodes.get(&self.here).map(|reach| &reach.place.region);
+        let current = pull.up.as_ref().map(|up| &up.node);
+        let relays = self.nodes.iter().filter(|(node, reach)| reach.relays && **node != self.here);
+        let mut relays: Vec<_> = relays.map(|(node, _)| node.clone()).collect();
+        relays.sort_by_cached_key(|node| {
+            let near = self.nodes.get(node).map(|reach| &reach.place.region) == home;
+            Reverse((current == Some(node), near, weight(producer.as_str(), node)))
+        });
+        relays.truncate(LAST_RESORTS);
+        relays
     }
 
     fn may_ask(&self, node: &NodeId, pull: &Pull) -> bool {

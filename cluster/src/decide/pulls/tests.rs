@@ -120,6 +120,42 @@ fn a_link_that_is_cut_is_gone_round_by_another_node() {
 }
 
 #[test]
+fn a_head_that_loses_the_publishers_node_goes_round_by_those_below_it_at_once() {
+    let mut net = Net::new(&["a0", "b0", "b1"], 10);
+    net.publish("a0");
+    ["b0", "b1"].iter().for_each(|name| net.consume(name));
+    let head = net.head("b");
+    let other = if head == "b0" { "b1" } else { "b0" };
+    assert_eq!(net.path(other), ["a0", &head]);
+    net.cut("a0", &head);
+    assert!(all(&net, &["b0", "b1"]), "without a tick");
+    assert_eq!(net.path(&head), ["a0", other]);
+    net.pass(MS(8_000));
+    assert_eq!(net.path(&head), ["a0", other], "and it stays so");
+    net.mend("a0", &head);
+    net.pass(MS(8_000));
+    assert_eq!(net.path(other), ["a0", &head]);
+}
+
+#[test]
+fn who_does_not_reach_the_publishers_node_asks_one_after_the_other() {
+    let mut net = Net::new(&["a0", "b0", "b1", "c0", "c1"], 10);
+    net.publish("a0");
+    let (head, user) = match net.head("b").as_str() {
+        "b0" => ("b0", "b1"),
+        _ => ("b1", "b0"),
+    };
+    net.consume(user);
+    net.cut("a0", head);
+    net.cut("a0", user);
+    net.cut(head, user);
+    net.pass(MS(8_000));
+    assert!(net.hears(user), "by region c, of which nobody wants it");
+    net.unconsume(user);
+    assert!(net.is_idle());
+}
+
+#[test]
 fn who_is_asked_before_it_has_heard_of_a_producer_waits_for_word_of_it() {
     let mut net = Net::new(&["a0", "b0", "b1"], 10);
     let head = net.head("b");
@@ -214,7 +250,7 @@ fn user() -> (Pulls, Instant, impl FnMut(&NodeId) -> Option<FlowId>) {
     let now = Instant::now();
     let reach = || Reach { place: Place::default(), relays: false };
     let nodes = ["a0", "a1", "b0"].map(|name| (node(name), reach()));
-    let _ = pulls.set_nodes(now, nodes.into(), &mut |_| None);
+    let _ = pulls.set_nodes(now, nodes.into(), BTreeSet::new(), &mut |_| None);
     let mut last = 0;
     let mut flows = move |_: &NodeId| {
         last += 1;
@@ -318,7 +354,7 @@ fn what_the_publishers_node_refuses_is_asked_for_once_a_second_and_when_it_tells
     let now = Instant::now();
     let reach = || Reach { place: Place::default(), relays: true };
     let nodes = [("a0", reach()), ("a1", reach())].map(|(name, reach)| (node(name), reach));
-    let _ = pulls.set_nodes(now, nodes.into(), &mut |_| None);
+    let _ = pulls.set_nodes(now, nodes.into(), BTreeSet::new(), &mut |_| None);
     let mut flow = 0;
     let mut flows = |_: &NodeId| {
         flow += 2;

@@ -14,6 +14,7 @@
 mod claims;
 #[cfg(test)]
 mod convergence;
+mod crowd;
 mod fact;
 mod merge;
 mod produced;
@@ -26,6 +27,7 @@ use std::{
 };
 
 use claims::{Applied, Claims};
+pub use crowd::Crowd;
 pub use fact::Fact;
 use merge::Member;
 use starling_proto::{

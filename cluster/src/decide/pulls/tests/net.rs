@@ -92,11 +92,13 @@ impl Net {
         there.map(reach).collect()
     }
 
-    /// All learn whom they reach.
+    /// All learn whom they reach, and whom only others do.
     fn meet(&mut self) {
         for name in self.pulls.keys().cloned().collect::<Vec<_>>() {
             let nodes = self.reach(&name);
-            self.on(&name, |pulls, now, flows| pulls.set_nodes(now, nodes, flows));
+            let away = self.pulls.keys().filter(|other| !nodes.contains_key(*other));
+            let away = away.cloned().collect();
+            self.on(&name, |pulls, now, flows| pulls.set_nodes(now, nodes, away, flows));
         }
         self.run();
     }
@@ -258,12 +260,13 @@ impl Net {
         let gone = node(name);
         self.pulls.remove(&gone);
         self.users.remove(&gone);
+        self.mute.remove(&gone);
         self.attached.retain(|(at, _), _| *at != gone);
         self.served.retain(|(to, _), (by, _)| *to != gone && *by != gone);
         for name in self.pulls.keys().cloned().collect::<Vec<_>>() {
             self.lose(&name, &gone);
         }
-        self.run();
+        self.meet();
     }
 
     pub(super) fn add(&mut self, name: &str) {
@@ -280,7 +283,7 @@ impl Net {
         self.wire.retain(|(from, to, _)| (from, to) != (&a, &b) && (from, to) != (&b, &a));
         self.lose(&a, &b);
         self.lose(&b, &a);
-        self.run();
+        self.meet();
     }
 
     pub(super) fn mend(&mut self, a: &str, b: &str) {

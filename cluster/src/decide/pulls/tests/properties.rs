@@ -119,6 +119,21 @@ impl Story {
         self.cuts.drain(..).for_each(|(a, b)| self.net.mend(&a, &b));
     }
 
+    /// Whoever loses its link to the publisher's node has the stream by way of a third one.
+    fn go_round(&mut self) {
+        let names = self.net.names();
+        for name in names.iter().filter(|name| **name != self.origin && names.len() > 2) {
+            self.net.cut(&self.origin, name);
+            self.net.pass(Duration::from_secs(3));
+            for user in &self.users {
+                let origin = &self.origin;
+                assert!(self.net.hears(user), "{user} without {origin} to {name}: {:#?}", self.net);
+            }
+            self.net.mend(&self.origin, name);
+            self.net.pass(Duration::from_secs(8));
+        }
+    }
+
     fn end(&mut self) {
         self.unmute();
         self.net.pass(Duration::from_secs(12));
@@ -136,6 +151,7 @@ impl Story {
             }
         }
         assert!(entered.iter().all(|n| *n <= 1), "{entered:?}");
+        self.go_round();
         for name in std::mem::take(&mut self.users) {
             self.net.unconsume(&name);
         }
