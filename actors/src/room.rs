@@ -42,8 +42,8 @@ use starling_proto::{
     observer::Happened,
     registry::RoomRecord,
     rest::{
-        ConsumerCreated, CreateConsumer, CreateDataConsumer, CreatePeer, DataConsumerCreated,
-        PeerInfo, PipeInfo,
+        ConsumerCreated, CreateConsumer, CreateDataConsumer, DataConsumerCreated, PeerInfo,
+        PipeInfo,
     },
     roster::{Change, Known, ProducerEntry, Snapshot},
     voice::{Voice, Voices},
@@ -56,7 +56,7 @@ use crate::{
     node::{NodeMsg, Reply, Shared},
     peer::PeerMsg,
     router::{RouterMsg, RouterSeq, Taker},
-    session::{Session, SessionRequest},
+    session::{Program, Session, SessionRequest},
 };
 pub(crate) use away::{Leavers, MoveWish};
 pub(crate) use data::DataRoomMsg;
@@ -74,7 +74,7 @@ pub(crate) enum RoomMsg {
     /// A client opens its session.
     Open { request: Box<SessionRequest>, resumed: Option<u64>, reply: Reply<Session> },
     /// REST makes a peer.
-    CreatePeer(CreatePeer, Reply<PeerInfo>),
+    CreatePeer(Box<Program>, Reply<PeerInfo>),
     /// A peer joins.
     Join { request: u32, peer: PeerId, incarnation: u64, display_name: String, device: Value },
     /// A peer's session is over.
@@ -353,7 +353,7 @@ impl Actor for RoomActor {
                 let _ = reply.send(opened);
             }
             RoomMsg::CreatePeer(peer, reply) => {
-                let created = state.create_peer(peer).await;
+                let created = state.create_peer(*peer).await;
                 state.count_opened();
                 let _ = reply.send(created);
             }

@@ -6,6 +6,7 @@ use serde_json::Value;
 pub use starling_proto::Grants;
 use starling_proto::{
     ConsumerId, DataConsumerId, PeerId, Refusal, RoomId, TransportId,
+    rest::CreatePeer,
     signal::{ClientNotification, ClientRequest, ServerNotification, ServerRequest},
     span::SpanContext,
 };
@@ -36,6 +37,9 @@ pub struct SessionRequest {
     /// What its join is a part of, if that is traced.
     pub trace: Option<SpanContext>,
 }
+
+/// A program's peer to be, and what its join is a part of, if that is traced.
+pub(crate) type Program = (CreatePeer, Option<SpanContext>);
 
 /// An open session. Dropping both halves ends it, and with it the peer's place on this node.
 #[derive(Debug)]

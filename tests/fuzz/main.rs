@@ -1,6 +1,7 @@
 //! Fuzzes every parser of network bytes, and a whole plane.
 //!
-//! - `cargo run --release --bin fuzz -- [--runs N] [--cheap-runs N] [--seed N] [--threads N] [TARGET]...`
+//! - `cargo run --release --bin fuzz -- [OPTIONS] [TARGET]...`, with `--runs N`, `--cheap-runs N`,
+//!   `--seed N`, `--threads N`
 //! - `--cheap-runs` is for parsers that keep nothing: ten million of those take seconds
 //! - with `--write-corpus` it writes the seeds made from valid packets anew
 //!

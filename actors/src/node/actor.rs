@@ -20,8 +20,8 @@ use starling_proto::{
     observer::Happened,
     registry::{NodeCost, NodeLoad, NodeState, RoomPolicy, RoomRecord, WebhookRecord},
     rest::{
-        ClientAt, CreatePeer, CreateRoom, LinkInfo, NodeInfo, PeerInfo, Placement,
-        PlacementExplained, PolicyChange, RevocationInfo, RoomInfo, RoomMoving, WorkersInfo,
+        ClientAt, CreateRoom, LinkInfo, NodeInfo, PeerInfo, Placement, PlacementExplained,
+        PolicyChange, RevocationInfo, RoomInfo, RoomMoving, WorkersInfo,
     },
     signal::NodeHint,
 };
@@ -41,7 +41,7 @@ use crate::{
     link_actor::LinkMsg,
     registry_actor::RegistryMsg,
     room::RoomMsg,
-    session::{Session, SessionRequest},
+    session::{Program, Session, SessionRequest},
     worker::WorkerHandle,
     worker_actor::WorkerMsg,
 };
@@ -83,7 +83,7 @@ pub(crate) enum NodeMsg {
     /// A client opens a session.
     OpenSession(Box<SessionRequest>, Reply<Session>),
     /// REST.
-    CreatePeer { room: RoomId, peer: CreatePeer, reply: Reply<PeerInfo> },
+    CreatePeer { room: RoomId, peer: Box<Program>, reply: Reply<PeerInfo> },
     /// REST.
     Place { room: RoomId, client: ClientAt, reply: Reply<Placement> },
     /// REST.

@@ -11,7 +11,7 @@ use starling_cluster::decide::{
 use starling_proto::{
     Code, Refusal, RoomId,
     registry::{NodeState, PresenceRecord, RoomRecord},
-    rest::{CreatePeer, PeerInfo},
+    rest::PeerInfo,
 };
 
 use super::{
@@ -24,7 +24,7 @@ use crate::{
     link_actor::LinkMsg,
     registry_actor::{RegistryMsg, registry_lost},
     room::{RoomActor, RoomArgs, RoomMsg},
-    session::{Session, SessionRequest},
+    session::{Program, Session, SessionRequest},
     ticket::Ticket,
 };
 
@@ -33,7 +33,7 @@ pub(super) enum Waiting {
     /// A client; the incarnation its ticket names.
     Client(Box<SessionRequest>, Option<u64>, Reply<Session>),
     /// A program.
-    Program(CreatePeer, Reply<PeerInfo>),
+    Program(Box<Program>, Reply<PeerInfo>),
 }
 
 impl Waiting {

@@ -18,6 +18,7 @@ use starling_proto::{
         PeerInfo, PeerObjects, PlainTransportInfo, ProducerCreated, TransportBitrates,
         WebRtcConnected,
     },
+    span::SpanContext,
     time::Timestamp,
     trace::{TraceType, Traced},
     transport::{DtlsParameters, WebRtcTransportInfo},
@@ -136,7 +137,20 @@ impl Node {
     /// # Errors
     /// As [`Node::open_session`].
     pub async fn create_peer(&self, room: &RoomId, peer: CreatePeer) -> Result<PeerInfo, Refusal> {
-        let room = room.clone();
+        self.create_traced_peer(room, peer, None).await
+    }
+
+    /// The same as a part of a trace.
+    ///
+    /// # Errors
+    /// As [`Node::open_session`].
+    pub async fn create_traced_peer(
+        &self,
+        room: &RoomId,
+        peer: CreatePeer,
+        trace: Option<SpanContext>,
+    ) -> Result<PeerInfo, Refusal> {
+        let (room, peer) = (room.clone(), Box::new((peer, trace)));
         self.join(|reply| NodeMsg::CreatePeer { room: room.clone(), peer: peer.clone(), reply })
             .await
     }

@@ -21,7 +21,7 @@ use crate::{
     limits::PEERS_PER_CORE,
     peer::{DataPeerMsg, PeerActor, PeerArgs, PeerMsg, check_free_json, check_name},
     router::RouterMsg,
-    session::{FromClient, Grants, INBOX, OUTBOX, Session, SessionRequest, ToClient},
+    session::{FromClient, Grants, INBOX, OUTBOX, Program, Session, SessionRequest, ToClient},
 };
 
 /// A session of this node.
@@ -99,7 +99,7 @@ impl RoomState {
     /// A program's peer: it joins at once and stays until it is removed.
     pub(super) async fn create_peer(
         &mut self,
-        CreatePeer { id: peer, display_name, device }: CreatePeer,
+        (CreatePeer { id: peer, display_name, device }, trace): Program,
     ) -> Result<PeerInfo, Refusal> {
         check_name(&display_name)?;
         check_free_json("device", &device)?;
@@ -130,7 +130,9 @@ impl RoomState {
             Value::Null => json!({"flag": "program", "name": "REST"}),
             device => device,
         };
+        let entering = trace.map(|trace| self.begin_join(&peer, trace, false));
         self.take_in(&peer, incarnation, display_name, device);
+        self.end_join(entering);
         let infos = self.peer_infos();
         let made = infos.into_iter().find(|info| info.id == peer);
         made.ok_or_else(|| Refusal::new(Code::Internal, "the peer ended at once"))
@@ -269,9 +271,7 @@ impl RoomState {
         if self.draining {
             self.tell_to_move(peer);
         }
-        if let Some(span) = entering {
-            self.args.shared.config.traces.end(span);
-        }
+        self.end_join(entering);
     }
 
     fn take_in(&mut self, peer: &PeerId, incarnation: u64, display_name: String, device: Value) {

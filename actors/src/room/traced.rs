@@ -49,6 +49,12 @@ impl RoomState {
         span
     }
 
+    pub(super) fn end_join(&self, entering: Option<Span>) {
+        if let Some(span) = entering {
+            self.traces().end(span);
+        }
+    }
+
     /// Another node is about to tell of a peer.
     fn await_peer(&mut self, peer: &PeerId, context: SpanContext) {
         if self.traces().is_on() {

@@ -8,9 +8,9 @@ const SLICE_NANOSECONDS: u64 = 100_000;
 
 /// Asks the kernel to let the calling thread run in short slices. A thread that wakes with a
 /// shorter one than the thread that runs takes the core from it: a packet then does not wait until
-/// signalling, on as many threads as there are cores, has used up its 3 ms. Shares of the cores stay
-/// as they are, and nobody needs a privilege. Kernels before 6.12 do not know it, and change nothing;
-/// nor is a refusal an error, as it may come from a sandbox that was made before.
+/// signalling, on as many threads as there are cores, has used up its 3 ms. Shares of the cores
+/// stay as they are, and nobody needs a privilege. Kernels before 6.12 do not know it, and change
+/// nothing; nor is a refusal an error, as it may come from a sandbox that was made before.
 pub fn take_short_slices() {
     let attributes = libc::sched_attr {
         size: size_of::<libc::sched_attr>() as u32,

@@ -4,8 +4,8 @@ use axum::http::HeaderMap;
 use rand::Rng;
 use starling_actors::session::SessionRequest;
 use starling_proto::{
-    Refusal,
-    span::{Parent, Span, SpanName, names},
+    PeerId, Refusal, RoomId,
+    span::{Parent, Span, SpanContext, SpanName, names},
 };
 use tracing::Instrument;
 
@@ -30,19 +30,34 @@ impl Exported {
         protocol: &str,
         parent: Option<Parent>,
     ) -> Join<'_> {
+        let Join { of, span } = self.begin((&request.room, &request.peer), protocol, parent);
+        let resumed = request.resume_ticket.is_some().to_string();
+        let span = span.map(|span| span.note(names::RESUMED, resumed));
+        let join = Join { of, span };
+        request.trace = join.context();
+        join
+    }
+
+    /// A peer comes, by this protocol.
+    pub(crate) fn begin(
+        &self,
+        (room, peer): (&RoomId, &PeerId),
+        protocol: &str,
+        parent: Option<Parent>,
+    ) -> Join<'_> {
         let drawn = rand::rng().random();
         let chosen = self.traces.is_on().then(|| choose(parent, drawn, self.share)).flatten();
-        let span = chosen.map(|of| {
-            let span = self.traces.begin(names::JOIN, of, &request.room, &request.peer);
-            span.note(names::PROTOCOL, protocol)
-                .note(names::RESUMED, request.resume_ticket.is_some().to_string())
-        });
-        request.trace = span.as_ref().map(|span| span.context);
-        Join { of: self, span }
+        let begun = chosen.map(|of| self.traces.begin(names::JOIN, of, room, peer));
+        Join { of: self, span: begun.map(|span| span.note(names::PROTOCOL, protocol)) }
     }
 }
 
 impl Join<'_> {
+    /// What its parts name.
+    pub(crate) fn context(&self) -> Option<SpanContext> {
+        self.span.as_ref().map(|span| span.context)
+    }
+
     /// A part of it, whose log lines name the trace.
     pub(crate) async fn part<T>(
         &self,

@@ -38,8 +38,9 @@ use super::Exported;
 use crate::{
     auth::Tokens,
     config::{Config, Traces},
+    http::Side,
     run::{self, Running, Surroundings},
-    testing::{config, registered},
+    testing::{config, registered, request, send},
 };
 
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -277,7 +278,7 @@ async fn a_refusal_is_in_the_trace_with_its_code() {
     let (to, mut told) = collector(Vec::new()).await;
     let pair = Pair::start(to).await;
     let _first = pair.enter(0, "ann", BROUGHT).await;
-    let (node, _) = (&pair.nodes[0], ());
+    let node = &pair.nodes[0];
     let wish = serde_json::from_value(json!({"room": "r", "peer": "ann"})).unwrap();
     let token = Tokens::of(pair.config.token_keys.clone()).issue(&wish).unwrap().token;
     let url = format!("ws://{}/?roomId=r&peerId=ann&token={token}", node.listening[0]);
@@ -302,4 +303,23 @@ async fn a_refusal_is_in_the_trace_with_its_code() {
     assert_eq!(refused.trace_id.last(), Some(&0x37), "the header's trace");
     assert_eq!(said(&refused.attributes, "starling.code"), "peer_exists");
     assert_eq!(refused.status.unwrap().message, "a peer 'ann' is in the room");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_programs_peer_joins_as_a_part_of_its_requests_trace() {
+    let (to, mut told) = collector(Vec::new()).await;
+    let pair = Pair::start(to).await;
+    let app = &pair.nodes[0].app;
+    let mut request =
+        request("POST", "/v1/rooms/r/peers", Some(json!({"id": "bot", "displayName": "Bot"})));
+    request.headers_mut().insert("traceparent", BROUGHT.parse().unwrap());
+    assert_eq!(send(app, Side::Whole, request).await.status, StatusCode::CREATED);
+    let batch = timeout(PATIENCE, told.recv()).await.unwrap().unwrap();
+    let of = |name: &str| batch.spans.iter().find(|span| span.name == name).unwrap();
+    let (join, enter) = (of("join"), of("enter room"));
+    let brought = Parent::parse(BROUGHT).unwrap().context;
+    assert_eq!(join.trace_id, brought.trace);
+    assert_eq!(join.parent_span_id, brought.span);
+    assert_eq!(said(&join.attributes, "starling.protocol"), "rest");
+    assert_eq!(enter.parent_span_id, join.span_id);
 }

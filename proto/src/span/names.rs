@@ -97,7 +97,7 @@ pub const SPANS: [SpanName; 10] =
 pub const CODE: Note = note("starling.code", "Why it was refused: the code of the refusal.");
 /// Of [`JOIN`].
 pub const PROTOCOL: Note =
-    note("starling.protocol", "How the client came: `ws`, `whip` or `whep`.");
+    note("starling.protocol", "How the client came: `ws`, `whip`, `whep` or `rest`.");
 /// Of [`JOIN`].
 pub const RESUMED: Note = note("starling.resumed", "`true` if it came with a resume ticket.");
 /// Of streams and moves.

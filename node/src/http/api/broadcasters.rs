@@ -7,6 +7,7 @@ pub(crate) mod newest;
 use axum::{
     Json,
     extract::State,
+    http::HeaderMap,
     response::{IntoResponse, Response},
 };
 use serde::Deserialize;
@@ -19,6 +20,7 @@ use starling_proto::{
     },
 };
 
+use super::peers;
 use crate::http::{
     App, Problem,
     guard::Operator,
@@ -93,13 +95,14 @@ pub(crate) async fn create(
     _: Operator,
     State(app): State<App>,
     Path(room): Path<RoomId>,
+    headers: HeaderMap,
     Body(Broadcaster { id, peer_id, display_name }): Body<Broadcaster>,
 ) -> Result<Response, Problem> {
     let newest = peer_id.is_some();
     let Some(id) = peer_id.or(id) else {
         return Err(Problem::new(Code::BadRequest, "'id' is missing"));
     };
-    app.node.create_peer(&room, CreatePeer::new(id.clone(), display_name)).await?;
+    peers::make(&app, &room, CreatePeer::new(id.clone(), display_name), &headers).await?;
     if newest {
         let path = format!("/rooms/{room}/broadcasters/{id}");
         return Ok(newest::created(&path, "broadcaster created"));

@@ -3,21 +3,25 @@
 use axum::{
     Json,
     extract::{OriginalUri, State},
-    http::StatusCode,
+    http::{HeaderMap, StatusCode},
     response::Response,
 };
 use serde::Deserialize;
 use starling_proto::{
-    PeerId, RoomId,
+    PeerId, Refusal, RoomId,
     mute::Muted,
     rest::{CreatePeer, MovePeer, PeerInfo, PeerMoved, Problem as ProblemBody},
+    span::names,
 };
 
-use crate::http::{
-    App, Problem,
-    guard::Operator,
-    page::Page,
-    problem::{Body, Path, Query},
+use crate::{
+    http::{
+        App, Problem,
+        guard::Operator,
+        page::Page,
+        problem::{Body, Path, Query},
+    },
+    traces::came_with,
 };
 
 /// Peers of a room, on all nodes.
@@ -48,9 +52,24 @@ pub(crate) async fn create(
     _: Operator,
     State(app): State<App>,
     Path(room): Path<RoomId>,
+    headers: HeaderMap,
     Body(peer): Body<CreatePeer>,
 ) -> Result<(StatusCode, Json<PeerInfo>), Problem> {
-    Ok((StatusCode::CREATED, Json(app.node.create_peer(&room, peer).await?)))
+    Ok((StatusCode::CREATED, Json(make(&app, &room, peer, &headers).await?)))
+}
+
+/// A program's peer joins, which may be traced as a client's join is.
+pub(super) async fn make(
+    app: &App,
+    room: &RoomId,
+    peer: CreatePeer,
+    headers: &HeaderMap,
+) -> Result<PeerInfo, Refusal> {
+    let join = app.traces.begin((room, &peer.id), "rest", came_with(headers));
+    let making = app.node.create_traced_peer(room, peer, join.context());
+    let made = join.part(names::OPEN, making).await;
+    join.end(&made);
+    made
 }
 
 /// Moves a client to another node, make before break, and answers when it is there.
