@@ -13,8 +13,8 @@ use tracing_subscriber::{
     EnvFilter, Layer, fmt, layer::SubscriberExt, reload, util::SubscriberInitExt,
 };
 
-pub(crate) use self::limit::AUDIT;
 use self::limit::Limit;
+pub(crate) use self::limit::{AUDIT, EVENTS};
 use crate::config::Log;
 
 /// The `dtls` crate warns of every extension that it does not know, and each browser sends three;

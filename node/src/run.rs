@@ -13,6 +13,7 @@ use tokio::{
 
 use crate::{
     config::Config,
+    events,
     hooks::Hooks,
     http::{App, Side, dev::DevNodes, router, server},
     notify,
@@ -106,6 +107,7 @@ pub async fn start(config: &Config, around: Surroundings) -> Result<Running, Run
     renewal.warn();
     let app = App::new(node.clone(), config, around.dev, renewal, exported.clone());
     app.hooks.start(node.clone());
+    tokio::spawn(events::log::write(node.clone()));
     let recordings = app.recordings.clone();
     let (stop, stopped) = watch::channel(false);
     if reads {

@@ -2,6 +2,7 @@
 //! what all tell. Never does: decide what is an event.
 
 mod line;
+pub(crate) mod log;
 mod marks;
 mod merge;
 mod source;
