@@ -206,11 +206,21 @@ impl Client {
         let ask = self.question(method, path, body);
         let (method, url, begun) = (ask.method.clone(), ask.url.clone(), Instant::now());
         let answer = http::ask(ask).await;
-        if let Some(watcher) = &self.watcher {
-            let status = answer.as_ref().ok().map(|answer| answer.status.as_u16());
-            watcher(Called { method: &method, url: &url, status, took: begun.elapsed() });
-        }
+        self.watch(&method, &url, answer.as_ref().ok().map(|answer| answer.status), begun);
         Ok(answer?)
+    }
+
+    pub(crate) fn watch(
+        &self,
+        method: &Method,
+        url: &str,
+        status: Option<StatusCode>,
+        begun: Instant,
+    ) {
+        if let Some(watcher) = &self.watcher {
+            let status = status.map(|status| status.as_u16());
+            watcher(Called { method, url, status, took: begun.elapsed() });
+        }
     }
 
     pub(crate) fn question(&self, method: Method, path: &str, body: Bytes) -> Ask {
@@ -227,6 +237,11 @@ impl Client {
                 Error::Strange { server: self.server.clone(), what: format!("answered {status}") }
             }
         }
+    }
+
+    /// Reads what a stream said.
+    pub(crate) fn text<T: DeserializeOwned>(&self, text: &str) -> Result<T, Error> {
+        serde_json::from_str(text).map_err(|error| self.strange(&error))
     }
 
     fn strange(&self, error: &serde_json::Error) -> Error {

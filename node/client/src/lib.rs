@@ -19,12 +19,15 @@
 
 mod client;
 mod error;
+mod events;
 pub mod http;
 mod links;
 mod media;
 mod nodes;
+mod objects;
 mod peers;
 mod probes;
+mod query;
 mod rooms;
 mod stream;
 mod tokens;
@@ -32,4 +35,6 @@ mod webhooks;
 
 pub use client::{Called, Client, PATIENCE};
 pub use error::Error;
+pub use events::{EventsWish, Follow, Followed};
+pub use objects::Object;
 pub use stream::{Events, ServerEvent};

@@ -3,10 +3,10 @@
 use serde_json::Value;
 use starling_proto::{
     NodeId, RoomId,
-    rest::{DrainInfo, DrainNode, NodeInfo, Reloaded, WorkersInfo},
+    rest::{DrainInfo, DrainNode, NodeInfo, Reloaded, SetLog, WorkersInfo},
 };
 
-use crate::{Client, Error};
+use crate::{Client, Error, Events, query::query};
 
 impl Client {
     /// All nodes.
@@ -79,5 +79,24 @@ impl Client {
     /// [`Error`].
     pub async fn reload(&self, node: &NodeId) -> Result<Reloaded, Error> {
         self.post(&format!("/v1/nodes/{node}/reload"), &()).await
+    }
+
+    /// What a node logs from now on, until it starts again.
+    ///
+    /// # Errors
+    /// [`Error`].
+    pub async fn set_log(&self, node: &NodeId, filter: &str) -> Result<(), Error> {
+        let wish = SetLog { filter: filter.to_owned() };
+        self.put(&format!("/v1/nodes/{node}/log"), &wish).await
+    }
+
+    /// What happens to a node's objects from now on: `observed` events, each a
+    /// `starling_proto::observer::Observed`.
+    ///
+    /// # Errors
+    /// [`Error`].
+    pub async fn observe(&self, node: &NodeId, room: Option<&RoomId>) -> Result<Events, Error> {
+        let room = query(&[("room", room.map(ToString::to_string))]);
+        self.events(&format!("/v1/nodes/{node}/events{room}")).await
     }
 }

@@ -1,12 +1,12 @@
 //! `/v1/rooms/{room}/peers`.
 
-use serde_json::Value;
 use starling_proto::{
     PeerId, RoomId,
+    mute::Muted,
     rest::{CreatePeer, MovePeer, PeerInfo, PeerMoved, PeerObjects},
 };
 
-use crate::{Client, Error};
+use crate::{Client, Error, query::query};
 
 impl Client {
     /// Peers of a room, on all nodes. Nodes know no peers of a room where there are none, and say
@@ -58,21 +58,29 @@ impl Client {
         self.delete(&path(room, peer)).await
     }
 
-    /// What a node holds of one of a peer's objects, or counts; `kind` is `transports`,
-    /// `producers`, `consumers` and so on.
+    /// Sends a peer away for a reason, which its client reads; it does not come back by itself.
     ///
     /// # Errors
     /// [`Error`].
-    pub async fn inspect(
-        &self,
-        room: &RoomId,
-        peer: &PeerId,
-        kind: &str,
-        id: &str,
-        stats: bool,
-    ) -> Result<Value, Error> {
-        let tail = if stats { "/stats" } else { "" };
-        self.get(&format!("{}/{kind}/{id}{tail}", path(room, peer))).await
+    pub async fn kick_peer(&self, room: &RoomId, peer: &PeerId, reason: &str) -> Result<(), Error> {
+        let why = query(&[("reason", Some(reason.to_owned()))]);
+        self.delete(&format!("{}{why}", path(room, peer))).await
+    }
+
+    /// What is silenced of a peer.
+    ///
+    /// # Errors
+    /// [`Error`].
+    pub async fn muted(&self, room: &RoomId, peer: &PeerId) -> Result<Muted, Error> {
+        self.get(&format!("{}/mute", path(room, peer))).await
+    }
+
+    /// Silences a peer, or takes that back.
+    ///
+    /// # Errors
+    /// [`Error`].
+    pub async fn mute(&self, room: &RoomId, peer: &PeerId, wish: Muted) -> Result<Muted, Error> {
+        self.put(&format!("{}/mute", path(room, peer)), &wish).await
     }
 }
 

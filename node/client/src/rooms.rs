@@ -1,14 +1,15 @@
 //! `/v1/rooms`.
 
 use starling_proto::{
-    RoomId,
+    MediaKind, RoomId, RtpCapabilities,
+    registry::RoomPolicy,
     rest::{
         ClientAt, CreateRoom, MoveRoom, Placement, PlacementExplained, PolicyChange, RoomInfo,
-        RoomMoving,
+        RoomMatrix, RoomMoving,
     },
 };
 
-use crate::{Client, Error};
+use crate::{Client, Error, query::query};
 
 impl Client {
     /// All rooms.
@@ -47,12 +48,52 @@ impl Client {
         self.patch(&format!("{}/policy", path(room)), change).await
     }
 
+    /// A room's policy.
+    ///
+    /// # Errors
+    /// [`Error`].
+    pub async fn policy(&self, room: &RoomId) -> Result<RoomPolicy, Error> {
+        self.get(&format!("{}/policy", path(room))).await
+    }
+
+    /// Gives a room another policy as a whole.
+    ///
+    /// # Errors
+    /// [`Error`].
+    pub async fn set_policy(&self, room: &RoomId, policy: &RoomPolicy) -> Result<RoomInfo, Error> {
+        self.put(&format!("{}/policy", path(room)), policy).await
+    }
+
+    /// What each peer gets of each other, of one kind or of both.
+    ///
+    /// # Errors
+    /// [`Error`].
+    pub async fn matrix(
+        &self,
+        room: &RoomId,
+        kind: Option<MediaKind>,
+    ) -> Result<RoomMatrix, Error> {
+        let kind = kind.map(|kind| match kind {
+            MediaKind::Audio => "audio".to_owned(),
+            MediaKind::Video => "video".to_owned(),
+        });
+        self.get(&format!("{}/matrix{}", path(room), query(&[("kind", kind)]))).await
+    }
+
+    /// What its router can take and send: mediasoup's `router.rtpCapabilities`.
+    ///
+    /// # Errors
+    /// [`Error`].
+    pub async fn rtp_capabilities(&self, room: &RoomId) -> Result<RtpCapabilities, Error> {
+        self.get(&format!("{}/rtp-capabilities", path(room))).await
+    }
+
     /// Where a client's join goes; it is counted there until it comes.
     ///
     /// # Errors
     /// [`Error`].
     pub async fn place(&self, room: &RoomId, client: &ClientAt) -> Result<Placement, Error> {
-        self.get(&format!("{}/placement{}", path(room), query(client))).await
+        self.get(&format!("{}/placement{}", path(room), place(client))).await
     }
 
     /// Where it would go, and why.
@@ -64,7 +105,7 @@ impl Client {
         room: &RoomId,
         client: &ClientAt,
     ) -> Result<PlacementExplained, Error> {
-        self.get(&format!("{}/explain{}", path(room), query(client))).await
+        self.get(&format!("{}/explain{}", path(room), place(client))).await
     }
 
     /// Begins to move a room's clients.
@@ -89,33 +130,6 @@ fn path(room: &RoomId) -> String {
     format!("/v1/rooms/{room}")
 }
 
-fn query(client: &ClientAt) -> String {
-    let named = [("region", &client.region), ("zone", &client.zone)];
-    let given = named.iter().filter_map(|(name, value)| Some((name, value.as_ref()?)));
-    let pairs: Vec<_> = given.map(|(name, value)| format!("{name}={}", escaped(value))).collect();
-    if pairs.is_empty() { String::new() } else { format!("?{}", pairs.join("&")) }
-}
-
-/// What RFC 3986 does not leave as it is, in percents.
-fn escaped(text: &str) -> String {
-    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~".contains(&byte);
-    let byte = |byte: u8| {
-        if plain(byte) { char::from(byte).to_string() } else { format!("%{byte:02X}") }
-    };
-    text.bytes().map(byte).collect()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_place_is_a_query_and_what_is_unknown_is_left_out() {
-        let at = |region: Option<&str>, zone: Option<&str>| {
-            query(&ClientAt { region: region.map(String::from), zone: zone.map(String::from) })
-        };
-        assert_eq!(at(None, None), "");
-        assert_eq!(at(Some("eu"), Some("a")), "?region=eu&zone=a");
-        assert_eq!(at(Some("a&b=c"), None), "?region=a%26b%3Dc");
-    }
+fn place(client: &ClientAt) -> String {
+    query(&[("region", client.region.clone()), ("zone", client.zone.clone())])
 }

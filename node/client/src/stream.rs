@@ -1,8 +1,12 @@
 //! Server-sent events (WHATWG HTML §9.2), as far as a node sends them. Never does: connect again.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use hyper::{Method, body::Bytes};
+use hyper::{
+    Method,
+    body::Bytes,
+    header::{HeaderName, HeaderValue},
+};
 
 use crate::{
     Client, Error,
@@ -39,9 +43,24 @@ impl Client {
     /// # Errors
     /// [`Error`].
     pub async fn events(&self, path: &str) -> Result<Events, Error> {
-        let ask = self.question(Method::GET, path, Bytes::new());
-        let url = ask.url.clone();
-        let stream = http::stream(ask).await?;
+        self.events_after(path, None).await
+    }
+
+    /// Takes a stream of events up behind a place.
+    pub(crate) async fn events_after(
+        &self,
+        path: &str,
+        place: Option<&str>,
+    ) -> Result<Events, Error> {
+        let mut ask = self.question(Method::GET, path, Bytes::new());
+        // Places are the node's own; what is none is not sent back.
+        let place = place.and_then(|place| HeaderValue::from_str(place).ok());
+        ask.headers.extend(place.map(|place| (HeaderName::from_static("last-event-id"), place)));
+        let (url, begun) = (ask.url.clone(), Instant::now());
+        let stream = http::stream(ask).await;
+        let status = stream.as_ref().ok().map(|stream| stream.status);
+        self.watch(&Method::GET, &url, status, begun);
+        let stream = stream?;
         if !stream.status.is_success() {
             let status = stream.status;
             return Err(self.refused(status, &stream.read(&url).await?));
@@ -51,6 +70,11 @@ impl Client {
 }
 
 impl Events {
+    /// The last place that the node named, of an event or of none.
+    pub fn place(&self) -> Option<&str> {
+        self.lines.place.as_deref()
+    }
+
     /// The next event; none when the stream ends or breaks.
     ///
     /// # Errors
@@ -80,6 +104,7 @@ impl Events {
 #[derive(Debug, Default)]
 struct Lines {
     waiting: Vec<u8>,
+    place: Option<String>,
 }
 
 impl Lines {
@@ -89,14 +114,25 @@ impl Lines {
             let end = self.waiting.windows(2).position(|pair| pair == b"\n\n")?;
             let block: Vec<u8> = self.waiting.drain(..end + 2).collect();
             let event = read(&String::from_utf8_lossy(&block));
-            if event.is_some() {
-                return event;
+            if event.id.is_some() {
+                self.place.clone_from(&event.id);
+            }
+            // Without data it is a place alone, or nothing.
+            if event.has_data {
+                return Some(event.told);
             }
         }
     }
 }
 
-fn read(block: &str) -> Option<ServerEvent> {
+/// A block of lines.
+struct Block {
+    id: Option<String>,
+    has_data: bool,
+    told: ServerEvent,
+}
+
+fn read(block: &str) -> Block {
     let mut event = ServerEvent { event: "message".to_owned(), ..ServerEvent::default() };
     let mut data = Vec::new();
     for line in block.lines() {
@@ -110,7 +146,7 @@ fn read(block: &str) -> Option<ServerEvent> {
         }
     }
     event.data = data.join("\n");
-    (!data.is_empty()).then_some(event)
+    Block { id: event.id.clone(), has_data: !data.is_empty(), told: event }
 }
 
 #[cfg(test)]
@@ -119,7 +155,8 @@ mod tests {
 
     #[test]
     fn events_are_read_whole_wherever_they_are_cut() {
-        let text = b": hello\n\nid: 7\nevent: observed\ndata: {\"a\":1}\n\ndata: x\ndata: y\n\n";
+        let text =
+            b": hello\n\nid: 7\nevent: observed\ndata: {\"a\":1}\n\ndata: x\ndata: y\n\nid: 9\n\n";
         for cut in 0..text.len() {
             let mut lines = Lines::default();
             let mut events = Vec::new();
@@ -132,6 +169,7 @@ mod tests {
             let (event, data) = ("observed".to_owned(), "{\"a\":1}".to_owned());
             assert_eq!(first, ServerEvent { id, event, data });
             assert_eq!((second.event.as_str(), second.data.as_str()), ("message", "x\ny"));
+            assert_eq!(lines.place.as_deref(), Some("9"), "a place without an event");
         }
     }
 }

@@ -1,6 +1,7 @@
 //! `starling config`: what a node would make of its settings. Never does: start one.
 
 use clap::Subcommand;
+use serde_json::json;
 
 use super::{
     node::{Given, given},
@@ -17,6 +18,9 @@ use crate::config::{
 pub(super) struct ConfigArgs {
     #[command(subcommand)]
     verb: Verb,
+    /// How to print.
+    #[arg(short, long, global = true, value_enum, default_value_t)]
+    output: Format,
 }
 
 #[derive(Debug, Subcommand)]
@@ -34,9 +38,6 @@ enum Verb {
         /// Where each came from.
         #[arg(long)]
         origin: bool,
-        /// How to print.
-        #[arg(short, long, value_enum, default_value_t)]
-        output: Format,
         #[command(flatten)]
         flags: Flags,
     },
@@ -65,16 +66,10 @@ impl Line for Setting {
 ///
 /// # Errors
 /// The mistakes.
-pub(super) fn run(ConfigArgs { verb }: &ConfigArgs) -> Result<(), Failure> {
+pub(super) fn run(ConfigArgs { verb, output }: &ConfigArgs) -> Result<(), Failure> {
     match verb {
-        Verb::Check { flags } => {
-            let given = fine(given(flags))?;
-            let all = effective::settings(&given.raw, &given.config);
-            let count = all.iter().filter(|setting| setting.given).count();
-            note(&format!("{count} settings are given, and a node can use them"));
-            Ok(())
-        }
-        Verb::Print { effective, origin, output, flags } => {
+        Verb::Check { flags } => check(given(flags), *output),
+        Verb::Print { effective, origin, flags } => {
             let given = fine(given(flags))?;
             let mut all = effective::settings(&given.raw, &given.config);
             all.retain(|setting| *effective || setting.given);
@@ -82,8 +77,25 @@ pub(super) fn run(ConfigArgs { verb }: &ConfigArgs) -> Result<(), Failure> {
             let wide = *origin && *output == Format::Table;
             Shown::All(&all).print(if wide { Format::Wide } else { *output })
         }
-        Verb::Schema => output::value(Format::Json, &schema()),
+        Verb::Schema => match output {
+            Format::Table | Format::Wide => output::value(Format::Json, &schema()),
+            other => output::value(*other, &schema()),
+        },
     }
+}
+
+/// For people a sentence; for programs, whether a node could use them and why not.
+fn check(given: Given, output: Format) -> Result<(), Failure> {
+    let all = effective::settings(&given.raw, &given.config);
+    let count = all.iter().filter(|setting| setting.given).count();
+    if !matches!(output, Format::Table | Format::Wide | Format::Name) {
+        let wrong: Vec<_> = given.mistakes.iter().map(Mistake::to_string).collect();
+        let told = json!({"usable": wrong.is_empty(), "given": count, "mistakes": wrong});
+        output::value(output, &told)?;
+    }
+    fine(given)?;
+    note(&format!("{count} settings are given, and a node can use them"));
+    Ok(())
 }
 
 fn fine(given: Given) -> Result<Given, Failure> {

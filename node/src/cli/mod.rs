@@ -1,28 +1,41 @@
 //! The command line, in kubectl's manners. This file routes; each noun has its own.
 
+mod bench;
+mod channels;
 mod completion;
 mod config;
+mod consumers;
 mod context;
 mod dev;
 mod doctor;
+mod done;
+mod events;
 mod links;
 mod live;
 mod load_test;
 mod look;
+mod matrix;
 mod moves;
 mod node;
 mod nodes;
+mod objects;
 mod output;
 mod peers;
 mod pki;
 mod placement;
 mod record;
 mod remote;
+mod revocations;
 mod rooms;
 mod select;
 mod sure;
 mod token;
 mod top;
+mod trace;
+mod tracks;
+mod transports;
+mod until;
+mod webhooks;
 
 use std::process::ExitCode;
 
@@ -62,7 +75,30 @@ enum Command {
     /// Lists and removes peers.
     #[command(visible_alias = "peer")]
     Peers(peers::Peers),
-    /// Makes room tokens.
+    /// Lists, begins, pauses and ends what peers send.
+    #[command(visible_aliases = ["track", "producers"])]
+    Tracks(tracks::Tracks),
+    /// Lists, begins, pauses and ends what peers get.
+    #[command(visible_alias = "consumer")]
+    Consumers(consumers::Consumers),
+    /// Lists, makes, connects and limits what peers' packets come and go by.
+    #[command(visible_alias = "transport")]
+    Transports(transports::Transports),
+    /// Lists, begins, pauses and ends data channels that peers send on.
+    #[command(visible_alias = "data-producer")]
+    DataProducers(channels::DataProducers),
+    /// Lists, begins, pauses and ends data channels that peers get.
+    #[command(visible_alias = "data-consumer")]
+    DataConsumers(channels::DataConsumers),
+    /// Tells what happened in the cluster, or what happens.
+    #[command(visible_alias = "event")]
+    Events(events::Events),
+    /// Shows what passes a peer's transports, tracks and consumers.
+    Trace(trace::Trace),
+    /// Lists, makes, tries and deletes webhooks.
+    #[command(visible_alias = "webhook")]
+    Webhooks(webhooks::Webhooks),
+    /// Makes, reads and revokes tokens.
     #[command(visible_alias = "tokens")]
     Token(token::Token),
     /// Makes and renews the certificates of links between nodes.
@@ -74,6 +110,8 @@ enum Command {
     Doctor(doctor::Doctor),
     /// Brings people into a room, and tells what they hear and see.
     LoadTest(load_test::LoadTest),
+    /// Measures what forwarding costs on this machine.
+    Bench(bench::Bench),
     /// Records a room's tracks into files.
     Record(record::Record),
     /// Checks and shows the settings of `starling node`.
@@ -85,6 +123,11 @@ enum Command {
     Completion(completion::Completion),
     /// Writes manual pages.
     Man(completion::Man),
+}
+
+/// The tree of commands, for whoever documents or tests it.
+pub fn command() -> clap::Command {
+    Cli::command()
 }
 
 /// Parses the command line and does what it says.
@@ -112,11 +155,20 @@ fn run(command: Command) -> Result<(), Failure> {
         Command::Links(args) => remote::block_on(links::run_links(args)),
         Command::Pipes(args) => remote::block_on(links::run_pipes(args)),
         Command::Peers(args) => remote::block_on(peers::run(args)),
+        Command::Tracks(args) => remote::block_on(tracks::run(args)),
+        Command::Consumers(args) => remote::block_on(consumers::run(args)),
+        Command::Transports(args) => remote::block_on(transports::run(args)),
+        Command::DataProducers(args) => remote::block_on(channels::run_producers(args)),
+        Command::DataConsumers(args) => remote::block_on(channels::run_consumers(args)),
+        Command::Events(args) => remote::block_on(events::run(args)),
+        Command::Trace(args) => remote::block_on(trace::run(args)),
+        Command::Webhooks(args) => remote::block_on(webhooks::run(args)),
         Command::Token(args) => remote::block_on(token::run(args)),
         Command::Pki(args) => pki::run(&args),
         Command::Top(args) => remote::block_on(top::run(args)),
         Command::Doctor(args) => doctor::run(&args),
         Command::LoadTest(args) => load_test::run(args),
+        Command::Bench(args) => bench::run(&args),
         Command::Record(args) => remote::block_on(record::run(args)),
         Command::Config(args) => config::run(&args),
         Command::Context(args) => context::run(args),

@@ -12,12 +12,15 @@ use starling_proto::{
 };
 
 use super::{
+    done::Done,
     live,
     look::{Look, Stay},
     output::{self, Failure, Format, Line, note, or_dash},
     placement,
     remote::Remote,
     sure::{Deed, Sure, counted},
+    trace,
+    until::Until,
 };
 use crate::config::value;
 
@@ -93,6 +96,27 @@ enum Verb {
         #[arg(add = ArgValueCompleter::new(live::nodes))]
         node: NodeId,
     },
+    /// What a node logs from now on, until it starts again: info, debug, or module=level with
+    /// commas, as RUST_LOG.
+    Log {
+        /// The node.
+        #[arg(add = ArgValueCompleter::new(live::nodes))]
+        node: NodeId,
+        /// What.
+        filter: String,
+    },
+    /// What happens to a node's transports, tracks and consumers, as mediasoup's observers are
+    /// told, until Ctrl-C.
+    Observe {
+        /// The node.
+        #[arg(add = ArgValueCompleter::new(live::nodes))]
+        node: NodeId,
+        /// Only in this room.
+        #[arg(long, add = ArgValueCompleter::new(live::rooms))]
+        room: Option<RoomId>,
+        #[command(flatten)]
+        until: Until,
+    },
     /// Reads a node's settings again: keys of tokens, admin tokens and its certificate.
     Reload {
         /// The node.
@@ -103,6 +127,11 @@ enum Verb {
 
 fn deadline(text: &str) -> Result<Duration, String> {
     value::duration(text).ok_or_else(|| "write it as 150s, 2m or 500ms".to_owned())
+}
+
+/// The node that answers is it, or has a link to it.
+const fn is_heard(node: &NodeInfo) -> bool {
+    node.here || node.linked
 }
 
 impl Line for NodeInfo {
@@ -117,6 +146,9 @@ impl Line for NodeInfo {
 
     fn cells(&self) -> Vec<String> {
         let state = match self.state {
+            // It is in the registry, and the node that answers hears nothing of it: it has just
+            // begun, or it has died and its lease has not ended yet.
+            _ if !is_heard(self) => "unheard",
             NodeState::Up => "up",
             NodeState::Draining if self.cordoned => "cordoned",
             NodeState::Draining => "draining",
@@ -187,6 +219,14 @@ pub(super) async fn run(Nodes { verb, remote }: Nodes) -> Result<(), Failure> {
             if wait { watch(&remote, &client, &node).await } else { remote.show(&info) }
         }
         Verb::Undrain { node } => remote.show(&client.undrain(&node).await?),
+        Verb::Log { node, filter } => {
+            client.set_log(&node, &filter).await?;
+            let to: [(_, &dyn ToString); 2] = [("filter", &filter), ("node", &node)];
+            remote.done(&Done::new("log", &to, format!("{node} logs {filter}")))
+        }
+        Verb::Observe { node, room, until } => {
+            trace::observe(&client, &node, room.as_ref(), remote.output, until).await
+        }
         Verb::Reload { node } => {
             output::value(remote.output, &serde_json::json!(client.reload(&node).await?))
         }
@@ -196,7 +236,8 @@ pub(super) async fn run(Nodes { verb, remote }: Nodes) -> Result<(), Failure> {
 async fn drain_deed(client: &Client, node: &NodeId, emergency: bool) -> Result<Deed, Failure> {
     let nodes = client.nodes().await?;
     let info = client.node(node).await?;
-    let takes = |other: &&NodeInfo| other.id != *node && other.state == NodeState::Up;
+    let takes =
+        |other: &&NodeInfo| other.id != *node && other.state == NodeState::Up && is_heard(other);
     let others: Vec<_> = nodes.iter().filter(takes).map(Line::name).collect();
     let at_once = if emergency { " at once, within 25 s" } else { "" };
     let mut then = vec![
@@ -240,5 +281,29 @@ fn progress(drain: &DrainInfo) -> String {
         DrainStage::Cut => format!("{node}: {moved} of {total} peers moved, {left} sessions cut"),
         DrainStage::Cordoned => format!("{node}: cordoned meanwhile; {moved} of {total} moved"),
         DrainStage::Up => format!("{node}: undrained meanwhile"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn a_node_that_nobody_hears_is_not_said_to_be_up() {
+        let state = |state: &str, linked: bool, here: bool| {
+            let node: NodeInfo = serde_json::from_value(json!({
+                "id": "n1", "epoch": 1, "region": "", "apiUrl": "http://n1", "version": "0.1.0",
+                "state": state, "here": here, "linked": linked,
+                "load": {"stress": 0.0, "peers": 0, "rooms": 0, "consumers": 0, "maxPeers": 0}
+            }))
+            .unwrap();
+            node.cells()[2].clone()
+        };
+        assert_eq!(state("up", false, true), "up");
+        assert_eq!(state("draining", true, false), "draining");
+        assert_eq!(state("up", false, false), "unheard");
+        assert_eq!(state("draining", false, false), "unheard");
     }
 }

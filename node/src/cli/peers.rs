@@ -1,18 +1,21 @@
 //! `starling peers`.
 
-use clap::{Subcommand, ValueEnum};
+use clap::Subcommand;
 use clap_complete::engine::ArgValueCompleter;
 use serde::Serialize;
 use starling_client::Client;
 use starling_proto::{
     NodeId, PeerId, RoomId,
-    rest::{MovePeer, PeerInfo, PeerMoved, PeerObjects, TransportKind},
+    mute::Muted,
+    rest::{CreatePeer, MovePeer, PeerInfo, PeerMoved},
 };
 
 use super::{
+    done::Done,
     live,
     look::Look,
-    output::{self, Failure, Format, Line, note, or_dash},
+    objects::{self, Kind, Whose},
+    output::{self, Failure, Format, Line, or_dash},
     remote::Remote,
     sure::{Deed, Sure},
 };
@@ -37,21 +40,24 @@ enum Verb {
         #[command(flatten)]
         look: Look,
     },
-    /// Ids of a peer's transports, producers and consumers.
+    /// Ids of all that a peer has: transports, producers, consumers, data channels.
     Get {
-        /// The room.
-        #[arg(add = ArgValueCompleter::new(live::rooms))]
-        room: RoomId,
-        /// The peer.
-        peer: PeerId,
+        #[command(flatten)]
+        whose: Whose,
     },
-    /// What the node holds of one of them, or with `--stats` counts, as JSON.
+    /// Makes a peer for a program such as ffmpeg, on the node that is asked. It stays until it is
+    /// removed.
+    Create {
+        #[command(flatten)]
+        whose: Whose,
+        /// For people.
+        #[arg(long, default_value = "")]
+        name: String,
+    },
+    /// What the node holds of one of a peer's objects, or with `--stats` counts, as JSON.
     Inspect {
-        /// The room.
-        #[arg(add = ArgValueCompleter::new(live::rooms))]
-        room: RoomId,
-        /// The peer.
-        peer: PeerId,
+        #[command(flatten)]
+        whose: Whose,
         /// What it is.
         kind: Kind,
         /// Its id, as `get` shows it.
@@ -60,13 +66,24 @@ enum Verb {
         #[arg(long)]
         stats: bool,
     },
+    /// Silences a peer: nobody gets what it sends, until it is unmuted.
+    Mute {
+        #[command(flatten)]
+        whose: Whose,
+        #[command(flatten)]
+        kinds: Kinds,
+    },
+    /// Takes that back.
+    Unmute {
+        #[command(flatten)]
+        whose: Whose,
+        #[command(flatten)]
+        kinds: Kinds,
+    },
     /// Moves a peer to another node; its client hears and shows no gap.
     Move {
-        /// The room.
-        #[arg(add = ArgValueCompleter::new(live::rooms))]
-        room: RoomId,
-        /// The peer.
-        peer: PeerId,
+        #[command(flatten)]
+        whose: Whose,
         /// The node; without it, the one where a join would be placed.
         #[arg(long, add = ArgValueCompleter::new(live::nodes))]
         to: Option<NodeId>,
@@ -74,32 +91,37 @@ enum Verb {
         sure: Sure,
     },
     /// Sends a peer away.
-    #[command(visible_alias = "rm")]
+    #[command(visible_aliases = ["rm", "kick"])]
     Remove {
-        /// The room.
-        #[arg(add = ArgValueCompleter::new(live::rooms))]
-        room: RoomId,
-        /// The peer.
-        peer: PeerId,
+        #[command(flatten)]
+        whose: Whose,
+        /// Its client reads this, and does not come back by itself.
+        #[arg(long)]
+        reason: Option<String>,
         #[command(flatten)]
         sure: Sure,
     },
 }
 
-/// What of a peer is looked at.
-#[derive(Clone, Copy, Debug, ValueEnum)]
-enum Kind {
-    Transport,
-    Producer,
-    Consumer,
+/// Which kinds of media; both, if none is given.
+#[derive(Clone, Copy, Debug, clap::Args)]
+#[group(skip)]
+struct Kinds {
+    /// What it says.
+    #[arg(long)]
+    audio: bool,
+    /// What it shows.
+    #[arg(long)]
+    video: bool,
 }
 
-impl Kind {
-    const fn path(self) -> &'static str {
-        match self {
-            Self::Transport => "transports",
-            Self::Producer => "producers",
-            Self::Consumer => "consumers",
+impl Kinds {
+    /// What is muted then, of what is muted now.
+    const fn onto(self, now: Muted, mute: bool) -> Muted {
+        let all = !self.audio && !self.video;
+        Muted {
+            audio: if all || self.audio { mute } else { now.audio },
+            video: if all || self.video { mute } else { now.video },
         }
     }
 }
@@ -114,14 +136,23 @@ impl Line for PeerInfo {
 
     fn cells(&self) -> Vec<String> {
         let sends = self.producers.iter().map(|producer| {
-            let paused = if producer.paused { " (paused)" } else { "" };
-            format!("{} {}{paused}", producer.source, producer.mime_type)
+            let state = match (self.muted.has(producer.kind), producer.paused) {
+                (true, _) => " (muted)",
+                (false, true) => " (paused)",
+                (false, false) => "",
+            };
+            format!("{} {}{state}", producer.source, producer.mime_type)
         });
         vec![
             self.name(),
             self.display_name.clone(),
             self.node.to_string(),
-            if self.lost { "lost" } else { "here" }.to_owned(),
+            match (self.lost, self.hidden) {
+                (true, _) => "lost",
+                (false, true) => "hidden",
+                (false, false) => "here",
+            }
+            .to_owned(),
             or_dash(sends.collect::<Vec<_>>().join(", ")),
         ]
     }
@@ -145,24 +176,25 @@ impl Line for PeerMoved {
     }
 }
 
-/// One of a peer's objects.
+/// What is silenced of a peer.
 #[derive(Debug, Serialize)]
-struct Object {
-    what: &'static str,
-    id: String,
-    transport: String,
-    of: String,
+#[serde(transparent)]
+struct MutedPeer {
+    #[serde(skip)]
+    peer: PeerId,
+    muted: Muted,
 }
 
-impl Line for Object {
-    const HEAD: &'static [&'static str] = &["what", "id", "on transport", "of"];
+impl Line for MutedPeer {
+    const HEAD: &'static [&'static str] = &["peer", "audio", "video"];
 
     fn name(&self) -> String {
-        self.id.clone()
+        self.peer.to_string()
     }
 
     fn cells(&self) -> Vec<String> {
-        vec![self.what.to_owned(), self.name(), self.transport.clone(), self.of.clone()]
+        let word = |muted| if muted { "muted" } else { "on" }.to_owned();
+        vec![self.name(), word(self.muted.audio), word(self.muted.video)]
     }
 }
 
@@ -176,32 +208,54 @@ pub(super) async fn run(Peers { verb, remote }: Peers) -> Result<(), Failure> {
         Verb::List { room, look } => {
             look.all(remote.output, async || Ok(client.peers(&room).await?)).await
         }
-        Verb::Get { room, peer } => {
-            let objects = client.peer(&room, &peer).await?;
+        Verb::Get { whose: Whose { room, peer } } => {
+            let all = client.peer(&room, &peer).await?;
             match remote.output {
-                Format::Table | Format::Wide | Format::Name => remote.show_all(&rows(&objects)),
-                other => output::value(other, &serde_json::json!(objects)),
+                Format::Table | Format::Wide | Format::Name => {
+                    remote.show_all(&objects::rows(&all))
+                }
+                other => output::value(other, &serde_json::json!(all)),
             }
         }
-        Verb::Inspect { room, peer, kind, id, stats } => {
-            let seen = client.inspect(&room, &peer, kind.path(), &id, stats).await?;
-            output::value(remote.output, &seen)
+        Verb::Create { whose: Whose { room, peer }, name } => {
+            remote.show(&client.create_peer(&room, &CreatePeer::new(peer, name)).await?)
         }
-        Verb::Move { room, peer, to, sure } => {
+        Verb::Inspect { whose, kind, id, stats } => {
+            objects::seen(&remote, &client, &whose, &kind.of(&id)?, stats).await
+        }
+        Verb::Mute { whose, kinds } => mute(&remote, &client, whose, kinds, true).await,
+        Verb::Unmute { whose, kinds } => mute(&remote, &client, whose, kinds, false).await,
+        Verb::Move { whose: Whose { room, peer }, to, sure } => {
             if !sure.may(remote.output, move_deed(&client, &room, &peer, to.as_ref())).await? {
                 return Ok(());
             }
             remote.show(&client.move_peer(&room, &peer, &MovePeer { to }).await?)
         }
-        Verb::Remove { room, peer, sure } => {
+        Verb::Remove { whose: Whose { room, peer }, reason, sure } => {
             if !sure.may(remote.output, remove_deed(&client, &room, &peer)).await? {
                 return Ok(());
             }
-            client.remove_peer(&room, &peer).await?;
-            note(&format!("peer {peer} removed from room {room}"));
-            Ok(())
+            match reason {
+                Some(reason) => client.kick_peer(&room, &peer, &reason).await?,
+                None => client.remove_peer(&room, &peer).await?,
+            }
+            let to: [(_, &dyn ToString); 2] = [("room", &room), ("peer", &peer)];
+            let said = format!("peer {peer} removed from room {room}");
+            remote.done(&Done::new("remove", &to, said))
         }
     }
+}
+
+async fn mute(
+    remote: &Remote,
+    client: &Client,
+    Whose { room, peer }: Whose,
+    kinds: Kinds,
+    mute: bool,
+) -> Result<(), Failure> {
+    let wish = kinds.onto(client.muted(&room, &peer).await?, mute);
+    let muted = client.mute(&room, &peer, wish).await?;
+    remote.show(&MutedPeer { peer, muted })
 }
 
 /// The peer, or the node's own refusal that it is not there.
@@ -246,23 +300,17 @@ async fn remove_deed(client: &Client, room: &RoomId, peer: &PeerId) -> Result<De
     Ok(Deed { would: format!("remove peer {peer} from room {room}"), then })
 }
 
-fn rows(objects: &PeerObjects) -> Vec<Object> {
-    let object =
-        |what, id: String, transport: String, of: String| Object { what, id, transport, of };
-    let transports = objects.transports.iter().map(|transport| {
-        let kind = match transport.kind {
-            TransportKind::Webrtc => "webrtc transport",
-            TransportKind::Plain => "plain transport",
-            TransportKind::Direct => "direct transport",
-        };
-        object(kind, transport.id.to_string(), "-".to_owned(), "-".to_owned())
-    });
-    let producers = objects.producers.iter().map(|it| {
-        object("producer", it.id.to_string(), it.transport_id.to_string(), it.source.clone())
-    });
-    let consumers = objects.consumers.iter().map(|it| {
-        let (id, on) = (it.id.to_string(), it.transport_id.to_string());
-        object("consumer", id, on, it.producer_id.to_string())
-    });
-    transports.chain(producers).chain(consumers).collect()
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_kind_is_muted_alone_and_the_other_stays_as_it_was() {
+        let muted = |audio, video| Muted { audio, video };
+        let both = Kinds { audio: false, video: false };
+        let audio = Kinds { audio: true, video: false };
+        assert_eq!(both.onto(muted(false, false), true), muted(true, true));
+        assert_eq!(audio.onto(muted(false, true), true), muted(true, true));
+        assert_eq!(audio.onto(muted(true, true), false), muted(false, true));
+    }
 }

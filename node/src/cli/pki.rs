@@ -78,11 +78,30 @@ struct Shown {
 /// Files that cannot be read or written; ids that are no DNS names.
 pub(super) fn run(Pki { verb, out, output }: &Pki) -> Result<(), Failure> {
     match verb {
-        Verb::Init => init(out),
-        Verb::Issue { nodes } => make(out, nodes),
-        Verb::Show => show(out, *output),
-        Verb::Renew { nodes, within } => renew(out, nodes, *within),
+        Verb::Init => {
+            init(out)?;
+            made(out, *output, &[CA])
+        }
+        Verb::Issue { nodes } => {
+            make(out, nodes)?;
+            made(out, *output, &nodes.iter().map(Id::as_str).collect::<Vec<_>>())
+        }
+        Verb::Show => output::Shown::All(&shown(out, now())?).print(*output),
+        Verb::Renew { nodes, within } => {
+            let due = renew(out, nodes, *within)?;
+            made(out, *output, &due.iter().map(Id::as_str).collect::<Vec<_>>())
+        }
     }
+}
+
+/// What was made, for programs; people were told file by file.
+fn made(out: &Path, output: Format, names: &[&str]) -> Result<(), Failure> {
+    if matches!(output, Format::Table | Format::Wide) {
+        return Ok(());
+    }
+    let mut all = shown(out, now())?;
+    all.retain(|one| names.contains(&one.name.as_str()));
+    output::Shown::All(&all).print(output)
 }
 
 fn init(out: &Path) -> Result<(), Failure> {
@@ -109,7 +128,8 @@ fn make(out: &Path, nodes: &[NodeId]) -> Result<(), Failure> {
     Ok(())
 }
 
-fn renew(out: &Path, nodes: &[NodeId], within: i64) -> Result<(), Failure> {
+/// Those that were due.
+fn renew(out: &Path, nodes: &[NodeId], within: i64) -> Result<Vec<NodeId>, Failure> {
     let now = now();
     let all = shown(out, now)?;
     let mut due = Vec::new();
@@ -124,11 +144,8 @@ fn renew(out: &Path, nodes: &[NodeId], within: i64) -> Result<(), Failure> {
     if due.is_empty() {
         note(&format!("no certificate ends within {within} days"));
     }
-    make(out, &due)
-}
-
-fn show(out: &Path, output: Format) -> Result<(), Failure> {
-    output::Shown::All(&shown(out, now())?).print(output)
+    make(out, &due)?;
+    Ok(due)
 }
 
 impl Line for Shown {

@@ -2,9 +2,9 @@
 
 use serde::Serialize;
 use starling_proto::{
-    Id, NodeId,
+    Id, NodeId, RoomId,
     registry::{PolicyMode, RoomPolicy},
-    rest::{NodeScore, Placement, PlacementExplained, RoomInfo},
+    rest::{NodeScore, Placement, PlacementExplained},
 };
 
 use super::{
@@ -107,9 +107,10 @@ pub(super) struct PolicyOf {
     policy: RoomPolicy,
 }
 
-impl From<RoomInfo> for PolicyOf {
-    fn from(info: RoomInfo) -> Self {
-        Self { room: info.id.to_string(), policy: info.policy }
+impl PolicyOf {
+    /// Of this room.
+    pub(super) fn new(room: &RoomId, policy: RoomPolicy) -> Self {
+        Self { room: room.to_string(), policy }
     }
 }
 

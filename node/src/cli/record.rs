@@ -8,6 +8,7 @@ use std::{
 };
 
 use clap_complete::engine::ArgValueCompleter;
+use serde_json::Value;
 use starling_client::Client;
 use starling_proto::{
     ConsumerId, Id, PeerId, ProducerId, RoomId, TransportId,
@@ -19,7 +20,7 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use super::{
     live,
-    output::{Failure, note},
+    output::{self, Failure, Format, note},
     remote::Remote,
 };
 use crate::{
@@ -93,11 +94,27 @@ pub(super) async fn run(record: Record) -> Result<(), Failure> {
     let peer = PeerId::parse(&name).expect("letters and digits are an id");
     let wish = CreatePeer::new(peer.clone(), "Recorder");
     client.create_peer(&record.room, &wish).await?;
-    let mut session =
-        Session { record, client, peer, address, running: Vec::new(), done: Vec::new() };
+    let mut session = Session {
+        record,
+        client,
+        peer,
+        address,
+        running: Vec::new(),
+        done: Vec::new(),
+        told: Vec::new(),
+    };
     let recorded = session.run().await;
     session.end().await;
-    recorded
+    recorded?;
+    // People were told file by file.
+    match session.record.remote.output {
+        Format::Table | Format::Wide => Ok(()),
+        Format::Name => {
+            let files = session.told.iter().filter_map(|told| told["file"].as_str());
+            output::print(&files.map(|file| format!("{file}\n")).collect::<String>())
+        }
+        other => output::value(other, &Value::Array(session.told)),
+    }
 }
 
 struct Session {
@@ -108,6 +125,8 @@ struct Session {
     running: Vec<Running>,
     /// Producers that were begun, whether they still are or not.
     done: Vec<ProducerId>,
+    /// What is told of each file that was begun.
+    told: Vec<Value>,
 }
 
 impl Session {
@@ -186,6 +205,7 @@ impl Session {
         match Running::start(&asked, track).await {
             Ok(running) => {
                 note(&format!("recording {}", running.file()));
+                self.told.push(serde_json::json!(running.told(record.room.as_str())));
                 self.running.push(running);
                 self.tell()
             }
@@ -222,12 +242,11 @@ impl Session {
             |error: &dyn std::fmt::Display| Failure::Failed(format!("{}: {error}", path.display()));
         // Those of earlier runs into the same folder stay.
         let known = std::fs::read(&path).ok();
-        let mut all: Vec<serde_json::Value> =
+        let mut all: Vec<Value> =
             known.and_then(|bytes| serde_json::from_slice(&bytes).ok()).unwrap_or_default();
-        for running in &self.running {
-            let told = serde_json::json!(running.told(self.record.room.as_str()));
-            if !all.contains(&told) {
-                all.push(told);
+        for told in &self.told {
+            if !all.contains(told) {
+                all.push(told.clone());
             }
         }
         let text = serde_json::to_vec_pretty(&all).map_err(|error| failed(&error))?;

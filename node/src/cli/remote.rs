@@ -49,6 +49,11 @@ impl Remote {
         }
     }
 
+    /// This server, whatever the environment says.
+    pub(super) fn at(server: String, token: String) -> Self {
+        Self { server: Some(server), token: Some(token), ..Self::default() }
+    }
+
     /// A client of the node.
     ///
     /// # Errors

@@ -4,16 +4,17 @@ use clap::Subcommand;
 use clap_complete::engine::ArgValueCompleter;
 use starling_client::Client;
 use starling_proto::{
-    Id, NodeId, RoomId,
+    Id, MediaKind, NodeId, RoomId,
     registry::{PolicyMode, RoomPolicy},
     rest::{ClientAt, CreateRoom, MoveRoom, PolicyChange, RoomInfo},
 };
 
 use super::{
+    done::Done,
     live,
     look::{Look, Stay},
-    moves,
-    output::{Failure, Line, note, or_dash},
+    matrix, moves,
+    output::{self, Failure, Line, or_dash},
     placement::{self, PolicyOf, names},
     remote::Remote,
     sure::{Deed, Sure, counted},
@@ -79,6 +80,24 @@ enum Verb {
         /// On any node of any region again.
         #[arg(long, conflicts_with_all = ["region", "node"])]
         anywhere: bool,
+        /// As a new room has it, but for what is given here.
+        #[arg(long)]
+        reset: bool,
+    },
+    /// Who gets what of whom: layers, score, losses, rates.
+    Matrix {
+        /// The room.
+        #[arg(add = ArgValueCompleter::new(live::rooms))]
+        room: RoomId,
+        /// Of one kind alone: audio or video.
+        #[arg(long, value_parser = kind)]
+        kind: Option<MediaKind>,
+    },
+    /// What a room's router can take and send, mediasoup's `router.rtpCapabilities`, as JSON.
+    Capabilities {
+        /// The room.
+        #[arg(add = ArgValueCompleter::new(live::rooms))]
+        room: RoomId,
     },
     /// Keeps a room on these nodes while any of them is up. Who is elsewhere stays there until
     /// moved.
@@ -168,6 +187,14 @@ struct Change {
     last_n: Option<u32>,
 }
 
+pub(super) fn kind(text: &str) -> Result<MediaKind, String> {
+    match text {
+        "audio" => Ok(MediaKind::Audio),
+        "video" => Ok(MediaKind::Video),
+        _ => Err("write audio or video".to_owned()),
+    }
+}
+
 fn mode(text: &str) -> Result<PolicyMode, String> {
     let value = serde_json::Value::String(text.to_owned());
     serde_json::from_value(value).map_err(|_| "it is balance, spread, pack or region".to_owned())
@@ -232,17 +259,26 @@ pub(super) async fn run(Rooms { verb, remote }: Rooms) -> Result<(), Failure> {
         Verb::Explain { room, at } => {
             placement::explained(&remote, &client.explain(&room, &at.into()).await?)
         }
-        Verb::Policy { room, change, anywhere } => {
+        Verb::Policy { room, change, anywhere, reset } => {
             let mut change = PolicyChange::from(change);
             if anywhere {
                 (change.regions, change.pinned_nodes) = (Some(Vec::new()), Some(Vec::new()));
             }
-            let info = if change == PolicyChange::default() {
-                client.room(&room).await?
-            } else {
-                client.change_policy(&room, &change).await?
+            let policy = match (reset, change == PolicyChange::default()) {
+                (true, _) => {
+                    let mut policy = RoomPolicy::default();
+                    change.onto(&mut policy);
+                    client.set_policy(&room, &policy).await?.policy
+                }
+                (false, true) => client.policy(&room).await?,
+                (false, false) => client.change_policy(&room, &change).await?.policy,
             };
-            remote.show(&PolicyOf::from(info))
+            remote.show(&PolicyOf::new(&room, policy))
+        }
+        Verb::Matrix { room, kind } => matrix::show(&remote, &client.matrix(&room, kind).await?),
+        Verb::Capabilities { room } => {
+            let told = client.rtp_capabilities(&room).await?;
+            output::value(remote.output, &serde_json::json!(told))
         }
         Verb::Pin { room, nodes } => pin(&remote, &client, &room, nodes).await,
         Verb::Unpin { room } => pin(&remote, &client, &room, Vec::new()).await,
@@ -258,8 +294,8 @@ pub(super) async fn run(Rooms { verb, remote }: Rooms) -> Result<(), Failure> {
                 return Ok(());
             }
             client.delete_room(&room).await?;
-            note(&format!("room {room} deleted"));
-            Ok(())
+            let to: [(_, &dyn ToString); 1] = [("room", &room)];
+            remote.done(&Done::new("delete", &to, format!("room {room} deleted")))
         }
     }
 }
@@ -271,7 +307,7 @@ async fn pin(
     nodes: Vec<NodeId>,
 ) -> Result<(), Failure> {
     let change = PolicyChange { pinned_nodes: Some(nodes), ..PolicyChange::default() };
-    remote.show(&PolicyOf::from(client.change_policy(room, &change).await?))
+    remote.show(&PolicyOf::new(room, client.change_policy(room, &change).await?.policy))
 }
 
 async fn delete_deed(client: &Client, room: &RoomId) -> Result<Deed, Failure> {

@@ -48,6 +48,9 @@ fn ffmpeg(sdp: &str, file: &str) -> Vec<String> {
     words.push(sdp.to_owned());
     // Of an SDP with one stream, all of it, as it comes.
     words.extend(["-map", "0", "-c", "copy"].map(String::from));
+    // Written each second: ffmpeg would else keep a quarter of a megabyte, a minute of a voice, and
+    // lose it where the machine dies.
+    words.extend(["-cluster_time_limit", "1000", "-flush_packets", "1"].map(String::from));
     words.push(file.to_owned());
     words
 }
@@ -108,7 +111,8 @@ mod tests {
             .arguments(MediaKind::Video, &rtp("video/VP8"), 5_000, "a.sdp", "a.webm")
             .unwrap();
         let words = words.join(" ");
-        assert!(words.ends_with("-i a.sdp -map 0 -c copy a.webm"), "{words}");
+        let end = "-i a.sdp -map 0 -c copy -cluster_time_limit 1000 -flush_packets 1 a.webm";
+        assert!(words.ends_with(end), "{words}");
         let words = Program::Gstreamer
             .arguments(MediaKind::Video, &rtp("video/H264"), 5_000, "a.sdp", "a.mkv")
             .unwrap();

@@ -11,6 +11,8 @@ use std::{
 
 /// The admin token of all nodes here.
 pub(crate) const TOKEN: &str = "a-token-of-the-tests-0123456789-abcdef";
+/// What webhooks are signed with.
+const WEBHOOKS: &str = "Xv7pQ2mZ9kLs4RtY8wBn3CdF6gHj1aUe";
 /// Longest wait for a process to serve, on a machine that compiles beside it.
 const START: Duration = Duration::from_secs(30);
 
@@ -90,7 +92,8 @@ impl Dev {
         let port = free_ports(nodes);
         let mut command = starling(["dev", "--nodes", &nodes.to_string(), "--log", "error"]);
         command.args(["--port", &port.to_string(), "--admin-token", TOKEN]);
-        command.args(["--regions", "eu,us", "--workers", "1"]).stdout(Stdio::null());
+        command.args(["--regions", "eu,us", "--workers", "1", "--webhook-secret", WEBHOOKS]);
+        command.stdout(Stdio::null());
         let mut process = Process(command.spawn().expect("the binary is there"));
         for n in 0..nodes {
             until_served(port + n, &mut process);
@@ -111,6 +114,24 @@ impl Dev {
         }
     }
 
+    /// The first node's port.
+    pub(crate) const fn port(&self) -> u16 {
+        self.port
+    }
+
+    /// Waits until nodes say what their work costs and how far they are from each other.
+    pub(crate) fn until_measured(&self) {
+        let begun = Instant::now();
+        let known = |line: &str| {
+            let far = line.contains("\"here\":true") || line.contains("\"rttMs\":");
+            far && line.contains("\"cost\":")
+        };
+        while !self.run(["nodes", "list", "-o", "jsonl"]).out.lines().all(known) {
+            assert!(begun.elapsed() < START, "the nodes do not measure");
+            std::thread::sleep(Duration::from_millis(100));
+        }
+    }
+
     pub(crate) fn url(&self) -> String {
         format!("http://localhost:{}", self.port)
     }
@@ -120,6 +141,11 @@ impl Dev {
         let mut command = starling(words);
         command.env("STARLING_SERVER", self.url()).env("STARLING_TOKEN", TOKEN);
         command
+    }
+
+    /// Asks the first node.
+    pub(crate) fn post(&self, path: &str) -> u16 {
+        post(format!("{}{path}", self.url()), "").expect("it answers")
     }
 
     pub(crate) fn run<S: AsRef<OsStr>>(&self, words: impl IntoIterator<Item = S>) -> Ran {
@@ -165,17 +191,22 @@ impl Etcd {
 
     /// Asks over its JSON gateway.
     pub(crate) fn post(&self, path: &str, body: &'static str) -> Option<u16> {
-        use starling_client::http::{Ask, ask};
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-        let ask = ask(Ask {
-            method: hyper::Method::POST,
-            url: format!("{}/v3/{path}", self.url),
-            headers: Vec::new(),
-            body: hyper::body::Bytes::from_static(body.as_bytes()),
-            within: Duration::from_secs(5),
-        });
-        Some(runtime.block_on(ask).ok()?.status.as_u16())
+        post(format!("{}/v3/{path}", self.url), body)
     }
+}
+
+/// The status of the answer, if there is one.
+fn post(url: String, body: &'static str) -> Option<u16> {
+    use starling_client::http::{Ask, ask};
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let ask = ask(Ask {
+        method: hyper::Method::POST,
+        url,
+        headers: Vec::new(),
+        body: hyper::body::Bytes::from_static(body.as_bytes()),
+        within: Duration::from_secs(5),
+    });
+    Some(runtime.block_on(ask).ok()?.status.as_u16())
 }
 
 /// A folder with a file in it.

@@ -3,50 +3,25 @@
 use std::{
     io::{BufRead, BufReader},
     process::Stdio,
+    time::{Duration, Instant},
 };
 
 use serde_json::Value;
+use starling_client::Client;
+use starling_proto::{
+    RoomId,
+    registry::RoomPolicy,
+    rest::{CreateRoom, RoomInfo},
+};
 
-use crate::bench::{Dev, Ran, run, starling};
+use crate::{
+    bench::{Dev, Ran, TOKEN, run, starling},
+    guest,
+};
 
 fn json(ran: &Ran) -> Value {
     assert_eq!(ran.code, 0, "{}", ran.err);
     serde_json::from_str(&ran.out).expect("it prints JSON")
-}
-
-#[test]
-fn every_list_comes_in_every_format_and_data_goes_to_stdout_alone() {
-    let dev = Dev::start(2);
-    assert_eq!(dev.run(["rooms", "create", "demo"]).code, 0);
-    for words in [
-        &["nodes", "list"][..],
-        &["nodes", "get", "node-1"],
-        &["rooms", "list"],
-        &["rooms", "get", "demo"],
-        &["links", "list"],
-        &["pipes", "list"],
-        &["peers", "list", "demo"],
-        &["rooms", "explain", "demo"],
-        &["rooms", "policy", "demo"],
-    ] {
-        for format in ["table", "wide", "json", "jsonl", "yaml", "name"] {
-            let ran = dev.run(words.iter().chain(&["-o", format]));
-            assert_eq!((ran.code, ran.err.as_str()), (0, ""), "{words:?} -o {format}");
-            match format {
-                "json" => drop(serde_json::from_str::<Value>(&ran.out).expect(&ran.out)),
-                "jsonl" => ran.out.lines().for_each(|line| {
-                    serde_json::from_str::<Value>(line).expect(line);
-                }),
-                _ => assert!(!ran.out.contains('\x1b'), "colour in a pipe: {}", ran.out),
-            }
-        }
-    }
-    let names = dev.run(["nodes", "list", "-o", "name"]).out;
-    assert_eq!(names, "node-1\nnode-2\n");
-    let selected = dev.run(["nodes", "list", "-o", "name", "-l", "region=us"]).out;
-    assert_eq!(selected, "node-2\n");
-    assert_eq!(json(&dev.run(["rooms", "list", "-o", "json"]))[0]["id"], "demo");
-    assert_eq!(json(&dev.run(["rooms", "get", "demo", "-o", "json"]))["persistent"], true);
 }
 
 #[test]
@@ -108,6 +83,70 @@ fn watching_tells_what_changes_and_nothing_else() {
     watching.kill().unwrap();
     watching.wait().unwrap();
     assert!(lines.next().is_none());
+}
+
+#[test]
+fn a_list_of_more_than_a_page_is_shown_whole() {
+    let dev = Dev::start(1);
+    let client = Client::new(&dev.url()).unwrap().token(TOKEN).unwrap();
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();
+    let name = |n: usize| format!("room-{n:04}").parse::<RoomId>().unwrap();
+    runtime.block_on(async {
+        for tens in (0..1_001).collect::<Vec<_>>().chunks(20) {
+            let made = tens.iter().map(|n| {
+                let (client, id) = (client.clone(), name(*n));
+                async move {
+                    client.create_room(&CreateRoom { id, policy: RoomPolicy::default() }).await
+                }
+            });
+            for made in futures::future::join_all(made).await {
+                made.unwrap();
+            }
+        }
+    });
+    // A page has 1,000 unless somebody says otherwise.
+    let told = dev.run(["rooms", "list", "-o", "name", "-v"]);
+    let names: Vec<_> = told.out.lines().collect();
+    assert_eq!((names.len(), names[0], names[1_000]), (1_001, "room-0000", "room-1000"));
+    assert_eq!(told.err.matches("/v1/rooms").count(), 2, "{}", told.err);
+    let some = runtime.block_on(client.list::<RoomInfo>("/v1/rooms?limit=300"));
+    let some: Vec<_> = some.unwrap().into_iter().map(|room| room.id).collect();
+    assert_eq!(some, (0..1_001).map(name).collect::<Vec<_>>());
+}
+
+#[test]
+fn a_node_that_has_just_died_is_not_said_to_be_up() {
+    let dev = Dev::start(2);
+    let killed = dev.post("/dev/nodes/node-2/kill");
+    assert_eq!(killed, 202);
+    let begun = Instant::now();
+    let state = || {
+        let list = dev.run(["nodes", "list"]).out;
+        let node = list.lines().find(|line| line.starts_with("node-2"));
+        node.map(|line| line.split_whitespace().nth(2).unwrap().to_owned())
+    };
+    while state().as_deref() == Some("up") {
+        assert!(begun.elapsed() < Duration::from_secs(2), "it is up after {:?}", begun.elapsed());
+        std::thread::sleep(Duration::from_millis(50));
+    }
+    assert_eq!(state().as_deref(), Some("unheard"), "after {:?}", begun.elapsed());
+    let told = json(&dev.run(["nodes", "get", "node-2", "-o", "json"]));
+    assert_eq!((&told["linked"], &told["here"]), (&false.into(), &false.into()));
+    let drain = dev.run(["nodes", "drain", "node-1", "--dry-run"]).out;
+    assert!(drain.contains("no other node takes peers"), "{drain}");
+}
+
+#[test]
+fn who_is_sent_away_reads_why() {
+    let dev = Dev::start(1);
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();
+    let mut ada = runtime.block_on(guest::come(&dev, "demo", "ada"));
+    let mut ben = runtime.block_on(guest::come(&dev, "demo", "ben"));
+    assert_eq!(dev.run(["peers", "kick", "demo", "ada", "--reason", "it is late"]).code, 0);
+    assert_eq!(ada.blocking_recv(), Some((4_000, "it is late".to_owned())));
+    assert_eq!(dev.run(["peers", "remove", "demo", "ben"]).code, 0);
+    let (code, reason) = ben.blocking_recv().unwrap();
+    assert!(code == 4_000 && reason != "it is late", "{code} {reason}");
 }
 
 #[test]

@@ -11,18 +11,18 @@ use serde_json::Value;
 
 use crate::bench::{Etcd, Process, file, free_ports, run, starling, until_served};
 
-const SECRET: &str = "pQ3v9sZk1LmX7tRb2NcY8wHd4JfG6aUe";
+pub(crate) const SECRET: &str = "pQ3v9sZk1LmX7tRb2NcY8wHd4JfG6aUe";
 const OTHER: &str = "aB7xw2Vn5Kd9Qm4Lz8Tr1Yc6Hs3Jp0Ge";
 
 /// A node's settings with nothing wrong, on free ports.
-struct Settings {
+pub(crate) struct Settings {
     folder: tempfile::TempDir,
     variables: Vec<(String, String)>,
     port: u16,
 }
 
 impl Settings {
-    fn new(id: &str) -> Self {
+    pub(crate) fn new(id: &str) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let port = free_ports(3);
         let mut settings = Self { folder, variables: Vec::new(), port };
@@ -85,7 +85,11 @@ impl Settings {
         named(&self.found(more), level, check, words);
     }
 
-    fn node(&self) -> Process {
+    pub(crate) fn url(&self) -> String {
+        format!("http://127.0.0.1:{}", self.port)
+    }
+
+    pub(crate) fn node(&self) -> Process {
         let child = self.command(&["node"]).stdout(Stdio::null()).spawn().unwrap();
         let mut process = Process(child);
         until_served(self.port, &mut process);

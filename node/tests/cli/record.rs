@@ -1,6 +1,7 @@
 //! Recording, with the real ffmpeg: what ffmpeg sends comes back as files that play.
 
 use std::{
+    io::Read,
     process::{Command, Stdio},
     time::{Duration, Instant},
 };
@@ -87,9 +88,9 @@ fn a_room_is_recorded_into_files_that_play_and_ctrl_c_ends_them_whole() {
     let sender = runtime.block_on(send(&dev, &room));
     let out = folder.path().to_str().unwrap();
     let child = dev
-        .command(["record", "demo", "--out", out, "--address", "127.0.0.1"])
-        .stdout(Stdio::null())
-        .stderr(Stdio::piped())
+        .command(["record", "demo", "--out", out, "--address", "127.0.0.1", "-o", "json"])
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null())
         .spawn()
         .unwrap();
     let mut recorder = Process(child);
@@ -103,7 +104,7 @@ fn a_room_is_recorded_into_files_that_play_and_ctrl_c_ends_them_whole() {
         found.map(|it| it.path())
     };
     let size = |end: &str| of(end).map_or(0, |path| std::fs::metadata(path).unwrap().len());
-    // ffmpeg writes clusters of seconds.
+    // It is on disk by the second, and not when ffmpeg's buffer is full.
     while size("-video-") < 20_000 || size("-audio-") < 5_000 {
         assert!(begun.elapsed() < Duration::from_secs(60), "nothing is written");
         std::thread::sleep(Duration::from_millis(200));
@@ -111,6 +112,8 @@ fn a_room_is_recorded_into_files_that_play_and_ctrl_c_ends_them_whole() {
     let pid = recorder.0.id().to_string();
     assert!(Command::new("kill").args(["-INT", &pid]).status().unwrap().success());
     assert_eq!(recorder.0.wait().unwrap().code(), Some(0));
+    let mut printed = String::new();
+    recorder.0.stdout.take().unwrap().read_to_string(&mut printed).unwrap();
     drop(sender);
     let (video, audio) = (of("-video-").unwrap(), of("-audio-").unwrap());
     assert!(frames(&video) >= 10, "{}", frames(&video));
@@ -118,6 +121,8 @@ fn a_room_is_recorded_into_files_that_play_and_ctrl_c_ends_them_whole() {
     let told = std::fs::read_to_string(folder.path().join("recording.json")).unwrap();
     let told: Vec<serde_json::Value> = serde_json::from_str(&told).unwrap();
     assert_eq!(told.len(), 2);
+    let printed: serde_json::Value = serde_json::from_str(&printed).expect(&printed);
+    assert_eq!(printed, serde_json::json!(told));
     assert!(told.iter().all(|it| it["peer"] == "file" && it["beganAt"].as_u64() > Some(0)));
     let peers = dev.run(["peers", "list", "demo", "-o", "name"]).out;
     assert_eq!(peers, "file\n", "the recorder has left");

@@ -9,7 +9,10 @@ use serde::Serialize;
 pub(super) use choose::{Chosen, Given, choose};
 pub(super) use file::{Context, Contexts};
 
-use super::output::{Failure, Format, Line, Shown, note, or_dash};
+use super::{
+    done::Done,
+    output::{Failure, Format, Line, Shown, note, or_dash},
+};
 
 /// Servers and tokens under names, in a file that only you can read.
 #[derive(Debug, clap::Args)]
@@ -87,36 +90,59 @@ impl Line for Told<'_> {
 /// A file that cannot be read or written, and names that nobody knows.
 pub(super) fn run(ContextArgs { verb, output }: ContextArgs) -> Result<(), Failure> {
     let mut contexts = Contexts::load()?;
+    let known = |contexts: &Contexts, name: &str| {
+        contexts.find(name).map(drop).map_err(|why| Failure::Usage(vec![why]))
+    };
     match verb {
-        Verb::List => return list(&contexts, output),
+        Verb::List => {
+            let all = contexts.contexts.keys().filter_map(|name| told(&contexts, name));
+            Shown::All(&all.collect::<Vec<_>>()).print(output)
+        }
         Verb::Use { name } => {
-            contexts.find(&name).map_err(|why| Failure::Usage(vec![why]))?;
-            note(&format!("{name} is used from now on"));
-            contexts.current = Some(name);
+            known(&contexts, &name)?;
+            contexts.current = Some(name.clone());
+            contexts.save()?;
+            show(&contexts, &name, output, &format!("{name} is used from now on"))
         }
         Verb::Set { name, server, token, token_file } => {
             starling_client::Client::new(&server)?;
             contexts.current.get_or_insert_with(|| name.clone());
-            note(&format!("{name}: {server}"));
-            contexts.contexts.insert(name, Context { server, token, token_file });
+            let said = format!("{name}: {server}");
+            contexts.contexts.insert(name.clone(), Context { server, token, token_file });
+            contexts.save()?;
+            show(&contexts, &name, output, &said)
         }
         Verb::Delete { name } => {
-            contexts.find(&name).map_err(|why| Failure::Usage(vec![why]))?;
+            known(&contexts, &name)?;
             contexts.contexts.remove(&name);
             contexts.current = contexts.current.filter(|current| *current != name);
-            note(&format!("{name} is forgotten"));
+            contexts.save()?;
+            let to: [(_, &dyn ToString); 1] = [("context", &name)];
+            Done::new("delete", &to, format!("{name} is forgotten")).tell(output)
         }
     }
-    contexts.save()
 }
 
-fn list(contexts: &Contexts, output: Format) -> Result<(), Failure> {
-    let told = contexts.contexts.iter().map(|(name, context)| Told {
+/// A sentence for people, the context for programs.
+fn show(contexts: &Contexts, name: &str, output: Format, said: &str) -> Result<(), Failure> {
+    match told(contexts, name) {
+        Some(context) if !matches!(output, Format::Table | Format::Wide) => {
+            Shown::One(&context).print(output)
+        }
+        _ => {
+            note(said);
+            Ok(())
+        }
+    }
+}
+
+fn told<'a>(contexts: &'a Contexts, name: &str) -> Option<Told<'a>> {
+    let (name, context) = contexts.contexts.get_key_value(name)?;
+    Some(Told {
         name,
         current: contexts.current.as_ref() == Some(name),
         server: &context.server,
         token: if context.token.is_some() { "<secret>" } else { "" },
         token_file: context.token_file.as_deref(),
-    });
-    Shown::All(&told.collect::<Vec<_>>()).print(output)
+    })
 }

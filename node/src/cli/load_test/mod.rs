@@ -10,7 +10,8 @@ use std::time::Duration;
 
 use starling_proto::RoomId;
 
-use self::{expect::Expectation, party::Party, report::Report};
+pub(super) use self::party::{Party, SETTLE};
+use self::{expect::Expectation, report::Report};
 use super::{
     output::{self, Failure, Format, Line, Shown},
     remote::Remote,
@@ -64,6 +65,25 @@ pub(super) struct LoadTest {
     expect: Vec<Expectation>,
     #[command(flatten)]
     remote: Remote,
+}
+
+impl LoadTest {
+    /// So many people, all on this node, with what people have by default.
+    ///
+    /// # Errors
+    /// None, as long as flags are called so.
+    pub(super) fn of(
+        publishers: usize,
+        subscribers: usize,
+        duration: Duration,
+        remote: Remote,
+    ) -> Result<Self, Failure> {
+        let wrong = |error: clap::Error| Failure::Failed(error.to_string());
+        let command = <Self as clap::Args>::augment_args(clap::Command::new("load-test"));
+        let given = command.try_get_matches_from(["load-test", "--here"]).map_err(wrong)?;
+        let default = <Self as clap::FromArgMatches>::from_arg_matches(&given).map_err(wrong)?;
+        Ok(Self { publishers, subscribers, duration, remote, ..default })
+    }
 }
 
 /// Encodings of a camera.

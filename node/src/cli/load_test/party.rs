@@ -24,7 +24,7 @@ use crate::cli::output::{Failure, note};
 /// Handshakes at a time.
 const AT_ONCE: usize = 16;
 /// Between everybody's coming and the beginning of what is measured: key frames, and estimates.
-const SETTLE: Duration = Duration::from_secs(2);
+pub(in crate::cli) const SETTLE: Duration = Duration::from_secs(2);
 /// Between two looks at the boards.
 const LOOK: Duration = Duration::from_millis(200);
 /// How long people may take to leave.
@@ -34,9 +34,9 @@ const SPARE: Duration = Duration::from_secs(3_600);
 
 /// What a test saw.
 #[derive(Debug, Default)]
-pub(super) struct Watched {
+pub(in crate::cli) struct Watched {
     /// Of all.
-    pub(super) seen: Seen,
+    pub(in crate::cli) seen: Seen,
     /// Who came.
     pub(super) joined: usize,
     /// How long that took each.
@@ -50,7 +50,7 @@ pub(super) struct Watched {
 }
 
 /// Everybody, in the room.
-pub(super) struct Party {
+pub(in crate::cli) struct Party {
     boards: Vec<Board>,
     leave: Vec<oneshot::Sender<()>>,
     staying: JoinSet<Result<(), ClientFailure>>,
@@ -70,7 +70,7 @@ impl Party {
     ///
     /// # Errors
     /// What the node said to the first one, if to all.
-    pub(super) async fn gather(args: &LoadTest) -> Result<Self, Failure> {
+    pub(in crate::cli) async fn gather(args: &LoadTest) -> Result<Self, Failure> {
         let rest = args.remote.client()?;
         // A wrong token or server is one error and not a thousand.
         rest.nodes().await?;
@@ -143,7 +143,7 @@ impl Party {
     }
 
     /// Lets them be for a while, and sends them home.
-    pub(super) async fn measure(mut self, time: Duration) -> Watched {
+    pub(in crate::cli) async fn measure(mut self, time: Duration) -> Watched {
         self.bar.at(0.0, 1.0, "settling");
         sleep(SETTLE).await;
         self.boards.iter().for_each(Board::mark);

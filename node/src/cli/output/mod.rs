@@ -3,6 +3,7 @@
 pub(super) mod failure;
 mod line;
 mod paint;
+pub(super) mod rows;
 mod table;
 mod yaml;
 

@@ -27,7 +27,7 @@ impl Paint {
         match text {
             "up" | "here" | "ok" | "drained" | "chosen" => self.with("32", padded),
             "draining" | "cordoned" | "warning" => self.with("33", padded),
-            "down" | "lost" | "cut" | "error" => self.with("31", padded),
+            "down" | "lost" | "unheard" | "cut" | "error" => self.with("31", padded),
             _ => padded.to_owned(),
         }
     }

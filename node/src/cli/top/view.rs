@@ -109,7 +109,7 @@ fn cell(text: String) -> Cell<'static> {
     let colour = match text.as_str() {
         "up" | "here" => Color::Green,
         "draining" | "cordoned" => Color::Yellow,
-        "down" | "lost" => Color::Red,
+        "down" | "lost" | "unheard" => Color::Red,
         _ => Color::Reset,
     };
     Cell::from(text).style(Style::new().fg(colour))
