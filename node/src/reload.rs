@@ -1,12 +1,15 @@
 //! Settings that change while the node runs: keys of room tokens, admin tokens, what webhooks are
-//! signed with, and the certificate of `listen`. They are read again on SIGHUP, when an operator
+//! signed with, and the certificates of `listen` and of links. They are read again on SIGHUP, when an operator
 //! asks, and when one of their files has changed. All are taken over, or none. Never does: take
 //! over what only a restart can.
 
 use std::{
     fs,
     path::PathBuf,
-    sync::Arc,
+    sync::{
+        Arc,
+        atomic::{AtomicI64, Ordering::Relaxed},
+    },
     time::{Duration, SystemTime},
 };
 
@@ -22,6 +25,7 @@ use crate::{
     config::{Config, Mistake},
     http::App,
     logs::AUDIT,
+    registry,
     run::RunError,
     tls::{self, Certificate, Certificates},
 };
@@ -42,8 +46,8 @@ pub struct Renewal {
     pub settings: Option<Settings>,
     /// Of `listen`, if it has TLS.
     pub certificates: Option<Arc<Certificates>>,
-    /// When the certificate of links ends, which a restart alone renews; in seconds since 1970.
-    pub link_ends: Option<i64>,
+    /// When the certificate of links ends, if they have one; in seconds since 1970.
+    pub link_ends: Option<Arc<AtomicI64>>,
 }
 
 impl Renewal {
@@ -52,7 +56,7 @@ impl Renewal {
         if let Some(certificates) = &self.certificates {
             tls::warn("tls_cert", certificates.not_after());
         }
-        if let Some(ends) = self.link_ends {
+        if let Some(ends) = self.link_ends() {
             tls::warn("link_cert", ends);
         }
     }
@@ -60,7 +64,11 @@ impl Renewal {
     /// For `/metrics`.
     pub fn metrics(&self) -> Vec<Metric> {
         let of_listen = self.certificates.as_ref().map(|certificates| certificates.not_after());
-        expiry(of_listen, self.link_ends)
+        expiry(of_listen, self.link_ends())
+    }
+
+    fn link_ends(&self) -> Option<i64> {
+        self.link_ends.as_ref().map(|ends| ends.load(Relaxed))
     }
 }
 
@@ -97,10 +105,11 @@ pub fn now(app: &App) -> Result<Reloaded, Refusal> {
         }
         _ => None,
     };
+    renew_links(app, &config)?;
     if let (Some(certificates), Some(fresh)) = (certificates, fresh) {
         certificates.replace(fresh);
-        app.renewal.warn();
     }
+    app.renewal.warn();
     app.tokens.replace(config.token_keys.clone());
     app.admin.replace(config.admin_tokens.clone());
     app.hooks.replace(&config.hooks);
@@ -108,7 +117,20 @@ pub fn now(app: &App) -> Result<Reloaded, Refusal> {
         token_keys: config.token_keys.len(),
         admin_tokens: config.admin_tokens.len(),
         certificate_expires_at: certificates.as_ref().map(|it| it.not_after()),
+        link_certificate_expires_at: app.renewal.link_ends(),
     })
+}
+
+/// Last of what may fail. A link that is up stays with the certificate it came up with.
+fn renew_links(app: &App, config: &Config) -> Result<(), Refusal> {
+    let (Some(ends), Some([_, cert, _])) = (&app.renewal.link_ends, &config.link.tls) else {
+        return Ok(());
+    };
+    let read = || Ok((tls::ends("link_cert", cert)?, registry::link_tls(config)?));
+    let (at, links) = read().map_err(|error: RunError| refused(error.to_string()))?;
+    app.node.set_link_tls(links).map_err(|refusal| refused(refusal.message))?;
+    ends.store(at, Relaxed);
+    Ok(())
 }
 
 fn refused(message: String) -> Refusal {

@@ -103,6 +103,7 @@ pub async fn start(config: &Config, around: Surroundings) -> Result<Running, Run
     let traces = exported.traces().clone();
     let node = Node::start(node_config(config, around.registry, around.link_tls, traces)).await?;
     let reads = around.settings.is_some();
+    let link_ends = link_ends.map(|ends| Arc::new(ends.into()));
     let renewal = Renewal { settings: around.settings, certificates, link_ends };
     renewal.warn();
     let app = App::new(node.clone(), config, around.dev, renewal, exported.clone());

@@ -371,6 +371,9 @@ pub struct Reloaded {
     /// When the certificate of `listen` expires, in seconds since 1970; absent without TLS.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub certificate_expires_at: Option<i64>,
+    /// The same of the certificate of links.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub link_certificate_expires_at: Option<i64>,
 }
 
 /// Answer of `/readyz`.

@@ -11,7 +11,7 @@ use std::{
 use ractor::{Actor, ActorProcessingErr, ActorRef, SupervisionEvent};
 use starling_cluster::{
     decide::{life::Life, liveness::Verdict, view::ClusterView},
-    link::{Link, LinkEndpoint, LinkEvent},
+    link::{Link, LinkEndpoint, LinkEvent, LinkTls},
     registry::{Change, RegistryError, WatchEvent},
 };
 use starling_proto::{
@@ -50,6 +50,8 @@ use crate::{
 pub(crate) enum NodeMsg {
     /// REST.
     Revoke { revocation: RevocationInfo, reply: Reply<()> },
+    /// Another certificate for links; it is this node's.
+    LinkTls(LinkTls),
     /// REST.
     Pardon { id: RevocationId, reply: Reply<()> },
     /// A worker's thread runs, or runs again.
@@ -319,6 +321,11 @@ impl NodeTree {
             NodeMsg::RoomEmpty { room, actor, opened } => self.room_empty(&room, &actor, opened),
             NodeMsg::RoomEnded { room, actor } => self.room_ended(&room, &actor),
             NodeMsg::Tick => self.tick(),
+            NodeMsg::LinkTls(tls) => {
+                if let Err(error) = self.endpoint.set_tls(tls) {
+                    tracing::error!(%error, "links keep their certificate");
+                }
+            }
             #[cfg(test)]
             NodeMsg::CutLinks => self.endpoint.set_targets(Vec::new()),
             other => self.handle_admin(other),

@@ -28,6 +28,7 @@ use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
 use ractor::ActorRef;
 use serde_json::Value;
+use starling_cluster::link::LinkTls;
 use starling_proto::{
     Code, NodeId, PeerId, Refusal, RoomId, RtpCapabilities,
     registry::RoomPolicy,
@@ -125,6 +126,18 @@ impl Node {
     /// log.
     pub async fn ended(&self) {
         let _ = self.actor.wait(None).await;
+    }
+
+    /// Shows another certificate on links from now on. Links that are up stay.
+    ///
+    /// # Errors
+    /// `bad_request` if it is not this node's.
+    pub fn set_link_tls(&self, tls: LinkTls) -> Result<(), Refusal> {
+        tls.check_owner(self.id())
+            .map_err(|error| Refusal::new(Code::BadRequest, error.to_string()))?;
+        // It fails only while the node ends.
+        let _ = self.actor.cast(NodeMsg::LinkTls(tls));
+        Ok(())
     }
 
     /// Opens a client's session.

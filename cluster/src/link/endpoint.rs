@@ -21,7 +21,7 @@ use tokio::{
 };
 
 use super::{
-    LinkConfig, LinkError, LinkEvent, Target,
+    LinkConfig, LinkError, LinkEvent, LinkTls, Target,
     handshake::{Ended, Established, Introduction},
     lock,
     peers::{LinkId, Peers},
@@ -55,6 +55,8 @@ pub struct LinkEndpoint {
 #[derive(Debug)]
 struct Shared {
     config: LinkConfig,
+    /// That of the configuration, or a newer one.
+    tls: Mutex<LinkTls>,
     endpoint: Endpoint,
     /// Which life of this node it is: the configuration's, or a later one.
     epoch: AtomicU64,
@@ -99,6 +101,7 @@ impl LinkEndpoint {
             epoch: AtomicU64::new(config.epoch),
             stale: AtomicU64::new(0),
             watch: Arc::new(Watch::new(events.downgrade())),
+            tls: Mutex::new(config.tls.clone()),
             config,
             endpoint,
             troubles: Mutex::default(),
@@ -135,6 +138,19 @@ impl LinkEndpoint {
     pub fn set_epoch(&self, epoch: u64) {
         self.shared.epoch.store(epoch, Relaxed);
         self.shared.watch.end_all(&Ended::Replaced);
+    }
+
+    /// From now on this node shows another certificate, and takes others by another authority.
+    /// Links that are up stay: they were checked when they came up.
+    ///
+    /// # Errors
+    /// [`LinkError::Tls`] if the certificate is not this node's; nothing has changed then.
+    pub fn set_tls(&self, tls: LinkTls) -> Result<(), LinkError> {
+        let Shared { config, endpoint, .. } = &*self.shared;
+        tls.check_owner(&config.node)?;
+        endpoint.set_server_config(Some(transport::server(&tls, config.congestion)));
+        *lock(&self.shared.tls) = tls;
+        Ok(())
     }
 
     /// What was seen of silent links.
@@ -344,7 +360,7 @@ impl Shared {
         introduction: Introduction<'_>,
     ) -> Result<Established, Ended> {
         let connecting = async {
-            let config = transport::client(&self.config.tls, self.config.congestion);
+            let config = transport::client(&lock(&self.tls), self.config.congestion);
             let connection = self
                 .endpoint
                 .connect_with(config, target.addr, target.node.as_str())

@@ -134,7 +134,10 @@ impl LinkTls {
     }
 
     /// Checks that the certificate is `node`'s.
-    pub(super) fn check_owner(&self, node: &NodeId) -> Result<(), TlsError> {
+    ///
+    /// # Errors
+    /// [`TlsError::WrongNode`], [`TlsError::NotDns`].
+    pub fn check_owner(&self, node: &NodeId) -> Result<(), TlsError> {
         check_dns(node)?;
         if self.names.iter().any(|name| name == node.as_str()) {
             return Ok(());

@@ -270,7 +270,10 @@ impl Checker<'_> {
         let names = ["link_ca", "link_cert", "link_key"];
         let files = names.map(|name| self.raw.value(name).map(PathBuf::from));
         let tls = match files {
-            [Some(ca), Some(cert), Some(key)] => Some([ca, cert, key]),
+            [Some(ca), Some(cert), Some(key)] => {
+                self.files.extend([ca.clone(), cert.clone(), key.clone()]);
+                Some([ca, cert, key])
+            }
             [None, None, None] => None,
             files => {
                 for (name, _) in names.iter().zip(&files).filter(|(_, file)| file.is_none()) {

@@ -241,3 +241,28 @@ async fn an_admin_of_a_room_moderates_it_through_either_listener_and_does_nothin
     assert_eq!(send(&app, Side::Public, ask("DELETE", "/v1/rooms/r/peers/ann")).await.status, 204);
     assert_eq!(send(&app, Side::Whole, ask("DELETE", "/v1/rooms/r/peers/bob")).await.status, 204);
 }
+
+#[tokio::test]
+async fn figures_are_open_to_this_machine_and_not_to_a_page_whose_name_leads_to_it() {
+    let app = app_with(settings()).await;
+    let ask = async |from: &str, host: &str, token: bool| {
+        let mut asked = request("GET", "/metrics", None);
+        asked.headers_mut().insert("host", host.parse().unwrap());
+        if !token {
+            asked.headers_mut().remove("authorization");
+        }
+        let from: std::net::SocketAddr = from.parse().unwrap();
+        asked.extensions_mut().insert(axum::extract::ConnectInfo(from));
+        send(&app, Side::Admin, asked).await.status.as_u16()
+    };
+    for host in ["localhost:9400", "127.0.0.1:9400", "[::1]:9400", "LocalHost", "10.0.0.7"] {
+        assert_eq!(ask("127.0.0.1:5", host, false).await, 200, "{host}");
+    }
+    for host in ["evil.example:9400", "localhost.evil.example", "127.0.0.1.evil.example"] {
+        for from in ["127.0.0.1:5", "[::1]:5", "[::ffff:127.0.0.1]:5"] {
+            assert_eq!(ask(from, host, false).await, 401, "{host} from {from}");
+        }
+        assert_eq!(ask("127.0.0.1:5", host, true).await, 200, "{host}, with the token");
+    }
+    assert_eq!(ask("10.0.0.9:5", "starling-0.starling:9400", false).await, 200, "Prometheus");
+}

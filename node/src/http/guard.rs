@@ -9,6 +9,7 @@ use axum::{
         Extensions, HeaderMap, HeaderName, Method, Uri,
         header::{AUTHORIZATION, HOST, ORIGIN},
         request::Parts,
+        uri::Authority,
     },
 };
 use starling_proto::{Code, Id, RoomId};
@@ -199,6 +200,23 @@ impl App {
         self.cors_origins.iter().any(|allowed| allowed == "*" || allowed == origin)
             || self.dev.as_ref().is_some_and(|dev| dev::is_own(dev, origin))
     }
+}
+
+/// Whether a request came from this machine by a name that somebody else may have given it: a page
+/// whose name leads here (DNS rebinding) would read what is open to this machine. Addresses,
+/// `localhost` and no name at all are nobody's.
+pub fn is_rebound(parts: &Parts) -> bool {
+    let from = parts.extensions.get::<ConnectInfo<SocketAddr>>();
+    let host = parts.headers.get(HOST).map(|host| host.to_str().unwrap_or("?"));
+    from.is_some_and(|from| from.0.ip().to_canonical().is_loopback())
+        && host.is_some_and(|host| !is_unnamed(host))
+}
+
+fn is_unnamed(host: &str) -> bool {
+    let Ok(authority) = host.parse::<Authority>() else { return false };
+    let host = authority.host().trim_end_matches('.').to_ascii_lowercase();
+    let bare = host.trim_start_matches('[').trim_end_matches(']');
+    host == "localhost" || host.ends_with(".localhost") || bare.parse::<IpAddr>().is_ok()
 }
 
 /// Which listener a request came through.

@@ -184,3 +184,32 @@ async fn a_node_does_not_start_with_a_certificate_that_is_over() {
     of_links.link.tls = Some([files.0.clone(), files.0, files.1]);
     assert_eq!(start(of_links).await, "link_cert");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_certificate_of_links_is_renewed_without_a_restart_if_it_is_this_nodes() {
+    use starling_cluster::link::{DevCa, tls::issue};
+    let folder = tempfile::tempdir().unwrap();
+    let at = |name: &str| folder.path().join(name);
+    let write = |ca: &DevCa, node: &str| {
+        let issued = issue(ca, &node.parse().unwrap()).unwrap();
+        std::fs::write(at("ca.pem"), ca.cert_pem()).unwrap();
+        std::fs::write(at("cert.pem"), issued.cert_pem).unwrap();
+        std::fs::write(at("key.pem"), issued.key_pem).unwrap();
+    };
+    let mut config = config();
+    config.link.tls = Some(["ca.pem", "cert.pem", "key.pem"].map(at));
+    write(&DevCa::new().unwrap(), &config.id.to_string());
+    let again = config.clone();
+    let settings: reload::Settings = Arc::new(move || Ok::<Config, Vec<Mistake>>(again.clone()));
+    let running = run::start(&config, Surroundings { settings: Some(settings), ..around(&config) })
+        .await
+        .unwrap();
+    registered(&running.node).await;
+    let first = reload::now(&running.app).unwrap().link_certificate_expires_at;
+    assert!(first.is_some());
+    write(&DevCa::new().unwrap(), &config.id.to_string());
+    assert!(reload::now(&running.app).is_ok(), "of another authority");
+    write(&DevCa::new().unwrap(), "somebody-else");
+    let refused = reload::now(&running.app).unwrap_err();
+    assert!(refused.message.contains("somebody-else"), "{refused}");
+}

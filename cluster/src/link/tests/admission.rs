@@ -241,3 +241,29 @@ async fn a_message_that_is_none_closes_the_link_with_a_reason() {
     assert_eq!((node, epoch), (id("a"), 3));
     assert!(reason.contains("control message cannot be decoded"), "{reason}");
 }
+
+#[tokio::test]
+async fn a_new_certificate_is_used_from_the_next_link_on_and_links_that_are_up_stay() {
+    let (old, new) = (ca(), ca());
+    let (mut a, mut b) = (Node::new(&old, "a", 1), Node::new(&old, "b", 1));
+    let (a_is, b_is) = (a.target(), b.target());
+    let meet = |a: &Node, b: &Node| {
+        a.endpoint.set_targets(vec![b_is.clone()]);
+        b.endpoint.set_targets(vec![a_is.clone()]);
+    };
+    meet(&a, &b);
+    let (to_b, _) = (a.up().await, b.up().await);
+    let of = |ca: &DevCa, node: &str| LinkTls::ephemeral(ca, &id(node)).unwrap();
+    assert!(a.endpoint.set_tls(of(&new, "c")).is_err(), "it is another node's");
+    a.endpoint.set_tls(of(&new, "a")).unwrap();
+    to_b.send(room("r"));
+    assert_eq!(b.message().await, room("r"), "the link is as it was");
+    // One of them alone has the new authority: no other link comes about.
+    a.endpoint.set_targets(Vec::new());
+    b.endpoint.set_targets(Vec::new());
+    let _ = (a.down().await, b.down().await);
+    meet(&a, &b);
+    assert!(timeout(Duration::from_millis(800), a.events.recv()).await.is_err());
+    b.endpoint.set_tls(of(&new, "b")).unwrap();
+    let _ = (a.up().await, b.up().await);
+}
