@@ -1,7 +1,7 @@
 //! Settings that change while the node runs: keys of room tokens, admin tokens, what webhooks are
-//! signed with, and the certificates of `listen` and of links. They are read again on SIGHUP, when an operator
-//! asks, and when one of their files has changed. All are taken over, or none. Never does: take
-//! over what only a restart can.
+//! signed with, and the certificates of `listen` and of links. They are read again on SIGHUP, when
+//! an operator asks, and when one of their files has changed. All are taken over, or none. Never
+//! does: take over what only a restart can.
 
 use std::{
     fs,
