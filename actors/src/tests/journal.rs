@@ -119,7 +119,8 @@ async fn a_peer_that_moves_is_told_of_by_the_node_that_has_it_then() {
     let mut ada = Client::join(&one, "ada", None).await;
     let old = ada.produce("video", "webcam").await.parse().unwrap();
     let ticket = ada.ticket();
-    until("n2 knows her", async || two.peers(&room()).await.is_ok_and(|all| all.len() == 1)).await;
+    let _ben = Client::join(&two, "ben", None).await;
+    until("n2 knows her", async || two.peers(&room()).await.is_ok_and(|all| all.len() == 2)).await;
     let mut again = Client::join(&two, "ada", Some(ticket)).await;
     again.produce("video", "webcam").await;
     let (from, to) = (one.id().clone(), two.id().clone());

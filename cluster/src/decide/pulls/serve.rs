@@ -58,6 +58,10 @@ impl Pulls {
                 self.takers.insert((node.clone(), flow), (producer.clone(), hops));
                 // First the stream's place here, then who gets it from there.
                 self.settle(now, &producer, flows, &mut out);
+                if !self.takers.contains_key(&(node.clone(), flow)) {
+                    // With nobody to ask itself, it has sent the other one away already.
+                    return out;
+                }
                 let path = self.pulls.get(&producer).map_or(&[][..], Pull::path).to_vec();
                 out.push(Action::Serve { node: node.clone(), flow, producer, layers });
                 if !path.is_empty() {

@@ -337,6 +337,21 @@ fn nodes_that_found_themselves_on_the_way_refuse() {
 }
 
 #[test]
+fn who_is_sent_away_at_once_is_not_served() {
+    let mut net = Net::new(&["a0", "b0", "c0"], 10);
+    net.publish("a0");
+    for name in ["b0", "c0"] {
+        net.cut("a0", name);
+    }
+    // It asks the other one, which has nobody to ask but itself.
+    net.consume("b0");
+    net.pass(Duration::from_secs(20));
+    assert_eq!(net.served_by("c0"), 0);
+    net.unconsume("b0");
+    assert!(net.is_idle());
+}
+
+#[test]
 fn a_path_with_this_node_in_it_is_left() {
     let mut net = Net::new(&["a0", "b0", "b1", "b2"], 10);
     net.publish("a0");
