@@ -189,8 +189,8 @@ async fn a_relay_that_its_last_peer_leaves_goes_on_until_those_behind_it_have_an
     })
     .await;
     for (packets, longest) in watched {
-        // In two of ten runs 0.2 to 0.8 s are missing to one of them (docs/failure-model.md), in the
-        // others nothing; without the relay it would be all from the third second on.
+        // In two of ten runs 0.2 to 0.8 s are missing to one of them (docs/failure-model.md), in
+        // the others nothing; without the relay it would be all from the third second on.
         assert!(packets + 100 >= frames, "{packets} of {frames}");
         assert!(longest < Duration::from_secs(1), "{longest:?}");
     }

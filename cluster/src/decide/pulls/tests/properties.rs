@@ -58,6 +58,14 @@ impl Story {
         others.get(at % others.len().max(1)).cloned()
     }
 
+    /// Eight nodes, of which the first publishes.
+    fn begin(fan_out: usize) -> Self {
+        let mut net = Net::new(&all_names()[..8], fan_out);
+        net.publish("a0");
+        let (users, cuts, muted) = (BTreeSet::new(), Vec::new(), Vec::new());
+        Self { net, origin: "a0".to_owned(), moves: 0, users, cuts, muted }
+    }
+
     fn take(&mut self, step: &Step) -> Option<()> {
         match step {
             Step::Consume(at) => {
@@ -151,7 +159,6 @@ impl Story {
             }
         }
         assert!(entered.iter().all(|n| *n <= 1), "{entered:?}");
-        self.go_round();
         for name in std::mem::take(&mut self.users) {
             self.net.unconsume(&name);
         }
@@ -167,13 +174,26 @@ proptest! {
         steps in prop::collection::vec(step(), 1..40),
         fan_out in 2..5usize,
     ) {
-        let net = Net::new(&all_names()[..8], fan_out);
-        let (users, cuts, muted) = (BTreeSet::new(), Vec::new(), Vec::new());
-        let mut story = Story { net, origin: "a0".to_owned(), moves: 0, users, cuts, muted };
-        story.net.publish("a0");
+        let mut story = Story::begin(fan_out);
         for step in &steps {
             let _ = story.take(step);
         }
+        story.end();
+    }
+}
+
+/// Of rooms where nothing else has happened: after some of the stories above somebody waits for
+/// longer (docs/failure-model.md).
+#[test]
+fn whoever_loses_its_link_to_the_publishers_node_gets_it_by_way_of_a_third() {
+    for fan_out in 2..5 {
+        let mut story = Story::begin(fan_out);
+        for at in 0..7 {
+            let _ = story.take(&Step::Consume(at));
+        }
+        assert_eq!(story.users.len(), 7);
+        story.net.pass(Duration::from_secs(12));
+        story.go_round();
         story.end();
     }
 }
