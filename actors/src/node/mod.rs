@@ -4,6 +4,7 @@
 mod actor;
 mod admin;
 mod config;
+mod data_channels;
 mod drain;
 mod feed;
 mod gauge;

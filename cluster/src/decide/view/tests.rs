@@ -1,7 +1,10 @@
-use starling_proto::Id;
+use starling_proto::{Id, link::PlacedJoins};
 
 use super::*;
-use crate::{decide::standby::standby, registry::View};
+use crate::{
+    decide::{placement::Decision, standby::standby},
+    registry::View,
+};
 
 fn record(id: &str) -> NodeRecord {
     NodeRecord {

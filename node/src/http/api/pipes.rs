@@ -104,7 +104,7 @@ pub(crate) async fn pipes_of(
     Ok(page.cut(app.node.pipes().await, of_pipe)?.answer(&uri))
 }
 
-fn asked(uri: &Uri) -> String {
+pub(super) fn asked(uri: &Uri) -> String {
     uri.path_and_query().map_or_else(String::new, ToString::to_string)
 }
 

@@ -14,7 +14,7 @@ use starling_proto::{
 
 use super::{
     nodes::{hand_on, look_at},
-    pipes::of_all,
+    pipes::{asked, of_all},
 };
 use crate::{
     http::{
@@ -61,8 +61,7 @@ pub(crate) async fn of_node(
     Query(page): Query<Page>,
 ) -> Result<Response, Problem> {
     if id != *app.node.id() {
-        let path = uri.path_and_query().map_or_else(String::new, ToString::to_string);
-        return look_at(&app, operator, &id, path).await;
+        return look_at(&app, operator, &id, asked(&uri)).await;
     }
     Ok(page.cut(app.recordings.list(), |it| it.id.to_string())?.answer(&uri))
 }
